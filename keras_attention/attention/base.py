@@ -1,0 +1,443 @@
+"""The contract of attention layers and what all of them share."""
+
+import keras
+from keras import ops
+
+from keras_attention import positions, registry
+from keras_attention.attention.checks import (
+    check_call,
+    check_heads,
+    check_masks,
+    check_position,
+    refuse_unless,
+)
+from keras_attention.masks import Visibility, combine_masks, implicit_mask
+from keras_attention.positions.base import known_integer
+
+
+class Attention(registry.Template, keras.layers.Layer):
+    """Base of all attention layers: one call, one cache, one set of masks.
+
+    A flavour overrides `attend`. One whose state is not keys and values also
+    overrides `init_cache` and `update_cache`. What it cannot honour it
+    declares in the class attributes below, and the call refuses it.
+
+    Args:
+        num_heads: integer, number of heads.
+        head_dim: integer, width of a head; `dim // num_heads` by default.
+        num_kv_heads: integer, number of key and value heads; each serves
+            `num_heads // num_kv_heads` query heads. `num_heads` by default.
+        use_bias: whether the projections have biases.
+        dropout: float, share of attention weights dropped in training.
+        position: a positional encoding: name, configuration, or a layer,
+            which is then used as it is and may be shared. None for none.
+        kernel_initializer: initializer of the projections.
+        seed: integer for dropout; drawn by default.
+
+    Call arguments:
+        query: `(batch, query_length, dim)`.
+        value: `(batch, key_length, dim)`; by default `query`, which makes it
+            self-attention.
+        key: `(batch, key_length, dim)`; by default `value`.
+        attention_mask: boolean `(batch, query_length, key_length)`, True
+            where a query may attend to a key.
+        padding_mask: boolean `(batch, key_length)`, True for keys that count.
+            The implicit Keras mask serves where it is not given.
+        use_causal_mask: whether a query sees only keys at or before its own
+            position.
+        cache: dictionary from `init_cache`, holding what earlier calls fed.
+            Attention is then causal and the result `(output, cache)`.
+        memory: dictionary from `init_memory`, in place of value and key.
+        start: integer, the position of the first query. One for all rows.
+        training: whether to apply dropout.
+
+    Returns:
+        `(batch, query_length, dim)`; with a cache, `(output, cache)`. A query
+        that may attend to nothing gives zeros before the output projection.
+
+    Raises:
+        ValueError: if the flavour cannot honour an argument, or arguments
+            exclude each other.
+    """
+
+    kind = "mixer"
+    supports_cross_attention = True
+    supports_causal_mask = True
+    supports_attention_mask = True
+    supports_bias = True
+    supports_cache = True
+    exact_causal = True
+
+    def __init__(
+        self,
+        num_heads,
+        head_dim=None,
+        num_kv_heads=None,
+        *,
+        use_bias=True,
+        dropout=0.0,
+        position=None,
+        kernel_initializer="glorot_uniform",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+        check_heads(num_heads, head_dim, num_kv_heads)
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+        if not isinstance(position, positions.PositionalEncoding):
+            position = positions.get(position)
+        check_position(self, position)
+        self.num_heads = num_heads
+        self.head_dim = head_dim
+        self.num_kv_heads = num_kv_heads
+        self.use_bias = use_bias
+        self.dropout = dropout
+        self.position = position
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.seed = seed
+        if dropout:
+            self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, query_shape, value_shape=None, key_shape=None):
+        value_shape = value_shape or query_shape
+        key_shape = key_shape or value_shape
+        dim = query_shape[-1]
+        if self.head_dim is None:
+            if dim % self.num_heads:
+                raise ValueError(
+                    "The width of the query must be a multiple of num_heads "
+                    "where head_dim is not given. Received: "
+                    f"dim={dim}, num_heads={self.num_heads}"
+                )
+            self.head_dim = dim // self.num_heads
+        heads, kv_heads = self.num_heads, self.num_kv_heads
+        self.query_dense = self._split_dense("query", heads)
+        self.key_dense = self._split_dense("key", kv_heads)
+        self.value_dense = self._split_dense("value", kv_heads)
+        self.output_dense = self._dense(
+            "attention_output", "bthd,hdm->btm", (None, dim), "m"
+        )
+        split_shape = (*query_shape[:-1], heads, self.head_dim)
+        self.query_dense.build(query_shape)
+        self.key_dense.build(key_shape)
+        self.value_dense.build(value_shape)
+        self.output_dense.build(split_shape)
+        if not self.position.built:
+            self.position.build(split_shape)
+
+    def _split_dense(self, name, heads):
+        shape = (None, heads, self.head_dim)
+        return self._dense(name, "btm,mhd->bthd", shape, "hd")
+
+    def _dense(self, name, equation, output_shape, bias_axes):
+        layer = keras.layers.EinsumDense(
+            equation,
+            output_shape=output_shape,
+            bias_axes=bias_axes if self.use_bias else None,
+            # A copy for each: an initializer with a fixed seed gives the same
+            # numbers again, and Keras warns when one object is used twice.
+            kernel_initializer=self.kernel_initializer.clone(),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        # Without it Keras warns whenever the input carries a mask.
+        layer.supports_masking = True
+        return layer
+
+    def __call__(self, query, value=None, key=None, **kwargs):
+        if kwargs.get("memory") is None:
+            # Keras' conversion of inputs would make two objects out of one.
+            value, key = _other_than(query, value, key)
+        return super().__call__(query, value, key, **kwargs)
+
+    def call(
+        self,
+        query,
+        value=None,
+        key=None,
+        *,
+        attention_mask=None,
+        padding_mask=None,
+        use_causal_mask=False,
+        cache=None,
+        memory=None,
+        start=0,
+        training=None,
+        mask=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+    ):
+        if padding_mask is None and memory is None:
+            implicit = (key_mask, value_mask)
+            if value is None:
+                implicit = (key_mask, query_mask, mask)
+            padding_mask = next((m for m in implicit if m is not None), None)
+        parts = self._prepare(
+            query,
+            value,
+            key,
+            attention_mask=attention_mask,
+            padding_mask=padding_mask,
+            use_causal_mask=use_causal_mask,
+            cache=cache,
+            memory=memory,
+            start=start,
+        )
+        if cache is None:
+            return self.output_dense(self.attend(*parts, training=training))
+        output, cache = self.attend_with_cache(
+            *parts, cache=cache, start=start, training=training
+        )
+        return self.output_dense(output), cache
+
+    def attend(self, query, key, value, visible, position, training=None):
+        """Mixes values by what the queries see; the idea of a flavour.
+
+        Args:
+            query: `(batch, query_length, num_heads, head_dim)`.
+            key: `(batch, key_length, num_kv_heads, head_dim)`.
+            value: `(batch, key_length, num_kv_heads, head_dim)`.
+            visible: the `Visibility` of this call.
+            position: the encoding whose `bias`, `values` and `scale` apply.
+            training: whether to apply dropout.
+
+        Returns:
+            `(batch, query_length, num_heads, head_dim)`.
+        """
+        raise self._not_implemented_error(self.attend)
+
+    def compute_weights(self, query, key, visible, position):
+        """Gives the weights of `attend` as one dense tensor.
+
+        Args: as of `attend`.
+
+        Returns:
+            `(batch, num_heads, query_length, key_length)`.
+        """
+        raise ValueError(f"{type(self).__name__} has no attention weights.")
+
+    def attend_with_cache(
+        self, query, key, value, visible, position, cache, start, training=None
+    ):
+        """Writes keys and values to the cache and attends to all of it.
+
+        Args: as of `attend`, and
+            cache: dictionary from `init_cache`.
+            start: integer, the position of the first query.
+
+        Returns:
+            `(output, cache)`.
+        """
+        max_length = ops.shape(cache["key"])[1]
+        known = [known_integer(n) for n in (start, key.shape[1], max_length)]
+        if None not in known and known[0] + known[1] > known[2]:
+            raise ValueError(
+                f"The cache holds max_length={max_length} positions. "
+                f"Received: start={known[0]}, length={known[1]}"
+            )
+        mask = visible.padding_mask
+        if mask is None:
+            mask = ops.ones(ops.shape(key)[:2], dtype="bool")
+        cache = {
+            "key": _write(cache["key"], key, start),
+            "value": _write(cache["value"], value, start),
+            "mask": _write(cache["mask"], mask, start),
+        }
+        visible = visible._replace(
+            key_positions=ops.arange(max_length, dtype="int32"),
+            padding_mask=cache["mask"],
+        )
+        output = self.attend(
+            query, cache["key"], cache["value"], visible, position, training
+        )
+        return output, cache
+
+    def init_cache(self, batch_size, max_length):
+        """Makes an empty cache for at most `max_length` positions.
+
+        Returns:
+            `{"key", "value"}` of `(batch, max_length, num_kv_heads,
+            head_dim)` and `{"mask"}` of `(batch, max_length)`.
+        """
+        refuse_unless(
+            self,
+            self.supports_cache,
+            "a cache",
+            "feed the whole sequence instead",
+        )
+        self._check_built()
+        shape = (batch_size, max_length, self.num_kv_heads, self.head_dim)
+        return {
+            "key": ops.zeros(shape, dtype=self.compute_dtype),
+            "value": ops.zeros(shape, dtype=self.compute_dtype),
+            "mask": ops.zeros(shape[:2], dtype="bool"),
+        }
+
+    def init_memory(self, value, key=None, padding_mask=None):
+        """Projects the source of cross-attention once for many calls.
+
+        Args:
+            value: `(batch, key_length, dim)`.
+            key: `(batch, key_length, dim)`; by default `value`.
+            padding_mask: boolean `(batch, key_length)`.
+
+        Returns:
+            `{"key", "value"}` of `(batch, key_length, num_kv_heads,
+            head_dim)` and `{"mask"}` of `(batch, key_length)`, to be handed
+            to the call as `memory`.
+        """
+        refuse_unless(
+            self,
+            self.supports_cross_attention,
+            "cross-attention",
+            "use MultiHeadAttention for it",
+        )
+        self._check_built()
+        key = value if key is None else key
+        for source in (key, value):
+            if padding_mask is None:
+                padding_mask = implicit_mask(source)
+        if padding_mask is None:
+            padding_mask = ops.ones(ops.shape(value)[:2], dtype="bool")
+        check_masks(value, key, padding_mask, None)
+        return {
+            "key": self.key_dense(key),
+            "value": self.value_dense(value),
+            "mask": ops.cast(padding_mask, "bool"),
+        }
+
+    def attention_weights(
+        self,
+        query,
+        value=None,
+        key=None,
+        *,
+        attention_mask=None,
+        padding_mask=None,
+        use_causal_mask=False,
+        memory=None,
+        start=0,
+    ):
+        """Computes the weights that a call with these arguments uses.
+
+        Args: as of the call.
+
+        Returns:
+            `(batch, num_heads, query_length, key_length)`.
+        """
+        value, key = _other_than(query, value, key)
+        if not self.built:
+            sources = (query, value, key)
+            self.build(
+                *(None if x is None else tuple(x.shape) for x in sources)
+            )
+        if padding_mask is None and memory is None:
+            for source in (key, query if value is None else value):
+                if padding_mask is None:
+                    padding_mask = implicit_mask(source)
+        query, key, _, visible, position = self._prepare(
+            query,
+            value,
+            key,
+            attention_mask=attention_mask,
+            padding_mask=padding_mask,
+            use_causal_mask=use_causal_mask,
+            memory=memory,
+            start=start,
+        )
+        return self.compute_weights(query, key, visible, position)
+
+    def _prepare(
+        self,
+        query,
+        value,
+        key,
+        attention_mask=None,
+        padding_mask=None,
+        use_causal_mask=False,
+        cache=None,
+        memory=None,
+        start=0,
+    ):
+        """Checks, projects and places; gives the arguments of `attend`."""
+        is_self = value is None and key is None and memory is None
+        check_call(
+            *(self, is_self, value, key),
+            *(attention_mask, use_causal_mask, cache, memory),
+        )
+        start = ops.cast(start, "int32") if ops.is_tensor(start) else start
+        length = ops.shape(query)[1]
+        query_positions = start + ops.arange(length, dtype="int32")
+        key_positions, position = query_positions, self.position
+        query_heads = self.query_dense(query)
+        if memory is not None:
+            key_heads, value_heads = memory["key"], memory["value"]
+            padding_mask = combine_masks(padding_mask, memory["mask"])
+        else:
+            value = query if value is None else value
+            key = value if key is None else key
+            key_heads, value_heads = (
+                self.key_dense(key),
+                self.value_dense(value),
+            )
+        if is_self:
+            query_heads = position.rotate(query_heads, query_positions, "query")
+            key_heads = position.rotate(key_heads, key_positions, "key")
+        else:
+            # Position relates places in one sequence; across two there is
+            # no common order.
+            position = positions.PositionalEncoding()
+            key_positions = ops.arange(ops.shape(key_heads)[1], dtype="int32")
+        check_masks(query_heads, key_heads, padding_mask, attention_mask)
+        visible = Visibility(
+            query_positions,
+            key_positions,
+            None if padding_mask is None else ops.cast(padding_mask, "bool"),
+            None
+            if attention_mask is None
+            else ops.cast(attention_mask, "bool"),
+            use_causal_mask or cache is not None,
+        )
+        return query_heads, key_heads, value_heads, visible, position
+
+    def _check_built(self):
+        refuse_unless(
+            self,
+            self.built,
+            "a cache or memory before it is built",
+            "call or build it first",
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "head_dim": self.head_dim,
+            "num_kv_heads": self.num_kv_heads,
+            "use_bias": self.use_bias,
+            "dropout": self.dropout,
+            "position": registry.describe(self.position),
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "seed": self.seed,
+        }
+
+
+def _other_than(query, value, key):
+    """Leaves out the value and key that are the query itself."""
+    if value is query:
+        value = None
+    if key is query and value is None:
+        key = None
+    return value, key
+
+
+def _write(buffer, piece, start):
+    """Replaces rows of `(batch, max_length, ...)` from `start` on."""
+    index = (0, start) + (0,) * (len(buffer.shape) - 2)
+    return ops.slice_update(buffer, index, ops.cast(piece, buffer.dtype))

@@ -1,0 +1,120 @@
+"""What attention layers refuse, in one message each."""
+
+from keras_attention.positions import PositionalEncoding
+
+
+def check_heads(num_heads, head_dim, num_kv_heads):
+    """Refuses head counts and widths that do not fit."""
+    for name, number in (
+        ("num_heads", num_heads),
+        ("head_dim", 1 if head_dim is None else head_dim),
+        ("num_kv_heads", num_kv_heads),
+    ):
+        if not isinstance(number, int) or number < 1:
+            raise ValueError(
+                f"{name} must be a positive integer. Received: {number!r}"
+            )
+    if num_heads % num_kv_heads:
+        raise ValueError(
+            "num_heads must be a multiple of num_kv_heads. Received: "
+            f"num_heads={num_heads}, num_kv_heads={num_kv_heads}"
+        )
+
+
+def check_position(layer, position):
+    """Refuses an encoding whose hooks a flavour does not call."""
+    if position.acts_on_embeddings:
+        raise ValueError(
+            f"{type(position).__name__} is added to embeddings. Give it "
+            "to a model, or call it on the embeddings yourself; received "
+            f"as position of {type(layer).__name__}"
+        )
+    has_bias = type(position).bias is not PositionalEncoding.bias
+    refuse_unless(
+        layer,
+        layer.supports_bias or not has_bias,
+        f"the score bias of {type(position).__name__}",
+        "use RotaryEmbedding or another position without a bias",
+    )
+
+
+def check_call(
+    layer, is_self, value, key, attention_mask, use_causal_mask, cache, memory
+):
+    """Refuses call arguments that exclude each other or the flavour."""
+    if memory is not None and (value is not None or key is not None):
+        raise ValueError(
+            "memory stands in place of value and key; received both."
+        )
+    if cache is not None and not is_self:
+        raise ValueError(
+            "A cache is for self-attention; for cross-attention pass "
+            "memory=init_memory(value) and no cache."
+        )
+    if cache is not None and attention_mask is not None:
+        raise ValueError(
+            "With a cache attention is causal and attention_mask cannot "
+            "be honoured; pass padding_mask for this call's keys."
+        )
+    refuse_unless(
+        layer,
+        is_self or layer.supports_cross_attention,
+        "cross-attention",
+        "use MultiHeadAttention for it",
+    )
+    refuse_unless(
+        layer,
+        layer.supports_causal_mask or not use_causal_mask,
+        "a causal mask",
+        "use it in an encoder, or another flavour here",
+    )
+    refuse_unless(
+        layer,
+        layer.supports_attention_mask or attention_mask is None,
+        "a dense attention_mask",
+        "pass padding_mask, or use MultiHeadAttention",
+    )
+    refuse_unless(
+        layer,
+        layer.supports_cache or cache is None,
+        "a cache",
+        "feed the whole sequence instead",
+    )
+
+
+def check_masks(query, key, padding_mask, attention_mask):
+    """Refuses masks whose shapes do not fit; they would broadcast unnoticed.
+
+    Args:
+        query: `(batch, query_length, ...)`.
+        key: `(batch, key_length, ...)`.
+        padding_mask: `(batch, key_length)` or None.
+        attention_mask: `(batch or 1, query_length, key_length)` or None.
+    """
+    batch, query_length, key_length = *query.shape[:2], key.shape[1]
+    if padding_mask is not None:
+        _check_shape("padding_mask", padding_mask, (batch, key_length))
+    if attention_mask is not None:
+        rows = 1 if attention_mask.shape[0] == 1 else batch
+        _check_shape(
+            "attention_mask", attention_mask, (rows, query_length, key_length)
+        )
+
+
+def refuse_unless(layer, supported, what, instead):
+    """Raises that a layer does not support something and what to do."""
+    if not supported:
+        raise ValueError(
+            f"{type(layer).__name__} does not support {what}; {instead}."
+        )
+
+
+def _check_shape(name, tensor, expected):
+    shape = tuple(tensor.shape)
+    if len(shape) != len(expected) or any(
+        have is not None and want is not None and have != want
+        for have, want in zip(shape, expected, strict=True)
+    ):
+        raise ValueError(
+            f"{name} must have the shape {expected}. Received: {shape}"
+        )

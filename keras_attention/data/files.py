@@ -1,0 +1,121 @@
+"""Parallel text in files: one sentence a line, one file a language."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+from keras_attention.data.errors import DataError
+
+ALIASES = {"validation": ("validation", "val", "valid", "dev")}
+LISTED = 20  # names that an error message shows at most
+
+
+def load_files(folder, split, source_suffix, target_suffix):
+    """Reads `folder/{split}.{suffix}`, plain or gzip, for two suffixes.
+
+    Lines end with a newline and nothing else, so that a stray separator
+    inside a sentence never shifts the lines that follow.
+
+    Args:
+        folder: Path of the folder.
+        split: Split name; `"validation"` also finds `val`, `valid` and `dev`.
+        source_suffix: What follows the split's name and a dot, without `.gz`.
+        target_suffix: The same for the translations.
+
+    Returns:
+        Two lists of strings, one a line, blank lines included.
+
+    Raises:
+        DataError: If a file is missing, empty, damaged or not UTF-8, or the
+            two files differ in length.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {str(folder)!r}.")
+    source_path, target_path = _find(
+        folder, split, source_suffix, target_suffix
+    )
+    sources, targets = read_lines(source_path), read_lines(target_path)
+    if len(sources) != len(targets):
+        longer = source_path if len(sources) > len(targets) else target_path
+        raise DataError(
+            f"{source_path.name} has {len(sources)} lines and "
+            f"{target_path.name} has {len(targets)}: line "
+            f"{min(len(sources), len(targets)) + 1} of {longer.name} is the "
+            f"first without a partner (folder {str(folder)!r})."
+        )
+    return sources, targets
+
+
+def _find(folder, split, source_suffix, target_suffix):
+    """Returns the paths of both sides, of one name of the split."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    found = {}
+    for alias in ALIASES.get(split, (split,)):
+        # Sorted, so that a plain file comes before its `.gz` and wins.
+        suffixes = {}
+        for name in names:
+            if name.startswith(f"{alias}."):
+                suffix = name[len(alias) + 1 :].removesuffix(".gz")
+                suffixes.setdefault(suffix, folder / name)
+        if source_suffix in suffixes and target_suffix in suffixes:
+            return suffixes[source_suffix], suffixes[target_suffix]
+        if suffixes:
+            found[alias] = suffixes
+    if not found:
+        tried = " or ".join(
+            f"{alias}.{source_suffix}" for alias in ALIASES.get(split, (split,))
+        )
+        raise DataError(
+            f"There is no {tried} (or the same with .gz) in {str(folder)!r}. "
+            f"It holds: {_listing(names)}."
+        )
+    here = "; ".join(
+        f"{alias} has {_listing(suffixes)}" for alias, suffixes in found.items()
+    )
+    raise DataError(
+        f"The suffixes {source_suffix!r} and {target_suffix!r} are not both "
+        f"there for split {split!r} in {str(folder)!r}: {here}."
+    )
+
+
+def _listing(names):
+    names = list(names)
+    shown = ", ".join(names[:LISTED]) or "no files"
+    return shown + (", ..." if len(names) > LISTED else "")
+
+
+def read_lines(path):
+    """Reads the lines of a UTF-8 file, plain or gzip.
+
+    Args:
+        path: `pathlib.Path` of the file; gzip if it ends in `.gz`.
+
+    Returns:
+        List of strings without their newlines.
+
+    Raises:
+        DataError: If the file is missing, empty, damaged or not UTF-8.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error}") from error
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise DataError(
+                f"{str(path)!r} is not a complete gzip file: {error}"
+            ) from error
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{str(path)!r} is not UTF-8: line {line} holds the byte "
+            f"0x{content[error.start]:02x}."
+        ) from error
+    if not text.strip():
+        raise DataError(f"{str(path)!r} is empty.")
+    return text.removesuffix("\n").split("\n")

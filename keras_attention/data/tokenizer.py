@@ -1,0 +1,242 @@
+"""Text to subword ids and back."""
+
+import io
+import os
+import re
+
+import numpy as np
+
+from keras_attention.data.errors import DataError
+from keras_attention.data.model_file import is_complete
+
+PADDING_ID, UNKNOWN_ID, START_ID, END_ID = 0, 1, 2, 3
+# The longest sentence, in bytes, that SentencePiece takes into training. Its
+# own limit of 4,192 drops longer ones without a word.
+LONGEST_SENTENCE = 1 << 30
+
+
+class SentencePieceTokenizer:
+    """Splits text into the pieces of a SentencePiece model.
+
+    The same serialized model gives the same ids in a TensorFlow graph, through
+    KerasNLP's `SentencePieceTokenizer` or tensorflow-text. Models that `train`
+    makes have padding 0, unknown 1, start 2 and end 3; of a model made
+    elsewhere the properties tell, with -1 for an id that it lacks.
+
+    A character that the model has never seen becomes the unknown id, and
+    `decode` shows it as "⁇".
+
+    Args:
+        proto: Bytes, a serialized SentencePiece model.
+
+    Raises:
+        ValueError: If `proto` is not a complete SentencePiece model.
+
+    Reference:
+        - [Kudo and Richardson, 2018](https://arxiv.org/abs/1808.06226)
+    """
+
+    def __init__(self, proto):
+        if not is_complete(proto):
+            raise ValueError(
+                "`proto` must be a complete serialized SentencePiece model. "
+                f"Received: {_description(proto)}"
+            )
+        try:
+            self._processor = _sentencepiece().SentencePieceProcessor(
+                model_proto=proto
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                "`proto` must be a serialized SentencePiece model. "
+                f"Received: {_description(proto)}, which it refuses: {error}"
+            ) from error
+        self.proto = proto
+
+    @classmethod
+    def train(
+        cls,
+        texts,
+        vocabulary_size,
+        *,
+        model_type="unigram",
+        character_coverage=1.0,
+        byte_fallback=False,
+    ):
+        """Learns a vocabulary from sentences, in memory.
+
+        The same texts in the same order give the same model.
+
+        Args:
+            texts: Iterable of strings, one a sentence.
+            vocabulary_size: Integer, the number of pieces, special ids
+                included.
+            model_type: `"unigram"` or `"bpe"`.
+            character_coverage: Share of the characters in `texts` that get
+                pieces of their own; the rarest others are unknown. Lower it,
+                to 0.9995 say, for scripts of thousands of characters.
+            byte_fallback: Whether to spend 256 pieces on the bytes, so that
+                no character at all is unknown.
+
+        Returns:
+            A `SentencePieceTokenizer`.
+
+        Raises:
+            DataError: If the texts are empty or do not support a vocabulary
+                of this size; the message states the largest or smallest that
+                they do.
+            ValueError: If `model_type` is unknown.
+        """
+        if model_type not in ("unigram", "bpe"):
+            raise ValueError(
+                "`model_type` must be 'unigram' or 'bpe'. "
+                f"Received: model_type={model_type!r}"
+            )
+        model = io.BytesIO()
+        try:
+            _sentencepiece().SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=model,
+                vocab_size=vocabulary_size,
+                model_type=model_type,
+                character_coverage=character_coverage,
+                byte_fallback=byte_fallback,
+                max_sentence_length=LONGEST_SENTENCE,
+                pad_id=PADDING_ID,
+                unk_id=UNKNOWN_ID,
+                bos_id=START_ID,
+                eos_id=END_ID,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise _training_error(error, vocabulary_size) from error
+        return cls(model.getvalue())
+
+    @classmethod
+    def load(cls, path):
+        """Reads a model that `save`, or SentencePiece itself, has written.
+
+        Raises:
+            DataError: If there is no such file, or it is truncated or
+                something else.
+        """
+        try:
+            with open(path, "rb") as file:
+                proto = file.read()
+        except OSError as error:
+            raise DataError(
+                f"The tokenizer {str(path)!r} cannot be read: {error.strerror}"
+            ) from error
+        try:
+            return cls(proto)
+        except ValueError as error:
+            raise DataError(
+                f"{str(path)!r} is not a complete SentencePiece model "
+                f"({len(proto)} bytes)."
+            ) from error
+
+    def save(self, path):
+        """Writes the serialized model; a reader never sees half of it."""
+        temporary = f"{path}.tmp"
+        with open(temporary, "wb") as file:
+            file.write(self.proto)
+        os.replace(temporary, path)
+
+    def encode(self, texts):
+        """Returns a list of ids for each string, without start and end."""
+        if isinstance(texts, str):
+            raise ValueError(
+                f"`texts` must be a list of strings. Received: {texts!r}"
+            )
+        return self._processor.encode(list(texts), out_type=int)
+
+    def decode(self, ids):
+        """Returns a string for each sequence of ids.
+
+        A sequence ends before its first end id; padding and start ids are
+        skipped.
+
+        Args:
+            ids: A sequence of sequences of integers, ragged or an array of
+                shape `(batch, length)`.
+
+        Raises:
+            ValueError: If an id is outside the vocabulary.
+        """
+        return self._processor.decode([self._text_ids(row) for row in ids])
+
+    def _text_ids(self, row):
+        row = np.asarray(row, dtype="int64")
+        ends = np.flatnonzero(row == self.end_id)
+        if ends.size:
+            row = row[: ends[0]]
+        row = row[(row != self.padding_id) & (row != self.start_id)]
+        outside = row[(row < 0) | (row >= self.vocabulary_size)]
+        if outside.size:
+            raise ValueError(
+                f"`ids` must be between 0 and {self.vocabulary_size - 1}. "
+                f"Received: {outside[0]}"
+            )
+        return row.tolist()
+
+    @property
+    def vocabulary_size(self):
+        """Number of pieces, special ids included."""
+        return self._processor.vocab_size()
+
+    @property
+    def padding_id(self):
+        """The id that fills up a batch."""
+        return self._processor.pad_id()
+
+    @property
+    def unknown_id(self):
+        """The id of a character that has no piece."""
+        return self._processor.unk_id()
+
+    @property
+    def start_id(self):
+        """The id before a sentence."""
+        return self._processor.bos_id()
+
+    @property
+    def end_id(self):
+        """The id after a sentence."""
+        return self._processor.eos_id()
+
+
+def _sentencepiece():
+    try:
+        import sentencepiece
+    except ImportError as error:
+        raise ImportError(
+            "SentencePieceTokenizer needs the package sentencepiece: "
+            "pip install sentencepiece"
+        ) from error
+    return sentencepiece
+
+
+def _training_error(error, vocabulary_size):
+    message = str(error)
+    largest = re.search(r"too high \(\d+\).*<= (\d+)", message)
+    smallest = re.search(r"smaller than required_chars\. \d+ vs (\d+)", message)
+    if largest:
+        reason = f"the text supports at most {largest[1]} pieces"
+    elif smallest:
+        reason = (
+            f"its characters and the special ids alone take {smallest[1]} "
+            "pieces, the smallest vocabulary possible"
+        )
+    elif "sentences_.empty" in message or "all_chars_count" in message:
+        return DataError("There is no text to learn a vocabulary from.")
+    else:
+        reason = message
+    return DataError(
+        f"No vocabulary of {vocabulary_size} pieces can be learned: {reason}."
+    )
+
+
+def _description(proto):
+    if isinstance(proto, bytes):
+        return f"{len(proto)} bytes"
+    return f"an object of type {type(proto).__name__}"

@@ -1,0 +1,26 @@
+"""Exports a saved task: python -m keras_attention.export TASK FOLDER."""
+
+import argparse
+import sys
+
+from keras_attention.tasks import TextToText
+
+
+def main():
+    """Reads the arguments and exports; exits with 2 after an error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_attention.export",
+        description="Writes a saved task as a TensorFlow SavedModel.",
+    )
+    parser.add_argument("task", help="folder that TextToText.save wrote")
+    parser.add_argument("folder", help="folder to write or replace")
+    arguments = parser.parse_args()
+    try:
+        TextToText.load(arguments.task).export(arguments.folder)
+    except (ImportError, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

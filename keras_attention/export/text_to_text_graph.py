@@ -1,0 +1,142 @@
+"""The TensorFlow graph of a `TextToText`. It imports TensorFlow."""
+
+import hashlib
+import sys
+
+import tensorflow as tf
+import tensorflow_text
+
+from keras_attention.generation.beam import beam_search
+
+_TEXTS = tf.TensorSpec([None], tf.string, name="text")
+
+
+class TextToTextGraph(tf.Module):
+    """Tokenizes, searches and puts together again, all in a graph.
+
+    Args:
+        task: a `TextToText`.
+    """
+
+    def __init__(self, task):
+        super().__init__()
+        self._task = _Hidden(task)
+        # SavedModel refuses what a graph uses and its root does not hold. The
+        # model itself would bring its optimizer and a trace of every layer.
+        self.weights = [variable.value for variable in task.model.weights]
+        self.source_tokenizer = _tokenizer(task.source_tokenizer)
+        self.target_tokenizer = _tokenizer(task.target_tokenizer)
+
+    @tf.function(input_signature=[_TEXTS], autograph=False)
+    def serve_text(self, text):
+        """Gives one string for each: `{"text": (batch,)}`."""
+        token_ids, _ = self._generate(text)
+        return {"text": self._detokenize(token_ids)}
+
+    @tf.function(input_signature=[_TEXTS], autograph=False)
+    def serve_token_ids(self, text):
+        """Gives `{"token_ids": (batch, max_length), "scores": (batch,)}`."""
+        token_ids, scores = self._generate(text)
+        return {"token_ids": token_ids, "scores": scores}
+
+    @tf.function(input_signature=[_TEXTS], autograph=False)
+    def _generate(self, text):
+        task = self._task.value
+        settings = task.settings
+        rows = self._tokenize(text)
+        order = tf.argsort(rows.row_lengths(), stable=True)
+        count = tf.size(order)
+
+        def advance(first, token_ids, scores):
+            # Rows of like length together, as in the task.
+            chosen = order[first : first + settings["batch_size"]]
+            batch = tf.gather(rows, chosen)
+            result = self._search(
+                batch.to_tensor(task.source_tokenizer.padding_id)
+            )
+            place = chosen[:, None]
+            return (
+                first + tf.size(chosen),
+                tf.tensor_scatter_nd_update(
+                    token_ids, place, result["token_ids"]
+                ),
+                tf.tensor_scatter_nd_update(scores, place, result["scores"]),
+            )
+
+        _, token_ids, scores = tf.while_loop(
+            lambda first, *_: first < count,
+            advance,
+            (
+                0,
+                tf.zeros([count, settings["max_length"]], tf.int32),
+                tf.zeros([count], tf.float32),
+            ),
+            parallel_iterations=1,
+        )
+        return token_ids, scores
+
+    def _tokenize(self, text):
+        task = self._task.value
+        max_length = task.settings["max_source_length"]
+        rows = self.source_tokenizer.tokenize(text)
+        too_long = rows.row_lengths() > max_length - 1
+        num_cut = tf.reduce_sum(tf.cast(too_long, tf.int32))
+
+        def warn():
+            tf.print(
+                *("Cut", num_cut, "of", tf.size(text), "texts to"),
+                f"max_source_length={max_length} tokens.",
+                output_stream=sys.stderr,
+            )
+            return 0
+
+        tf.cond(num_cut > 0, warn, lambda: 0)
+        ends = tf.fill([tf.size(text), 1], task.source_tokenizer.end_id)
+        return tf.concat([rows[:, : max_length - 1], ends], axis=1)
+
+    def _search(self, source_ids):
+        task = self._task.value
+        model, settings = task.model, task.settings
+        batch_size = tf.shape(source_ids)[0]
+        tokenizer = task.target_tokenizer
+        return beam_search(
+            model.step,
+            model.init_cache(batch_size, settings["max_length"]),
+            tf.fill([batch_size, 1], tokenizer.start_id),
+            max_length=settings["max_length"],
+            end_id=tokenizer.end_id,
+            num_beams=settings["num_beams"],
+            length_penalty=settings["length_penalty"],
+            padding_id=tokenizer.padding_id,
+            memory=model.init_memory(source_ids),
+        )
+
+    def _detokenize(self, token_ids):
+        tokenizer = self._task.value.target_tokenizer
+        is_end = tf.cast(token_ids == tokenizer.end_id, tf.int32)
+        is_text = (
+            (tf.cumsum(is_end, axis=1) == 0)
+            & (token_ids != tokenizer.padding_id)
+            & (token_ids != tokenizer.start_id)
+        )
+        known = token_ids < tokenizer.vocabulary_size
+        token_ids = tf.where(known, token_ids, tokenizer.unknown_id)
+        return self.target_tokenizer.detokenize(
+            tf.ragged.boolean_mask(token_ids, is_text)
+        )
+
+
+class _Hidden:
+    """Holds a value that SavedModel is not to follow."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def _tokenizer(tokenizer):
+    # Resources of one name become one when the SavedModel is loaded: without
+    # names of their own, source and target would share a tokenizer.
+    mark = hashlib.sha256(tokenizer.proto).hexdigest()[:16]
+    return tensorflow_text.SentencepieceTokenizer(
+        tokenizer.proto, out_type=tf.int32, name=f"sentencepiece_{mark}"
+    )

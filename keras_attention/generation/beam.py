@@ -1,0 +1,170 @@
+"""Beam search."""
+
+from keras import ops
+
+from keras_attention.generation import beams
+from keras_attention.generation.greedy import most_probable
+from keras_attention.generation.loop import decode_rows, repeat_until_ended
+from keras_attention.generation.prompts import check_ids, read_prompt
+
+
+def beam_search(
+    step,
+    cache,
+    prompt,
+    *,
+    max_length,
+    end_id,
+    num_beams,
+    length_penalty=1.0,
+    early_stopping=False,
+    return_all_beams=False,
+    padding_id=0,
+    memory=None,
+    prompt_lengths=None,
+    prefill_length=None,
+):
+    """Searches for the most probable continuations with a beam of hypotheses.
+
+    Each row keeps `num_beams` running hypotheses. At each position their best
+    `2 * num_beams` continuations are ranked by summed log-probability. Those of
+    the first `num_beams` that end leave the beam with the score
+
+        sum of log-probabilities / (number of new tokens ** length_penalty)
+
+    (the end token counts) and compete for the finished set; the best
+    `num_beams` that do not end run on. At `max_length` the hypotheses still
+    running count as ended. A single beam is greedy search.
+
+    `early_stopping` says when a row is complete. True: as soon as `num_beams`
+    hypotheses have ended. False: when the worst of them also scores at least
+    what the best running one has per token so far, `S / n ** length_penalty`
+    with its sum `S` and its number of new tokens `n`; a longer descendant may
+    still have scored more. `"never"`: when going on could not change the
+    result, which is then that of a search to `max_length`: `n` is replaced by
+    the largest number of new tokens that `max_length` allows if
+    `length_penalty` is positive and the number at the next position otherwise,
+    and it suffices that the best finished score reaches the bound (with
+    `return_all_beams`, the worst).
+
+    Args:
+        step: The model, `(token_ids, cache, memory, start) -> (logits, cache)`,
+            as in `greedy_search`. It is first called with `batch` rows, for the
+            prompt, and then with `batch * num_beams`.
+        cache: Nested dictionary of tensors whose first axis is the batch.
+        prompt: Integers `(batch, prompt_length)`, padded on the right.
+        max_length: Integer, the length of the result, prompt included. Inside
+            a plain TensorFlow graph it may be a scalar tensor.
+        end_id: Integer, the token that ends a hypothesis, or None.
+        num_beams: Integer, at least 1.
+        length_penalty: Number, the exponent of the length. 0 compares sums, 1
+            means per token; higher values favour longer results.
+        early_stopping: True, False or `"never"`, as above.
+        return_all_beams: Whether to return the whole finished set.
+        padding_id: Integer, the token after the end of a row.
+        memory: None, or what `step` reads besides, for `batch` rows. It is
+            repeated for the beams once and never reordered.
+        prompt_lengths: `(batch,)`, the length of each prompt, as in
+            `greedy_search`.
+        prefill_length: Integer, as in `greedy_search`.
+
+    Returns:
+        A dictionary: `"token_ids"`, int32 `(batch, max_length)`, and
+        `"scores"`, float32 `(batch,)`, the score above. With
+        `return_all_beams`, `(batch, num_beams, max_length)` and
+        `(batch, num_beams)`, the best first; where fewer hypotheses exist, the
+        rest are the bare prompt with a score of minus infinity.
+
+    Raises:
+        ValueError: if an argument is out of its range or does not fit the
+            others.
+
+    Reference:
+        - [Wu et al., 2016, Google's Neural Machine Translation System](
+          https://arxiv.org/abs/1609.08144) (beam search with a length penalty;
+          the plain power of the length is the form most libraries use)
+    """
+    check_beams(num_beams, length_penalty, early_stopping)
+    prompt = read_prompt(
+        prompt,
+        max_length=max_length,
+        padding_id=padding_id,
+        prompt_lengths=prompt_lengths,
+        prefill_length=prefill_length,
+    )
+    if num_beams == 1:
+        token_ids, scores, generated = decode_rows(
+            step,
+            most_probable,
+            cache,
+            prompt,
+            end_id=end_id,
+            padding_id=padding_id,
+            memory=memory,
+        )
+        scores = scores / beams.penalty(generated, length_penalty)
+        token_ids, scores = token_ids[:, None], scores[:, None]
+    else:
+        token_ids, scores = _search(
+            step,
+            cache,
+            prompt,
+            beams.Rules(
+                prompt,
+                end_id,
+                length_penalty,
+                early_stopping,
+                return_all_beams,
+            ),
+            num_beams,
+            padding_id,
+            memory,
+        )
+    if not return_all_beams:
+        token_ids, scores = token_ids[:, 0], scores[:, 0]
+    return {"token_ids": token_ids, "scores": scores}
+
+
+def check_beams(num_beams=None, length_penalty=1.0, early_stopping=False):
+    """Raises ValueError for a setting out of its range."""
+    if not isinstance(num_beams, int) or num_beams < 1:
+        raise ValueError(
+            "`num_beams` must be an integer of at least 1. "
+            f"Received: num_beams={num_beams}"
+        )
+    if not isinstance(length_penalty, (int, float)):
+        raise ValueError(
+            "`length_penalty` must be a number. "
+            f"Received: length_penalty={length_penalty}"
+        )
+    if early_stopping not in (True, False, "never"):
+        raise ValueError(
+            "`early_stopping` must be True, False or 'never'. "
+            f"Received: early_stopping={early_stopping!r}"
+        )
+
+
+def _search(step, cache, prompt, rules, num_beams, padding_id, memory):
+    first = prompt.prefill_length
+
+    def body(position, state):
+        last = ops.take(state["token_ids"], position - 1, axis=2)
+        last = ops.reshape(last, (-1, 1))
+        logits, cache = step(last, state["cache"], memory, position - 1)
+        state, parents = beams.advance(rules, position, logits, state)
+        return {**state, "cache": beams.reorder(cache, parents)}
+
+    logits, cache = step(prompt.token_ids[:, :first], cache, memory, 0)
+    check_ids(logits.shape[-1], end_id=rules.end_id, padding_id=padding_id)
+    logits, cache, memory = beams.repeat((logits, cache, memory), num_beams)
+    state, _ = beams.advance(
+        rules, first, logits, beams.initial_state(prompt, num_beams)
+    )
+    state["cache"] = cache
+    state = repeat_until_ended(body, first + 1, prompt.max_length, state)
+    scores = state["finished_scores"]
+    missing = ops.equal(scores, -float("inf"))[:, :, None]
+    token_ids = ops.where(
+        missing, prompt.token_ids[:, None, :], state["finished_ids"]
+    )
+    return token_ids, scores

@@ -1,0 +1,78 @@
+"""Greedy search."""
+
+from keras import ops
+
+from keras_attention.generation.loop import decode_rows
+from keras_attention.generation.prompts import read_prompt
+
+
+def greedy_search(
+    step,
+    cache,
+    prompt,
+    *,
+    max_length,
+    end_id,
+    padding_id=0,
+    memory=None,
+    prompt_lengths=None,
+    prefill_length=None,
+):
+    """Extends every prompt by the most probable token until it ends.
+
+    All rows advance together, one position at a time: the tokens that every
+    prompt has are fed in one call, and a longer prompt is then fed its own
+    tokens until they run out. The loop stops when every row has ended.
+
+    Args:
+        step: The model, `(token_ids, cache, memory, start) -> (logits, cache)`.
+            `token_ids` is int32 `(batch, n)`, `start` the position of the first
+            of them, an integer or a scalar tensor; `logits` is
+            `(batch, vocabulary_size)`, for the token after the last one fed.
+        cache: Nested dictionary of batch-first tensors, as `step` takes it for
+            `start=0`.
+        prompt: Integers `(batch, prompt_length)`, padded on the right.
+        max_length: Integer, the length of the result, prompt included. Inside
+            a plain TensorFlow graph it may be a scalar tensor.
+        end_id: Integer, the token that ends a row. With None no row ends
+            before `max_length`.
+        padding_id: Integer, the token after the end of a row.
+        memory: None, or a nested dictionary of batch-first tensors that `step`
+            reads and does not change.
+        prompt_lengths: `(batch,)`, the length of each prompt. By default a
+            prompt ends with its last token that is not `padding_id`.
+        prefill_length: Integer, how many tokens to feed in the first call, at
+            most the length of the shortest prompt. By default that length; to
+            be given where the prompt's values are not known, under `jax.jit`
+            and under `tf.function(jit_compile=True)`.
+
+    Returns:
+        A dictionary: `"token_ids"`, int32 `(batch, max_length)`, the prompt and
+        what follows, up to the end token and then `padding_id`; `"scores"`,
+        float32 `(batch,)`, the summed log-probabilities of the new tokens.
+
+    Raises:
+        ValueError: if an argument does not fit the others.
+    """
+    prompt = read_prompt(
+        prompt,
+        max_length=max_length,
+        padding_id=padding_id,
+        prompt_lengths=prompt_lengths,
+        prefill_length=prefill_length,
+    )
+    token_ids, scores, _ = decode_rows(
+        step,
+        most_probable,
+        cache,
+        prompt,
+        end_id=end_id,
+        padding_id=padding_id,
+        memory=memory,
+    )
+    return {"token_ids": token_ids, "scores": scores}
+
+
+def most_probable(logits, position):
+    """The first token `(batch,)` with the highest of `(batch, vocabulary)`."""
+    return ops.cast(ops.argmax(logits, axis=-1), "int32")

@@ -1,0 +1,217 @@
+"""What turns the input of a model into vectors."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention.masks import padding_mask_from_ids
+from keras_attention.registry import PACKAGE, Template, resolve
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class TokenEmbedding(Template, keras.layers.Layer):
+    """Looks up a learned vector for every token, and maps back to logits.
+
+    Vectors start with variance `1 / hidden_dim` and are multiplied by
+    `sqrt(hidden_dim)`: so they match the size of sinusoids on the way in, and
+    tied logits start with variance one on the way out.
+
+    Args:
+        vocabulary_size: integer, number of tokens.
+        hidden_dim: integer, width of the vectors.
+        tie_weights: whether logits use the same matrix, transposed, instead
+            of one of their own.
+        scale: whether vectors are multiplied by `sqrt(hidden_dim)`.
+        padding_id: the id that stands for no token.
+        logit_soft_cap: float; logits are bent to stay within it.
+        initializer: of the matrix; normal with deviation
+            `hidden_dim ** -0.5` by default.
+
+    Call arguments:
+        inputs: integers `(batch, length)`; with `reverse=True` hidden states
+            `(batch, length, hidden_dim)` or `(batch, hidden_dim)`.
+        reverse: whether to map hidden states to logits.
+
+    Returns:
+        `(batch, length, hidden_dim)`; with `reverse=True` logits
+        `(..., vocabulary_size)`.
+
+    Raises:
+        ValueError: in eager use, if an id lies outside the vocabulary.
+
+    Reference:
+        Press, Wolf 2017, Using the Output Embedding to Improve Language
+        Models, https://arxiv.org/abs/1608.05859
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        hidden_dim,
+        *,
+        tie_weights=True,
+        scale=True,
+        padding_id=0,
+        logit_soft_cap=None,
+        initializer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        for name, number in (
+            ("vocabulary_size", vocabulary_size),
+            ("hidden_dim", hidden_dim),
+        ):
+            if not isinstance(number, int) or number < 1:
+                raise ValueError(
+                    f"{name} must be a positive integer. Received: {number!r}"
+                )
+        self.vocabulary_size = vocabulary_size
+        self.hidden_dim = hidden_dim
+        self.tie_weights = tie_weights
+        self.scale = scale
+        self.padding_id = padding_id
+        self.logit_soft_cap = logit_soft_cap
+        self.initializer = keras.initializers.get(
+            initializer or keras.initializers.RandomNormal(0, hidden_dim**-0.5)
+        )
+
+    known_shape = (None, None)
+
+    def build(self, input_shape=None):
+        self.embedding = keras.layers.ReversibleEmbedding(
+            self.vocabulary_size,
+            self.hidden_dim,
+            tie_weights=self.tie_weights,
+            embeddings_initializer=self.initializer.clone(),
+            logit_soft_cap=self.logit_soft_cap,
+            # Left open, Keras multiplies in float32 whatever the policy.
+            reverse_dtype=self.compute_dtype,
+            name="embedding",
+            dtype=self.dtype_policy,
+        )
+        self.embedding.build()
+
+    def call(self, inputs, reverse=False, training=None):
+        if reverse:
+            return self.embedding(inputs, reverse=True)
+        if not training:
+            self._check_ids(inputs)
+        vectors = self.embedding(inputs)
+        if self.scale:
+            vectors = vectors * ops.cast(self.hidden_dim**0.5, vectors.dtype)
+        return vectors
+
+    def padding_mask(self, inputs):
+        """Marks the tokens of `(batch, length)` that are not padding."""
+        return padding_mask_from_ids(inputs, self.padding_id)
+
+    def _check_ids(self, token_ids):
+        # Left to themselves the backends answer with an internal error, a
+        # clamped id, or NaN.
+        token_ids = _concrete(token_ids)
+        if token_ids is None or token_ids.size == 0:
+            return
+        low, high = token_ids.min(), token_ids.max()
+        if low < 0 or high >= self.vocabulary_size:
+            raise ValueError(
+                "token_ids must lie in [0, vocabulary_size="
+                f"{self.vocabulary_size}). Received ids from {low} to {high}."
+            )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "hidden_dim": self.hidden_dim,
+            "tie_weights": self.tie_weights,
+            "scale": self.scale,
+            "padding_id": self.padding_id,
+            "logit_soft_cap": self.logit_soft_cap,
+            "initializer": keras.initializers.serialize(self.initializer),
+        }
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class VectorEmbedding(Template, keras.layers.Layer):
+    """Projects vectors of the caller's own to the width of the model.
+
+    Args:
+        hidden_dim: integer, width of the model.
+        dim: integer, width of the vectors; found at the first call by
+            default.
+
+    Call arguments:
+        inputs: `(batch, length, dim)`.
+
+    Returns:
+        `(batch, length, hidden_dim)`.
+    """
+
+    def __init__(self, hidden_dim, dim=None, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.hidden_dim = hidden_dim
+        self.dim = dim
+
+    @property
+    def known_shape(self):
+        """The shape to build with before any call; None where unknown."""
+        return None if self.dim is None else (None, None, self.dim)
+
+    def build(self, input_shape):
+        # Kept, so that a model made from the configuration has its weights
+        # before the first call, when files are read.
+        self.dim = input_shape[-1]
+        self.dense = keras.layers.Dense(
+            self.hidden_dim, name="projection", dtype=self.dtype_policy
+        )
+        self.dense.build(input_shape)
+
+    def call(self, inputs, training=None):
+        return self.dense(inputs)
+
+    def padding_mask(self, inputs):
+        """Knows of no padding: None."""
+        return None
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "dim": self.dim,
+        }
+
+
+_CLASSES = {"tokens": TokenEmbedding, "vectors": VectorEmbedding}
+
+
+def get(name_config_or_layer, **defaults):
+    """Makes a new, unbuilt embedding.
+
+    Args:
+        name_config_or_layer: `"tokens"`, `"vectors"`, a configuration, or a
+            layer that serves as the template.
+        **defaults: constructor arguments for what is left open.
+
+    Returns:
+        A layer with a method `padding_mask(inputs)`.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    return resolve(name_config_or_layer, _CLASSES, "embedding", defaults)
+
+
+def _concrete(tensor):
+    """The values of an eager tensor as NumPy; None while tracing."""
+    if isinstance(tensor, keras.KerasTensor):
+        return None
+    if keras.backend.backend() == "jax":
+        import jax
+
+        traced = isinstance(tensor, jax.core.Tracer)
+    elif keras.backend.backend() == "tensorflow":
+        traced = not hasattr(tensor, "numpy")
+    else:
+        traced = tensor.device.type == "meta"
+    return None if traced else np.asarray(ops.convert_to_numpy(tensor))

@@ -1,0 +1,159 @@
+"""The position-wise network of a Transformer block."""
+
+import functools
+
+import keras
+
+from keras_attention.layers.dropout import make_dropout
+from keras_attention.registry import PACKAGE, Template, resolve
+
+_gelu = functools.partial(keras.activations.gelu, approximate=False)
+_gelu_tanh = functools.partial(keras.activations.gelu, approximate=True)
+
+# Name to (activation, whether a second projection is multiplied on).
+_ACTIVATIONS = {
+    "relu": (keras.activations.relu, False),
+    "gelu": (_gelu, False),
+    "gelu_tanh": (_gelu_tanh, False),
+    "swiglu": (keras.activations.silu, True),
+    "geglu": (_gelu, True),
+    "geglu_tanh": (_gelu_tanh, True),
+}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class FeedForward(Template, keras.layers.Layer):
+    """Widens, bends and narrows every position: f(x W1) W2.
+
+    The gated forms (`swiglu`, `geglu`) multiply a second projection on:
+    (f(x W1) * x W3) W2.
+
+    Args:
+        intermediate_dim: integer, the width in the middle.
+        activation: `"relu"`, `"gelu"` (exact), `"gelu_tanh"`, `"swiglu"`,
+            `"geglu"` (exact) or `"geglu_tanh"`.
+        use_bias: whether the projections have biases.
+        dropout: float, share of the middle dropped in training.
+        kernel_initializer: initializer of the projections.
+        seed: integer for dropout; drawn by default.
+
+    Call arguments:
+        x: `(batch, length, hidden_dim)`.
+        training: whether to apply dropout.
+
+    Returns:
+        `(batch, length, hidden_dim)`.
+
+    Raises:
+        ValueError: for an unknown activation (the message lists the known).
+
+    Reference:
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762;
+        Hendrycks, Gimpel 2016, Gaussian Error Linear Units,
+        https://arxiv.org/abs/1606.08415;
+        Shazeer 2020, GLU Variants Improve Transformer,
+        https://arxiv.org/abs/2002.05202
+    """
+
+    def __init__(
+        self,
+        intermediate_dim,
+        activation="gelu",
+        *,
+        use_bias=True,
+        dropout=0.0,
+        kernel_initializer="glorot_uniform",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        if intermediate_dim < 1:
+            raise ValueError(
+                f"intermediate_dim must be positive. Received: "
+                f"{intermediate_dim}"
+            )
+        if activation not in _ACTIVATIONS:
+            raise ValueError(
+                f"Unknown feed-forward activation: {activation!r}. Known "
+                f"names: {', '.join(sorted(_ACTIVATIONS))}."
+            )
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+        self.intermediate_dim = intermediate_dim
+        self.activation = activation
+        self.use_bias = use_bias
+        self.dropout = dropout
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.seed = seed
+        self._activate, self._gated = _ACTIVATIONS[activation]
+
+    def build(self, input_shape):
+        middle = (*input_shape[:-1], self.intermediate_dim)
+        self.up_dense = self._dense(self.intermediate_dim, "up", input_shape)
+        if self._gated:
+            self.gate_dense = self._dense(
+                self.intermediate_dim, "gate", input_shape
+            )
+        self.down_dense = self._dense(input_shape[-1], "down", middle)
+        self.dropout_layer = make_dropout(
+            self.dropout, self.seed, self.dtype_policy
+        )
+
+    def _dense(self, units, name, input_shape):
+        layer = keras.layers.Dense(
+            units,
+            use_bias=self.use_bias,
+            kernel_initializer=self.kernel_initializer.clone(),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        layer.build(input_shape)
+        return layer
+
+    def call(self, x, training=None):
+        if self._gated:
+            middle = self._activate(self.gate_dense(x)) * self.up_dense(x)
+        else:
+            middle = self._activate(self.up_dense(x))
+        middle = self.dropout_layer(middle, training=training)
+        return self.down_dense(middle)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "intermediate_dim": self.intermediate_dim,
+            "activation": self.activation,
+            "use_bias": self.use_bias,
+            "dropout": self.dropout,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "seed": self.seed,
+        }
+
+
+def get(name_config_or_layer, **defaults):
+    """Makes a new, unbuilt feed-forward layer.
+
+    Args:
+        name_config_or_layer: the name of an activation of `FeedForward`, a
+            configuration, or a layer that serves as the template and maps
+            `(batch, length, dim)` to the same shape.
+        **defaults: constructor arguments for what is left open.
+
+    Returns:
+        A layer.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if isinstance(name_config_or_layer, str):
+        defaults["activation"] = name_config_or_layer
+        name_config_or_layer = "feed_forward"
+    return resolve(
+        name_config_or_layer,
+        {"feed_forward": FeedForward},
+        "feed-forward",
+        defaults,
+    )

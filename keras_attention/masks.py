@@ -1,0 +1,124 @@
+"""Pure functions on boolean masks. True means: may attend."""
+
+from typing import Any, NamedTuple
+
+from keras import ops
+
+# Keras has no public way to read a mask that it attached to a tensor.
+from keras.src.backend import get_keras_mask
+
+
+def padding_mask_from_ids(token_ids, padding_id=0):
+    """Marks the tokens that are not padding.
+
+    Args:
+        token_ids: integers `(batch, length)`.
+        padding_id: the id that stands for no token.
+
+    Returns:
+        Boolean `(batch, length)`.
+    """
+    return ops.not_equal(token_ids, padding_id)
+
+
+def causal_mask(query_positions, key_positions):
+    """Lets every query see the keys at or before its own position.
+
+    Args:
+        query_positions: integers `(..., query_length)`.
+        key_positions: integers `(..., key_length)`.
+
+    Returns:
+        Boolean `(..., query_length, key_length)`.
+    """
+    return ops.less_equal(
+        ops.expand_dims(key_positions, -2), ops.expand_dims(query_positions, -1)
+    )
+
+
+def combine_masks(*masks):
+    """Keeps what every mask allows.
+
+    Args:
+        *masks: booleans that broadcast against each other, or None.
+
+    Returns:
+        Boolean of the broadcast shape, or None where all are None.
+    """
+    combined = None
+    for mask in masks:
+        if mask is not None:
+            combined = (
+                mask if combined is None else ops.logical_and(combined, mask)
+            )
+    return combined
+
+
+def implicit_mask(x):
+    """Reads the mask that Keras attached to a layer's output.
+
+    Args:
+        x: `(batch, length, ...)`, or None.
+
+    Returns:
+        Boolean `(batch, length)`, or None where there is none.
+    """
+    return None if x is None else get_keras_mask(x)
+
+
+class Visibility(NamedTuple):
+    """What each query of one attention call may see.
+
+    It holds the parts of the mask, not the mask, so that a flavour can build
+    the piece that a block or chunk of its own needs and nothing larger.
+
+    Attributes:
+        query_positions: integers `(query_length,)`.
+        key_positions: integers `(key_length,)`.
+        padding_mask: boolean `(batch, key_length)` or None.
+        attention_mask: boolean `(batch or 1, query_length, key_length)` or
+            None.
+        causal: whether a query sees only keys at or before its position.
+    """
+
+    query_positions: Any
+    key_positions: Any
+    padding_mask: Any = None
+    attention_mask: Any = None
+    causal: bool = False
+
+    def dense(self):
+        """Builds the whole mask.
+
+        Returns:
+            Boolean `(batch or 1, 1, query_length or 1, key_length)`, or None
+            where every query sees every key.
+        """
+        causal = dense = padding = None
+        if self.causal:
+            causal = causal_mask(self.query_positions, self.key_positions)
+            causal = causal[None, None]
+        if self.attention_mask is not None:
+            dense = self.attention_mask[:, None]
+        if self.padding_mask is not None:
+            padding = self.padding_mask[:, None, None, :]
+        return combine_masks(causal, dense, padding)
+
+    def block(self, start, stop, key_stop=None):
+        """Cuts out the queries from `start` to `stop`.
+
+        Args:
+            start, stop: integers, the range of queries.
+            key_stop: integer; keys from here on are cut off.
+
+        Returns:
+            A `Visibility` of `stop - start` queries.
+        """
+        rows, keys = slice(start, stop), slice(None, key_stop)
+        padding, dense = self.padding_mask, self.attention_mask
+        return self._replace(
+            query_positions=self.query_positions[rows],
+            key_positions=self.key_positions[keys],
+            padding_mask=None if padding is None else padding[:, keys],
+            attention_mask=None if dense is None else dense[:, rows, keys],
+        )

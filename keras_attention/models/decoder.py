@@ -1,0 +1,171 @@
+"""The Transformer decoder."""
+
+import keras
+
+from keras_attention.models.transformer import Transformer, unpack
+from keras_attention.registry import PACKAGE
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class TransformerDecoder(Transformer):
+    """Predicts each token from those before it, and from a source if asked.
+
+    Args:
+        vocabulary_size, num_layers, hidden_dim, num_heads: integers; see
+            `TransformerEncoder`, also for `intermediate_dim`, `attention`,
+            `position`, `feed_forward`, `normalization`, `norm_first`,
+            `dropout` and `embedding`.
+        cross_attention: attention over a memory, for example
+            `"multi_head"`; one or a list that is cycled; None for none.
+        tie_embeddings: whether `logits` uses the embedding matrix.
+        memory_dim: integer, width of the memory; `hidden_dim` by default.
+
+    Call arguments:
+        token_ids: integers `(batch, length)`, or a dictionary of the four
+            tensors by name.
+        padding_mask: boolean `(batch, length)`; by default where the ids are
+            not the padding id, 0.
+        memory: `(batch, memory_length, memory_dim)`, or what `init_memory`
+            returned.
+        memory_padding_mask: boolean `(batch, memory_length)`.
+        cache: dictionary from `init_cache`.
+        start: integer, the position of the first token.
+        training: whether to apply dropout.
+
+    Returns:
+        Hidden states `(batch, length, hidden_dim)`; with a cache,
+        `(hidden, cache)`.
+
+    Raises:
+        ValueError: if sizes do not fit or a part is unknown.
+
+    Reference:
+        Vaswani et al. 2017, Attention Is All You Need,
+        https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(
+        self, vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
+    ):
+        super().__init__(
+            vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
+        )
+        for block in self.blocks:
+            if not block.attention.supports_causal_mask:
+                raise ValueError(
+                    f"{type(block.attention).__name__} is not causal and "
+                    "cannot serve as attention of a TransformerDecoder."
+                )
+        self.build()
+
+    def call(
+        self,
+        token_ids,
+        padding_mask=None,
+        memory=None,
+        memory_padding_mask=None,
+        cache=None,
+        start=0,
+        training=None,
+    ):
+        token_ids, padding_mask, memory, memory_padding_mask = unpack(
+            token_ids,
+            ("token_ids", None),
+            ("padding_mask", padding_mask),
+            ("memory", memory),
+            ("memory_padding_mask", memory_padding_mask),
+        )
+        padding_mask = self._padding_mask(token_ids, padding_mask)
+        x = self._embed(token_ids, start, training)
+        new_cache = {}
+        for block in self.blocks:
+            block_memory = memory
+            if isinstance(memory, dict):
+                block_memory = memory[block.name]
+            arguments = {
+                "padding_mask": padding_mask,
+                "memory": block_memory,
+                "memory_padding_mask": memory_padding_mask,
+                "start": start,
+                "training": training,
+            }
+            if cache is None:
+                x = block(x, use_causal_mask=True, **arguments)
+            else:
+                x, new_cache[block.name] = block(
+                    x, cache=cache[block.name], **arguments
+                )
+        x = x if self.final_norm is None else self.final_norm(x)
+        return x if cache is None else (x, new_cache)
+
+    def logits(self, hidden):
+        """Maps hidden states `(..., hidden_dim)` to the vocabulary.
+
+        Returns:
+            `(..., vocabulary_size)`.
+        """
+        return self.embedding(hidden, reverse=True)
+
+    def init_cache(self, batch_size, max_length):
+        """Makes empty caches for at most `max_length` positions.
+
+        Args:
+            batch_size: integer.
+            max_length: integer, positions that will be fed in all.
+
+        Returns:
+            A dictionary from block name to the cache of its attention; every
+            leaf is `(batch, ...)`.
+
+        Raises:
+            ValueError: if an attention layer has no cache, or the positional
+                encoding ends before `max_length`.
+        """
+        limit = self.position.max_length
+        if limit is not None and isinstance(max_length, int):
+            if max_length > limit:
+                raise ValueError(
+                    f"{type(self.position).__name__} has positions up to "
+                    f"max_length={limit}. Received: max_length={max_length}"
+                )
+        return {
+            block.name: block.init_cache(batch_size, max_length)
+            for block in self.blocks
+        }
+
+    def init_memory(self, memory, padding_mask=None):
+        """Projects a source once for the cross-attention of all blocks.
+
+        Args:
+            memory: `(batch, memory_length, memory_dim)`.
+            padding_mask: boolean `(batch, memory_length)`.
+
+        Returns:
+            A dictionary from block name to what its attention needs.
+        """
+        return {
+            block.name: block.init_memory(memory, padding_mask)
+            for block in self.blocks
+        }
+
+    def step(self, token_ids, cache, memory=None, start=0):
+        """Feeds tokens and predicts the one that follows the last.
+
+        Args:
+            token_ids: integers `(batch, length)`.
+            cache: dictionary from `init_cache`.
+            memory: dictionary from `init_memory`, or None.
+            start: integer, the position of the first token.
+
+        Returns:
+            `(logits, cache)` with logits `(batch, vocabulary_size)`.
+        """
+        hidden, cache = self(token_ids, memory=memory, cache=cache, start=start)
+        return self.logits(hidden[:, -1]), cache
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "tie_embeddings": self.tie_embeddings,
+            "memory_dim": self.memory_dim,
+        }

@@ -1,0 +1,97 @@
+"""The Transformer encoder."""
+
+import keras
+
+from keras_attention.models.transformer import Transformer, unpack
+from keras_attention.registry import PACKAGE
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class TransformerEncoder(Transformer):
+    """Turns tokens into vectors that know their context.
+
+    Parts are given by name, configuration or layer; a layer is a template
+    that is cloned for each block, except for `embedding`, which is used as it
+    is and may be shared.
+
+    Args:
+        vocabulary_size: integer, number of tokens.
+        num_layers: integer, number of blocks.
+        hidden_dim: integer, width of the model.
+        num_heads: integer, heads of each attention layer.
+        intermediate_dim: integer, width inside the feed-forward part;
+            `4 * hidden_dim` by default.
+        attention: one attention or a list that is cycled over the blocks.
+        position: positional encoding; None for none.
+        feed_forward: an activation (`"relu"`, `"gelu"`, `"gelu_tanh"`,
+            `"swiglu"`, `"geglu"`), a configuration or a template.
+        normalization: `"layer_norm"`, `"rms_norm"`, a configuration or a
+            template.
+        norm_first: whether normalization stands before each part, with one
+            more at the end, or after each sum.
+        dropout: float, for embeddings, attention weights, inside and after
+            the feed-forward part.
+        embedding: `"tokens"`, a configuration, or a layer with a method
+            `padding_mask(inputs)`.
+
+    Call arguments:
+        token_ids: integers `(batch, length)`, or a dictionary with
+            `token_ids` and optionally `padding_mask`.
+        padding_mask: boolean `(batch, length)`; by default where the ids are
+            not the padding id, 0.
+        training: whether to apply dropout.
+
+    Returns:
+        `(batch, length, hidden_dim)`.
+
+    Raises:
+        ValueError: if sizes do not fit or a part is unknown.
+
+    Example:
+
+    ```python
+    encoder = TransformerEncoder(
+        vocabulary_size=8000, num_layers=4, hidden_dim=256, num_heads=4,
+        attention=MultiHeadAttention(num_heads=4, num_kv_heads=2),
+        position="rotary", feed_forward="swiglu", normalization="rms_norm",
+    )
+    hidden = encoder(token_ids)
+    ```
+
+    Reference:
+        Vaswani et al. 2017, Attention Is All You Need,
+        https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(
+        self, vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
+    ):
+        for name in ("cross_attention", "tie_embeddings", "memory_dim"):
+            if name in kwargs:
+                raise ValueError(
+                    f"{name} is an argument of TransformerDecoder, not of "
+                    "TransformerEncoder."
+                )
+        super().__init__(
+            vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
+        )
+        self.build()
+
+    def call(self, token_ids, padding_mask=None, training=None):
+        token_ids, padding_mask = unpack(
+            token_ids, ("token_ids", None), ("padding_mask", padding_mask)
+        )
+        padding_mask = self._padding_mask(token_ids, padding_mask)
+        x = self._embed(token_ids, 0, training)
+        for block in self.blocks:
+            x = block(x, padding_mask=padding_mask, training=training)
+        return x if self.final_norm is None else self.final_norm(x)
+
+    def padding_mask(self, token_ids):
+        """Marks the positions of `(batch, length)` that hold a token."""
+        return self.embedding.padding_mask(token_ids)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["cross_attention"]
+        return config

@@ -1,0 +1,246 @@
+"""What the encoder and the decoder share: embedding, blocks, final norm."""
+
+import keras
+
+from keras_attention import attention as attention_layers
+from keras_attention import positions
+from keras_attention.layers import embeddings
+from keras_attention.layers import feed_forward as feed_forwards
+from keras_attention.layers import normalization as normalizations
+from keras_attention.layers.block import TransformerBlock
+from keras_attention.layers.dropout import make_dropout
+from keras_attention.models.presets import Preset
+from keras_attention.registry import describe, describe_whole
+
+
+class Transformer(Preset, keras.Model):
+    """Base of `TransformerEncoder` and `TransformerDecoder`.
+
+    It is built at construction, so weights can be counted, loaded and saved
+    before the first call.
+
+    Args: see `TransformerEncoder`.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        num_layers,
+        hidden_dim,
+        num_heads,
+        *,
+        intermediate_dim=None,
+        attention="multi_head",
+        cross_attention=None,
+        position="sinusoidal",
+        feed_forward="gelu",
+        normalization="layer_norm",
+        norm_first=True,
+        dropout=0.1,
+        embedding="tokens",
+        tie_embeddings=True,
+        memory_dim=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _check_sizes(num_layers, hidden_dim, num_heads, dropout)
+        self.vocabulary_size = vocabulary_size
+        self.num_layers = num_layers
+        self.hidden_dim = hidden_dim
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim or 4 * hidden_dim
+        self.norm_first = norm_first
+        self.dropout = dropout
+        self.tie_embeddings = tie_embeddings
+        self.memory_dim = memory_dim
+        self._parts = {
+            "attention": _describe_all(attention),
+            "cross_attention": _describe_all(cross_attention),
+            "position": describe(position),
+            "feed_forward": describe(feed_forward),
+            "normalization": describe(normalization),
+        }
+        policy = {"dtype": self.dtype_policy}
+        if not isinstance(embedding, keras.layers.Layer):
+            embedding = embeddings.get(
+                embedding,
+                vocabulary_size=vocabulary_size,
+                hidden_dim=hidden_dim,
+                tie_weights=tie_embeddings,
+                name="embedding",
+                **policy,
+            )
+        self.embedding = embedding
+        self._check_embedding()
+        self.position = positions.get(position, name="position", **policy)
+        self.embedding_dropout = make_dropout(dropout, **policy)
+        self.blocks = [
+            self._make_block(index, attention, cross_attention, feed_forward)
+            for index in range(num_layers)
+        ]
+        self.final_norm = (
+            normalizations.get(normalization, name="final_norm", **policy)
+            if norm_first
+            else None
+        )
+
+    def _check_embedding(self):
+        for name in ("vocabulary_size", "hidden_dim"):
+            expected = getattr(self, name)
+            received = getattr(self.embedding, name, expected)
+            if received != expected:
+                raise ValueError(
+                    f"The embedding has {name}={received}, the model "
+                    f"{name}={expected}."
+                )
+        if not self.tie_embeddings and getattr(
+            self.embedding, "tie_weights", False
+        ):
+            raise ValueError(
+                "tie_embeddings=False, but the embedding given ties its "
+                "weights. Construct it with tie_weights=False."
+            )
+
+    def _make_block(self, index, attention, cross_attention, feed_forward):
+        defaults = {
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "dtype": self.dtype_policy,
+        }
+        position = None
+        if self.position.acts_in_attention:
+            position = self.position
+            if not position.shared:
+                position = positions.get(
+                    self._parts["position"], dtype=self.dtype_policy
+                )
+        mixer = attention_layers.get(
+            _nth(attention, index),
+            position=position,
+            name="attention",
+            **defaults,
+        )
+        _check_heads(mixer, self.hidden_dim)
+        cross = _nth(cross_attention, index)
+        if cross is not None:
+            cross = attention_layers.get(
+                cross, name="cross_attention", **defaults
+            )
+            _check_heads(cross, self.hidden_dim)
+        return TransformerBlock(
+            mixer,
+            feed_forwards.get(
+                feed_forward,
+                name="feed_forward",
+                intermediate_dim=self.intermediate_dim,
+                dropout=self.dropout,
+                dtype=self.dtype_policy,
+            ),
+            cross,
+            normalization=self._parts["normalization"],
+            norm_first=self.norm_first,
+            dropout=self.dropout,
+            memory_dim=self.memory_dim,
+            name=f"block_{index}",
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape=None):
+        shape = (None, None, self.hidden_dim)
+        # Others are built by the first call.
+        known_shape = getattr(self.embedding, "known_shape", None)
+        if not self.embedding.built and known_shape is not None:
+            self.embedding.build(known_shape)
+        if self.position.acts_on_embeddings:
+            self.position.build(shape)
+        for block in self.blocks:
+            block.build(shape)
+        if self.final_norm is not None:
+            self.final_norm.build(shape)
+
+    def _embed(self, inputs, start, training):
+        x = self.embedding(inputs, training=training)
+        x = self.position.embed(x, start=start)
+        return self.embedding_dropout(x, training=training)
+
+    def _padding_mask(self, inputs, padding_mask):
+        if padding_mask is None:
+            return self.embedding.padding_mask(inputs)
+        return padding_mask
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "num_layers": self.num_layers,
+            "hidden_dim": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "intermediate_dim": self.intermediate_dim,
+            "norm_first": self.norm_first,
+            "dropout": self.dropout,
+            "embedding": describe_whole(self.embedding),
+            **self._parts,
+        }
+
+
+def unpack(inputs, *names):
+    """Takes tensors from positional arguments or from one dictionary.
+
+    Args:
+        inputs: a tensor, or a dictionary of tensors by name.
+        *names: pairs of an argument's name and its value.
+
+    Returns:
+        The list of values; those in the dictionary win.
+
+    Raises:
+        ValueError: for names in the dictionary that the model does not take.
+    """
+    if not isinstance(inputs, dict):
+        return [inputs] + [value for _, value in names[1:]]
+    known = [name for name, _ in names]
+    unknown = sorted(set(inputs) - set(known))
+    if unknown or known[0] not in inputs:
+        raise ValueError(
+            f"Expected inputs named {', '.join(known)}, of which {known[0]} "
+            f"is needed. Received: {', '.join(sorted(inputs))}"
+        )
+    return [inputs.get(name, value) for name, value in names]
+
+
+def _check_sizes(num_layers, hidden_dim, num_heads, dropout):
+    for name, number in (
+        ("num_layers", num_layers),
+        ("hidden_dim", hidden_dim),
+        ("num_heads", num_heads),
+    ):
+        if not isinstance(number, int) or number < 1:
+            raise ValueError(
+                f"{name} must be a positive integer. Received: {number!r}"
+            )
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+
+
+def _check_heads(layer, hidden_dim):
+    """Refuses heads that do not divide a width which they share."""
+    num_heads = getattr(layer, "num_heads", 1)
+    if getattr(layer, "head_dim", None) is None and hidden_dim % num_heads:
+        raise ValueError(
+            "hidden_dim must be divisible by num_heads. Received: "
+            f"hidden_dim={hidden_dim}, num_heads={num_heads}"
+        )
+
+
+def _nth(part, index):
+    if not isinstance(part, (list, tuple)):
+        return part
+    if not part:
+        raise ValueError("A list of attention layers holds one at least.")
+    return part[index % len(part)]
+
+
+def _describe_all(part):
+    if isinstance(part, (list, tuple)):
+        return [describe(p) for p in part]
+    return describe(part)

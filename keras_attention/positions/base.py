@@ -1,0 +1,122 @@
+"""The contract of positional encodings."""
+
+import operator
+
+import keras
+
+from keras_attention.registry import PACKAGE, Template
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class PositionalEncoding(Template, keras.layers.Layer):
+    """Base of all positional encodings; by itself it encodes nothing.
+
+    An encoding overrides the hooks it needs. Those that act inside attention
+    are built with the shape of split heads, `(batch, length, num_heads,
+    head_dim)`; those added to embeddings with `(batch, length, hidden_dim)`.
+    Positions are explicit integers `(..., length)`, so that a block, a chunk
+    or a decoding step asks for its own piece. Called as a layer, an encoding
+    applies `embed`.
+
+    Call arguments:
+        x: `(batch, length, hidden_dim)`.
+        start: integer, the position of the first row of `x`.
+
+    Returns:
+        `(batch, length, hidden_dim)`.
+    """
+
+    max_length = None
+    """Positions from here on do not exist; None where there is no limit."""
+
+    shared = True
+    """Whether the blocks of a model use one instance."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def embed(self, x, start=0):
+        """Adds the encoding to embeddings `(batch, length, hidden_dim)`."""
+        return x
+
+    def rotate(self, x, positions, role):
+        """Turns split heads `(batch, length, heads, head_dim)`.
+
+        Args:
+            x: query or key heads.
+            positions: integers `(length,)`, or with leading axes.
+            role: `"query"` or `"key"`.
+
+        Returns:
+            A tensor of the shape and dtype of `x`.
+        """
+        return x
+
+    def bias(self, query, key, query_positions, key_positions, causal):
+        """Gives what is added to the scaled scores, or None.
+
+        Args:
+            query: `(batch, query_length, heads, head_dim)`.
+            key: `(batch, key_length, kv_heads, head_dim)`.
+            query_positions: integers `(..., query_length)`.
+            key_positions: integers `(..., key_length)`.
+            causal: whether queries see only the past.
+
+        Returns:
+            `(batch or 1, heads, query_length, key_length)` in float32.
+        """
+        return None
+
+    def values(self, weights, query_positions, key_positions):
+        """Gives what is added to the weighted values, or None.
+
+        Args:
+            weights: `(batch, heads, query_length, key_length)`.
+            query_positions: integers `(..., query_length)`.
+            key_positions: integers `(..., key_length)`.
+
+        Returns:
+            `(batch, query_length, heads, head_dim)`.
+        """
+        return None
+
+    def scale(self, head_dim):
+        """Gives the factor of the scores; by default 1/sqrt(head_dim)."""
+        return head_dim**-0.5
+
+    @property
+    def acts_in_attention(self):
+        """Whether a hook that attention calls is overridden."""
+        hooks = ("rotate", "bias", "values", "scale")
+        return any(
+            getattr(type(self), hook) is not getattr(PositionalEncoding, hook)
+            for hook in hooks
+        )
+
+    @property
+    def acts_on_embeddings(self):
+        """Whether `embed` is overridden."""
+        return type(self).embed is not PositionalEncoding.embed
+
+    def build(self, input_shape):
+        pass
+
+    def call(self, x, start=0):
+        return self.embed(x, start=start)
+
+
+def known_integer(number):
+    """The value of an integer; None where a graph computes it later."""
+    if number is None:
+        return None
+    try:
+        return operator.index(number)
+    except (AttributeError, RuntimeError, TypeError):
+        return None
+
+
+def at_least_float32(dtype):
+    """The dtype to place features in: positions need more than half has."""
+    dtype = keras.backend.standardize_dtype(dtype)
+    return dtype if dtype == "float64" else "float32"

@@ -1,0 +1,164 @@
+"""Turns names, configurations and templates into new, unbuilt layers.
+
+Every family of parts (attention, positions, feed-forward, normalization,
+embeddings) keeps one literal dictionary of its classes and resolves through
+the two functions here.
+"""
+
+import inspect
+
+import keras
+
+PACKAGE = "keras_attention"
+
+
+class Template:
+    """Mixin for layers that models clone: remembers what the caller set.
+
+    A model fills in what a template leaves open, so it must tell an argument
+    that was passed from one that kept its default.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        layer = super().__new__(cls, *args, **kwargs)
+        given = inspect.signature(cls.__init__).bind_partial(
+            layer, *args, **kwargs
+        )
+        given = {**given.arguments, **given.arguments.pop("kwargs", {})}
+        if given.get("dtype") is None:
+            given.pop("dtype", None)
+        layer._given = {name for name in given if name != "self"}
+        return layer
+
+
+def describe(part):
+    """Describes a template so that a configuration can hold it.
+
+    Args:
+        part: a name, a configuration, a layer, or None.
+
+    Returns:
+        The name, the configuration, or None as they are; for a layer a
+        dictionary with `class_name`, `registered_name`, `module` and the
+        `config` entries that its maker set (all of them for a layer that is
+        no `Template`). It never holds a build configuration: a part is
+        rebuilt by its owner.
+    """
+    if not isinstance(part, keras.layers.Layer):
+        return part
+    description = describe_whole(part)
+    config = description["config"]
+    # One template makes many layers, so it hands on no name; a policy that
+    # nobody chose stays open for that of the model.
+    config.pop("name")
+    given = getattr(part, "_given", None)
+    if given is None:
+        given = set(config)
+        if part.dtype_policy == keras.config.dtype_policy():
+            given.discard("dtype")
+    description["config"] = {
+        name: value for name, value in config.items() if name in given
+    }
+    return description
+
+
+def describe_whole(part):
+    """Describes a layer that its owner uses as it is, with every setting.
+
+    Args:
+        part: a layer, or None.
+
+    Returns:
+        A dictionary as of `describe`, or None.
+    """
+    if part is None:
+        return None
+    description = keras.saving.serialize_keras_object(part)
+    description.pop("build_config", None)
+    return description
+
+
+def resolve(part, classes, kind, defaults):
+    """Makes a new, unbuilt layer from a name, a configuration or a layer.
+
+    Args:
+        part: a registered name, a configuration as `describe` or
+            `keras.saving.serialize_keras_object` give it, or a layer that
+            serves as the template.
+        classes: dictionary from registered name to class.
+        kind: what the part is called in error messages.
+        defaults: constructor arguments for what `part` leaves open. Those
+            that its class does not take are passed over.
+
+    Returns:
+        A layer.
+
+    Raises:
+        ValueError: if the name is unknown (the message lists the known ones)
+            or `part` is of another type.
+    """
+    if isinstance(part, str):
+        cls, config = _lookup(part, classes, kind), {}
+    elif isinstance(part, keras.layers.Layer):
+        cls, config = type(part), describe(part)["config"]
+    elif isinstance(part, dict) and "class_name" in part:
+        cls, config = _class_of(part, classes, kind), part.get("config", {})
+    else:
+        raise ValueError(
+            f"Expected {kind} as a name, a configuration or a layer. "
+            f"Received: {part!r}"
+        )
+    accepted = _accepted(cls)
+    filled = {
+        name: value
+        for name, value in defaults.items()
+        if name in accepted and config.get(name) is None and value is not None
+    }
+    try:
+        return cls.from_config({**config, **filled})
+    except TypeError as error:
+        # Keras hides what the constructor refused behind a TypeError.
+        if isinstance(error.__context__, ValueError):
+            raise error.__context__ from None
+        raise
+
+
+def _lookup(name, classes, kind):
+    if name not in classes:
+        raise ValueError(
+            f"Unknown {kind} name: {name!r}. Known names: "
+            f"{', '.join(sorted(classes))}."
+        )
+    return classes[name]
+
+
+def _class_of(description, classes, kind):
+    name = description["class_name"]
+    registered = description.get("registered_name") or name
+    cls = keras.saving.get_registered_object(registered)
+    # Somebody else's class may be called as one of ours.
+    if cls is None and ">" not in registered:
+        by_name = {c.__name__: c for c in classes.values()} | classes
+        if str(description.get("module")).startswith("keras."):
+            by_name = vars(keras.layers)
+        cls = by_name.get(name)
+    if cls is None:
+        raise ValueError(
+            f"Unknown {kind} class: {registered!r}. Register your own with "
+            "@keras.saving.register_keras_serializable. Known names: "
+            f"{', '.join(sorted(classes))}."
+        )
+    return cls
+
+
+def _accepted(cls):
+    """Argument names of a constructor, through its `**kwargs` chain."""
+    names = set()
+    for base in cls.__mro__:
+        if "__init__" not in base.__dict__:
+            continue
+        parameters = inspect.signature(base.__init__).parameters
+        names.update(parameters)
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
+            break
+    return names

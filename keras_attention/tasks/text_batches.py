@@ -1,0 +1,104 @@
+"""Texts as batches of token ids."""
+
+import warnings
+
+import numpy as np
+
+# Under XLA every new shape is compiled, so lengths are rounded up to a
+# multiple of this, and row counts to a power of two.
+_LENGTH_MULTIPLE = 16
+
+
+def encode_texts(tokenizer, texts, max_length):
+    """Splits texts into ids with an end, and cuts what is too long.
+
+    Args:
+        tokenizer: a `SentencePieceTokenizer`.
+        texts: list of strings.
+        max_length: integer, tokens of a text at most, its end included.
+
+    Returns:
+        A list of lists of integers. One warning counts the texts that were
+        cut.
+
+    Raises:
+        ValueError: if `texts` holds something that is not a string of
+            Unicode characters.
+    """
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(
+                "texts must be a string or a list of strings. Received: "
+                f"{text!r} at index {index}"
+            )
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"texts must be valid Unicode. Received: {text!r} at index "
+                f"{index} ({error.reason})"
+            ) from None
+    rows = tokenizer.encode(texts) if texts else []
+    limit = max_length - 1
+    num_cut = sum(len(row) > limit for row in rows)
+    if num_cut:
+        warnings.warn(
+            f"Cut {num_cut} of {len(rows)} texts to "
+            f"max_source_length={max_length} tokens.",
+            stacklevel=3,
+        )
+    return [[*row[:limit], tokenizer.end_id] for row in rows]
+
+
+def in_batches(rows, batch_size):
+    """Groups rows of like length, so that little padding is read.
+
+    Args:
+        rows: list of sequences.
+        batch_size: integer, rows of a group at most.
+
+    Yields:
+        Integer arrays of indices into `rows`.
+    """
+    order = np.argsort([len(row) for row in rows], kind="stable")
+    for first in range(0, len(rows), batch_size):
+        yield order[first : first + batch_size]
+
+
+def pad(rows, padding_id, shape=None):
+    """Makes one array of rows.
+
+    Args:
+        rows: list of lists of integers, not empty.
+        padding_id: integer, what stands after the end of a row.
+        shape: `(count, length)` of the result, by default as the rows are.
+            Rows that are missing repeat the first.
+
+    Returns:
+        int32 array `(count, length)`.
+    """
+    # Keras warns of a softmax over a single key.
+    count, length = shape or (len(rows), max(2, *(len(row) for row in rows)))
+    batch = np.full((count, length), padding_id, "int32")
+    for index in range(count):
+        # A filler of padding alone could run on and hold up the others.
+        row = rows[index] if index < len(rows) else rows[0]
+        batch[index, : len(row)] = row
+    return batch
+
+
+def rounded_shape(rows, batch_size, max_length):
+    """Chooses one of the few shapes that a compiled search is used with.
+
+    Args:
+        rows: list of lists of integers, not empty.
+        batch_size: integer that bounds the count.
+        max_length: integer that bounds the length.
+
+    Returns:
+        `(count, length)`, at least those of `rows`.
+    """
+    length = max(len(row) for row in rows)
+    length = -(-length // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE
+    count = 1 << (len(rows) - 1).bit_length()
+    return min(count, batch_size), min(length, max_length)

@@ -1,0 +1,222 @@
+"""Strings in, strings out: a model with its tokenizers and settings."""
+
+import keras
+import numpy as np
+
+from keras_attention.generation.compiled import Generator
+from keras_attention.tasks import text_batches
+from keras_attention.tasks.text_to_text_checks import (
+    check_settings,
+    check_tokenizer,
+)
+from keras_attention.tasks.text_to_text_folder import load_parts, save_parts
+
+
+class TextToText:
+    """Translates, summarizes or rewrites text by beam search.
+
+    An input is cut to `max_source_length`, with a warning that counts the
+    inputs cut. What a text becomes does not depend on those beside it.
+
+    Args:
+        model: an `EncoderDecoder`.
+        source_tokenizer: a `SentencePieceTokenizer` for the input.
+        target_tokenizer: one for the output; it may be the same.
+        max_source_length: integer, tokens of an input, its end included.
+        max_length: integer, tokens of an output, start and end included.
+        num_beams: integer; 1 is greedy search.
+        length_penalty: float; a beam's score is its log-probability over
+            `length ** length_penalty`.
+        batch_size: integer, inputs that are worked on together.
+        jit_compile: whether to compile with XLA: quicker for many inputs,
+            slower for the first ones. `"auto"` does it on JAX alone, which
+            would otherwise compile anew for every batch.
+
+    Call arguments:
+        texts: a string or a list of strings.
+
+    Returns:
+        A string, or a list of strings.
+
+    Raises:
+        ValueError: if tokenizers, model and settings do not fit together, or
+            if something that is not text is given.
+
+    Example:
+
+    ```python
+    translator = TextToText(model, tokenizer, tokenizer, num_beams=5)
+    translator.save("translator")
+    TextToText.load("translator")("a man rides a horse .")
+    ```
+    """
+
+    def __init__(
+        self,
+        model,
+        source_tokenizer,
+        target_tokenizer,
+        *,
+        max_source_length=256,
+        max_length=128,
+        num_beams=4,
+        length_penalty=1.0,
+        batch_size=32,
+        jit_compile="auto",
+    ):
+        settings = {
+            "max_source_length": max_source_length,
+            "max_length": max_length,
+            "num_beams": num_beams,
+            "length_penalty": length_penalty,
+            "batch_size": batch_size,
+            "jit_compile": jit_compile,
+        }
+        check_settings(model, settings)
+        check_tokenizer("source", source_tokenizer, model.encoder, ["end_id"])
+        check_tokenizer(
+            "target", target_tokenizer, model.decoder, ["start_id", "end_id"]
+        )
+        self.model = model
+        self.source_tokenizer = source_tokenizer
+        self.target_tokenizer = target_tokenizer
+        self.settings = settings
+        self._generator = None
+
+    def __call__(self, texts):
+        if isinstance(texts, str):
+            return self([texts])[0]
+        token_ids, _ = self.generate(texts)
+        return self.decode(token_ids)
+
+    def generate(self, texts):
+        """Generates token ids and their scores.
+
+        Args:
+            texts: list of strings.
+
+        Returns:
+            `(token_ids, scores)`: NumPy arrays `(len(texts), max_length)` of
+            int32, with start, end and padding, and `(len(texts),)` of
+            float32, each the best beam's log-probability over
+            `length ** length_penalty`.
+
+        Raises:
+            ValueError: if `texts` is not a list of strings.
+        """
+        if isinstance(texts, str):
+            raise ValueError(
+                f"texts must be a list of strings. Received: {texts!r}"
+            )
+        settings, tokenizer = self.settings, self.source_tokenizer
+        max_source_length = settings["max_source_length"]
+        rows = text_batches.encode_texts(
+            tokenizer, list(texts), max_source_length
+        )
+        token_ids = np.zeros((len(rows), settings["max_length"]), "int32")
+        scores = np.zeros(len(rows), "float32")
+        batch_size = settings["batch_size"]
+        for chosen in text_batches.in_batches(rows, batch_size):
+            batch, shape = [rows[index] for index in chosen], None
+            if self._compiles_shapes():
+                shape = text_batches.rounded_shape(
+                    batch, batch_size, max_source_length
+                )
+            result = self._search(
+                text_batches.pad(batch, tokenizer.padding_id, shape)
+            )
+            token_ids[chosen] = result["token_ids"][: len(chosen)]
+            scores[chosen] = result["scores"][: len(chosen)]
+        return token_ids, scores
+
+    def decode(self, token_ids):
+        """Turns generated ids into text.
+
+        Args:
+            token_ids: integers `(batch, length)`.
+
+        Returns:
+            A list of strings.
+        """
+        tokenizer = self.target_tokenizer
+        # A model may know more ids than its tokenizer has pieces.
+        known = token_ids < tokenizer.vocabulary_size
+        token_ids = np.where(known, token_ids, tokenizer.unknown_id)
+        return tokenizer.decode(token_ids) if len(token_ids) else []
+
+    def _compiles_shapes(self):
+        if self.settings["jit_compile"] == "auto":
+            return keras.backend.backend() == "jax"
+        return self.settings["jit_compile"]
+
+    def _search(self, source_ids):
+        tokenizer, settings = self.target_tokenizer, self.settings
+        if self._generator is None:
+            self._generator = Generator(
+                self.model,
+                max_length=settings["max_length"],
+                end_id=tokenizer.end_id,
+                padding_id=tokenizer.padding_id,
+                strategy="beam",
+                settings={
+                    "num_beams": settings["num_beams"],
+                    "length_penalty": settings["length_penalty"],
+                },
+                jit_compile=self._compiles_shapes(),
+            )
+        start = np.full((len(source_ids), 1), tokenizer.start_id, "int32")
+        return self._generator(start, source_ids)
+
+    def save(self, folder):
+        """Writes model, tokenizers and settings into a folder.
+
+        The folder is complete or not there at all, and an earlier task in
+        its place is kept until then.
+
+        Args:
+            folder: path.
+
+        Raises:
+            ValueError: if the folder holds something else.
+        """
+        save_parts(
+            folder,
+            self.model,
+            self.source_tokenizer,
+            self.target_tokenizer,
+            self.settings,
+        )
+
+    @classmethod
+    def load(cls, folder, **settings):
+        """Makes the task that `save` wrote.
+
+        Args:
+            folder: path.
+            **settings: generation settings to change, for example
+                `num_beams=1`.
+
+        Returns:
+            A `TextToText`.
+
+        Raises:
+            ValueError: if a file is missing, truncated or of another kind.
+        """
+        *parts, saved = load_parts(folder, cls.__init__.__kwdefaults__)
+        return cls(*parts, **{**saved, **settings})
+
+    def export(self, folder):
+        """Writes a TensorFlow SavedModel: strings in, strings out.
+
+        See `keras_attention.export.text_to_text.export_text_to_text` for what
+        it holds and how to serve it.
+
+        Args:
+            folder: path.
+
+        Raises:
+            ValueError: if the folder holds something else.
+        """
+        from keras_attention.export import export_text_to_text
+
+        export_text_to_text(self, folder)

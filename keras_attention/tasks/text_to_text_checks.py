@@ -1,0 +1,72 @@
+"""Whether the parts of a `TextToText` fit together."""
+
+from keras_attention.generation.beam import check_beams
+
+# The least that makes sense: something, and start and end around it.
+_LEAST = {
+    "max_source_length": 2,
+    "max_length": 2,
+    "num_beams": 1,
+    "batch_size": 1,
+}
+
+
+def check_settings(model, settings):
+    """Raises ValueError for a setting that is out of its range.
+
+    Args:
+        model: an `EncoderDecoder`.
+        settings: dictionary of the keyword arguments of `TextToText`.
+    """
+    for name, least in _LEAST.items():
+        number = settings[name]
+        if type(number) is not int or number < least:
+            raise ValueError(
+                f"{name} must be an integer of at least {least}. Received: "
+                f"{name}={number!r}"
+            )
+    check_beams(settings["num_beams"], settings["length_penalty"])
+    if settings["jit_compile"] not in (True, False, "auto"):
+        raise ValueError(
+            'jit_compile must be True, False or "auto". Received: '
+            f"jit_compile={settings['jit_compile']!r}"
+        )
+    for name, part in (
+        ("max_source_length", model.encoder),
+        ("max_length", model.decoder),
+    ):
+        limit = part.position.max_length
+        if limit is not None and settings[name] > limit:
+            raise ValueError(
+                f"{name} must be at most {limit}, the positions that the "
+                f"{type(part.position).__name__} of the {part.name} has. "
+                f"Received: {name}={settings[name]}"
+            )
+
+
+def check_tokenizer(side, tokenizer, part, needed):
+    """Raises ValueError for a tokenizer that does not suit the model.
+
+    Args:
+        side: `"source"` or `"target"`.
+        tokenizer: its `SentencePieceTokenizer`.
+        part: the encoder or the decoder.
+        needed: names of the ids that the tokenizer must have.
+    """
+    if tokenizer.vocabulary_size > part.vocabulary_size:
+        raise ValueError(
+            f"The {side}_tokenizer has {tokenizer.vocabulary_size} pieces, "
+            f"more than the model's vocabulary_size for the {side}, "
+            f"{part.vocabulary_size}."
+        )
+    for name in needed:
+        if getattr(tokenizer, name) < 0:
+            raise ValueError(
+                f"The {side}_tokenizer needs an {name}. Received: one without"
+            )
+    padding_id = getattr(part.embedding, "padding_id", tokenizer.padding_id)
+    if tokenizer.padding_id < 0 or tokenizer.padding_id != padding_id:
+        raise ValueError(
+            f"The {side}_tokenizer must have the padding_id of the model, "
+            f"{padding_id}. Received: {tokenizer.padding_id}"
+        )

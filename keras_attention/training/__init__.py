@@ -1,0 +1,41 @@
+"""What stands around `compile` and `fit`: losses, schedules, exact resuming."""
+
+from keras_attention.training.best_weights import BestWeights
+from keras_attention.training.checkpoint import Checkpoint, Position
+from keras_attention.training.checkpoint_file import CheckpointError
+from keras_attention.training.last_weights import LastWeights
+from keras_attention.training.logs import CSVLog, RunHistory
+from keras_attention.training.losses import LabelSmoothedCrossentropy
+from keras_attention.training.metrics import (
+    Perplexity,
+    TokenAccuracy,
+    TokenCount,
+)
+from keras_attention.training.resume import resume_fit
+from keras_attention.training.schedules import InverseSquareRootSchedule
+from keras_attention.training.throughput import TokensPerSecond
+from keras_attention.training.weights import (
+    average_weights,
+    load_weights,
+    save_weights,
+)
+
+__all__ = [
+    "BestWeights",
+    "CSVLog",
+    "Checkpoint",
+    "CheckpointError",
+    "InverseSquareRootSchedule",
+    "LabelSmoothedCrossentropy",
+    "LastWeights",
+    "Perplexity",
+    "Position",
+    "RunHistory",
+    "TokenAccuracy",
+    "TokenCount",
+    "TokensPerSecond",
+    "average_weights",
+    "load_weights",
+    "resume_fit",
+    "save_weights",
+]

@@ -1,0 +1,68 @@
+"""The file of a checkpoint: named arrays and a JSON description, in one."""
+
+import json
+import zipfile
+
+import numpy as np
+
+from keras_attention.training import files
+
+_DESCRIPTION = "description.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used: truncated, or of something else."""
+
+
+def write(path, arrays, description):
+    """Writes a checkpoint; `path` keeps its old content until all is written.
+
+    Args:
+        path: the file, in NumPy's `.npz` format.
+        arrays: `{name: array}`, of any dtype that Keras has.
+        description: dictionary that JSON can hold.
+    """
+    text = json.dumps(description).encode()
+    stored = {name: _storable(array) for name, array in arrays.items()}
+    stored[_DESCRIPTION] = np.frombuffer(text, "uint8")
+    with files.replacing(path) as partial, open(partial, "wb") as file:
+        np.savez(file, **stored)
+
+
+def read(path):
+    """Reads a whole checkpoint, verifying every checksum.
+
+    Args:
+        path: the file.
+
+    Returns:
+        `(arrays, description)` as given to `write`; an array of a dtype that
+        NumPy lacks (bfloat16) comes as unsigned integers of the same bits.
+
+    Raises:
+        CheckpointError: if the file is truncated or not a checkpoint.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        description = json.loads(arrays.pop(_DESCRIPTION).tobytes())
+    except (
+        AttributeError,  # a lone array instead of an archive of them
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise CheckpointError(
+            f"{path} is not a complete checkpoint: {error}. Delete it to "
+            "start anew."
+        ) from error
+    return arrays, description
+
+
+def _storable(array):
+    array = np.asarray(array)
+    if array.dtype.kind == "V":  # bfloat16 and its kin
+        array = array.view(f"uint{8 * array.dtype.itemsize}")
+    return array

@@ -1,0 +1,171 @@
+"""What the base class checks for every flavour."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attention import (
+    Attention,
+    LearnedEncoding,
+    MultiHeadAttention,
+    PositionalEncoding,
+    RotaryEmbedding,
+)
+
+X = np.ones((2, 3, 8), "float32")
+
+
+class Picky(MultiHeadAttention):
+    """Refuses whatever can be refused."""
+
+    supports_cross_attention = False
+    supports_causal_mask = False
+    supports_attention_mask = False
+    supports_bias = False
+    supports_cache = False
+
+
+class Biased(PositionalEncoding):
+    def bias(self, query, key, query_positions, key_positions, causal):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"value": X + 1}, "cross-attention"),
+        ({"key": X + 1}, "cross-attention"),
+        ({"memory": {"key": X}}, "cross-attention"),
+        ({"use_causal_mask": True}, "causal"),
+        ({"attention_mask": np.ones((2, 3, 3), bool)}, "attention_mask"),
+        ({"cache": {"key": X}}, "cache"),
+    ],
+)
+def test_what_a_flavour_declares_unsupported_is_refused(arguments, message):
+    layer = Picky(2)
+    layer(X)
+    for call in (layer, layer.attention_weights):
+        if "cache" in arguments and call is not layer:
+            continue
+        with pytest.raises(ValueError, match=message) as error:
+            call(X, **arguments)
+        assert "Picky" in str(error.value)
+
+
+def test_caches_and_memories_that_are_unsupported_are_refused():
+    layer = Picky(2)
+    layer(X)
+    with pytest.raises(ValueError, match="Picky.*cache"):
+        layer.init_cache(2, 3)
+    with pytest.raises(ValueError, match="Picky.*cross-attention"):
+        layer.init_memory(X)
+
+
+def test_a_score_bias_that_is_unsupported_is_refused():
+    MultiHeadAttention(2, position=Biased())
+    Picky(2, position=RotaryEmbedding())
+    with pytest.raises(ValueError, match=r"Picky.*bias.*Biased"):
+        Picky(2, position=Biased())
+
+
+@pytest.mark.parametrize("name", ["num_heads", "head_dim", "num_kv_heads"])
+@pytest.mark.parametrize("wrong", [0, -2, 2.0, "2"])
+def test_sizes_must_be_positive_integers(name, wrong):
+    with pytest.raises(ValueError, match=f"{name}.*{wrong}"):
+        MultiHeadAttention(**{"num_heads": 4, name: wrong})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_heads": 4, "num_kv_heads": 3}, "num_kv_heads=3"),
+        ({"num_heads": 2, "num_kv_heads": 4}, "num_kv_heads=4"),
+        ({"num_heads": 4, "dropout": 1.0}, "dropout.*1.0"),
+        ({"num_heads": 4, "dropout": -0.1}, "dropout.*-0.1"),
+        ({"num_heads": 4, "position": "no_such"}, "no_such.*rotary"),
+        ({"num_heads": 4, "position": "sinusoidal"}, "Sinusoidal"),
+        ({"num_heads": 4, "position": LearnedEncoding()}, "LearnedEncoding"),
+        ({"num_heads": 4, "query_block_size": 0}, "query_block_size.*0"),
+        ({"num_heads": 4, "query_block_size": "all"}, "query_block_size.*all"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MultiHeadAttention(**arguments)
+
+
+def test_a_width_that_the_heads_do_not_divide_is_named():
+    with pytest.raises(ValueError, match="dim=8.*num_heads=3"):
+        MultiHeadAttention(3)(X)
+    assert tuple(MultiHeadAttention(3, head_dim=5)(X).shape) == X.shape
+
+
+@pytest.mark.parametrize(
+    "shape", [(3,), (2, 1), (2, 4), (1, 3), (3, 3), (2, 3, 3), (2, 3, 1)]
+)
+def test_a_padding_mask_of_another_shape_is_refused(shape):
+    layer = MultiHeadAttention(2)
+    mask = np.ones(shape, bool)
+    with pytest.raises(ValueError, match="padding_mask"):
+        layer(X, padding_mask=mask)
+    cache = layer.init_cache(2, 4)
+    with pytest.raises(ValueError, match="padding_mask"):
+        layer(X, padding_mask=mask, cache=cache)
+    with pytest.raises(ValueError, match="padding_mask"):
+        layer.init_memory(X, padding_mask=mask)
+
+
+@pytest.mark.parametrize(
+    "shape", [(3, 3), (2, 1, 3), (2, 3, 1), (3, 3, 3), (2, 2, 3, 3), (2, 4, 3)]
+)
+def test_an_attention_mask_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="attention_mask"):
+        MultiHeadAttention(2)(X, attention_mask=np.ones(shape, bool))
+
+
+def test_one_attention_mask_may_serve_all_rows():
+    x = np.random.default_rng(0).normal(size=(2, 3, 8)).astype("float32")
+    for block_size in (None, 2):
+        layer = MultiHeadAttention(2, query_block_size=block_size)
+        mask = np.tril(np.ones((1, 3, 3), bool))
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(layer(x, attention_mask=mask)),
+            keras.ops.convert_to_numpy(layer(x, use_causal_mask=True)),
+            atol=1e-6,
+        )
+
+
+def test_integer_masks_count_as_boolean():
+    x = np.random.default_rng(0).normal(size=(2, 3, 8)).astype("float32")
+    layer = MultiHeadAttention(2)
+    mask = np.array([[1, 1, 0], [1, 0, 1]])
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(layer(x, padding_mask=mask)),
+        keras.ops.convert_to_numpy(layer(x, padding_mask=mask.astype(bool))),
+    )
+
+
+def test_an_argument_that_nobody_knows_is_refused():
+    with pytest.raises((TypeError, ValueError)):
+        MultiHeadAttention(2, windows=3)
+    with pytest.raises(TypeError):
+        MultiHeadAttention(2)(X, sliding=3)
+    with pytest.raises(TypeError):
+        MultiHeadAttention(2).attention_weights(X, cache={})
+
+
+def test_a_flavour_without_attend_says_so():
+    with pytest.raises(NotImplementedError, match="attend"):
+        Attention(2)(X)
+    with pytest.raises(ValueError, match="no attention weights"):
+        Attention(2).attention_weights(X)
+
+
+def test_a_fixed_seed_of_the_initializer_gives_the_same_weights():
+    kernels = []
+    for _ in range(2):
+        initializer = keras.initializers.GlorotUniform(seed=7)
+        layer = MultiHeadAttention(2, kernel_initializer=initializer)
+        layer.build(X.shape)
+        kernels.append(keras.ops.convert_to_numpy(layer.key_dense.kernel))
+    np.testing.assert_array_equal(*kernels)

@@ -1,0 +1,306 @@
+"""Blocks of queries give the numbers of the whole, forwards and backwards."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_attention import MultiHeadAttention, PositionalEncoding
+from keras_attention.attention import multi_head, softmax
+from keras_attention.masks import Visibility
+from tests.attention.reference import EveryHook
+from tests.tools import BACKEND, compiled, gradients, near, randomize, to_numpy
+
+BATCH, LENGTH, DIM = 2, 11, 12
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(BATCH, LENGTH, DIM)).astype("float32")
+
+
+def tensor(rng, shape):
+    return ops.convert_to_tensor(rng.normal(size=shape).astype("float32"))
+
+
+def pair(rng, block_size, position=None, **options):
+    """A layer without and one with blocks, of the same weights."""
+    whole = MultiHeadAttention(
+        4, query_block_size=None, position=position and position(), **options
+    )
+    blocks = MultiHeadAttention(
+        4,
+        query_block_size=block_size,
+        position=position and position(),
+        **options,
+    )
+    for layer in (whole, blocks):
+        layer.build((BATCH, LENGTH, DIM))
+    randomize(whole, rng)
+    blocks.set_weights(whole.get_weights())
+    return whole, blocks
+
+
+def calls(rng):
+    padding = rng.random((BATCH, LENGTH)) < 0.6
+    padding[1] = False
+    dense = rng.random((BATCH, LENGTH, LENGTH)) < 0.6
+    dense[0, 3] = False
+    return {
+        "bare": {},
+        "causal": {"use_causal_mask": True},
+        "padded": {"padding_mask": padding},
+        "dense": {"attention_mask": dense},
+        "dense for all rows": {"attention_mask": dense[:1]},
+        "all": {
+            "use_causal_mask": True,
+            "padding_mask": padding,
+            "attention_mask": dense,
+        },
+    }
+
+
+CALLS = list(calls(np.random.default_rng(0)))
+
+
+# Below, dividing, one less than, equal to and above the length.
+@pytest.mark.parametrize("block_size", [1, 4, 10, 11, 13])
+def test_any_block_size_gives_the_whole(rng, x, block_size):
+    whole, blocks = pair(rng, block_size, num_kv_heads=2)
+    arguments = calls(rng)["all"]
+    near(blocks(x, **arguments), whole(x, **arguments), 1e-6)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("kv_heads", [4, 1])
+def test_values_and_gradients(rng, x, call, kv_heads):
+    arguments = calls(rng)[call]
+    weights = tensor(rng, x.shape)
+    results = []
+    for layer in pair(rng, 4, EveryHook, num_kv_heads=kv_heads):
+
+        def loss(x, layer=layer):
+            return ops.sum(layer(x, **arguments) * weights)
+
+        value, found = gradients(loss, x, layer=layer)
+        names = ["x", *(v.name for v in layer.trainable_variables)]
+        results.append((value, dict(zip(names, found, strict=True))))
+    (whole, expected), (value, found) = results
+    near(value, whole, 1e-4)
+    assert set(expected) >= {"x", "slopes", "vectors"}
+    for name, gradient in found.items():
+        near(gradient, expected[name])
+    for name in ("x", "slopes", "vectors"):
+        assert np.abs(found[name]).max() > 1e-4
+
+
+def test_cross_attention_and_memory(rng, x):
+    whole, blocks = pair(rng, 4)
+    source = rng.normal(size=(BATCH, 5, DIM)).astype("float32")
+    mask = np.array([[1, 1, 0, 1, 0], [0, 0, 0, 0, 0]], bool)
+    expected = whole(x, source, padding_mask=mask)
+    near(blocks(x, source, padding_mask=mask), expected, 1e-6)
+    memory = blocks.init_memory(source, padding_mask=mask)
+    near(blocks(x, memory=memory), expected, 1e-6)
+
+
+def test_pieces_with_a_cache(rng, x):
+    whole, blocks = pair(rng, 2, EveryHook)
+    cache, outputs = blocks.init_cache(BATCH, LENGTH + 2), []
+    for start, stop in ((0, 5), (5, 6), (6, LENGTH)):
+        output, cache = blocks(x[:, start:stop], cache=cache, start=start)
+        outputs.append(to_numpy(output))
+    expected = whole(x, use_causal_mask=True)
+    near(np.concatenate(outputs, axis=1), expected)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_rows_that_see_nothing_give_zeros(rng, x, dtype):
+    _, blocks = pair(rng, 4, dtype=dtype, use_bias=False)
+    mask = np.ones((BATCH, LENGTH), bool)
+    mask[1] = False
+
+    def loss(x):
+        output = blocks(x, padding_mask=mask)
+        return ops.sum(ops.cast(output, "float32") ** 2)
+
+    assert not to_numpy(blocks(x, padding_mask=mask))[1].any()
+    x = ops.cast(ops.convert_to_tensor(x), dtype)
+    _, found = gradients(loss, x, layer=blocks)
+    assert all(np.isfinite(gradient).all() for gradient in found)
+    assert not found[0][1].any()
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="torch has no jit here")
+def test_compiled_gradients(rng, x):
+    whole, blocks = pair(rng, 4)
+    near(compiled(blocks)(x), whole(x), 1e-5)
+    inputs = keras.Input((None, DIM))
+    histories = []
+    for layer in (whole, blocks):
+        model = keras.Model(inputs, layer(inputs))
+        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=True)
+        histories.append(model.fit(x, x, epochs=3, verbose=0).history["loss"])
+    near(histories[1], histories[0])
+
+
+def test_a_keras_file_keeps_the_block_size(rng, x, tmp_path):
+    for layer in pair(rng, 4):
+        inputs = keras.Input((None, DIM))
+        model = keras.Model(inputs, layer(inputs))
+        model.save(tmp_path / "model.keras")
+        again = keras.saving.load_model(tmp_path / "model.keras")
+        assert again.layers[-1].query_block_size == layer.query_block_size
+        near(again(x), model(x), 1e-6)
+
+
+def test_auto_works_in_blocks_where_scores_are_large(rng, monkeypatch):
+    sizes = []
+    for name in ("attend", "attend_in_blocks"):
+        original = getattr(softmax, name)
+
+        def spy(*arguments, name=name, original=original, **options):
+            sizes.append(name)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(softmax, name, spy)
+    monkeypatch.setattr(multi_head, "_BLOCK_SIZE", 5)
+    monkeypatch.setattr(multi_head, "_LARGE", BATCH * 4 * 8 * 8)
+    layer = MultiHeadAttention(4)
+    for length, expected in ((3, 0), (8, 0), (9, 1)):
+        x = rng.normal(size=(BATCH, length, DIM)).astype("float32")
+        sizes.clear()
+        layer(x)
+        assert ("attend_in_blocks" in sizes) == bool(expected)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("position", [None, EveryHook])
+@pytest.mark.parametrize("block_size", ["auto", 4])
+def test_in_a_graph_that_knows_no_length(
+    rng, monkeypatch, block_size, position, jit_compile
+):
+    import tensorflow as tf
+
+    monkeypatch.setattr(multi_head, "_LARGE", 1)
+    whole, auto = pair(rng, block_size, position)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, DIM]),
+            tf.TensorSpec([None, None], "bool"),
+        ],
+        jit_compile=jit_compile,
+    )
+    def train(x, mask):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            output = auto(x, padding_mask=mask, use_causal_mask=True)
+            loss = tf.reduce_sum(output**2)
+        sources = [x, *(v.value for v in auto.trainable_variables)]
+        return output, tape.gradient(loss, sources)
+
+    for length in (7, 31):
+        x = rng.normal(size=(BATCH, length, DIM)).astype("float32")
+        mask = rng.random((BATCH, length)) < 0.7
+        arguments = {"padding_mask": mask, "use_causal_mask": True}
+        _, expected = gradients(
+            lambda x, a=arguments: ops.sum(whole(x, **a) ** 2), x, layer=whole
+        )
+        output, found = train(tf.constant(x), tf.constant(mask))
+        near(output, whole(x, **arguments))
+        for gradient, other in zip(found, expected, strict=True):
+            near(tf.convert_to_tensor(gradient), other, 1e-4)
+
+
+def heads(rng, dropout_seed=None):
+    shape = (BATCH, LENGTH, 3, 5)
+    query, key, value = (tensor(rng, shape) for _ in range(3))
+    places = ops.arange(LENGTH, dtype="int32")
+    return query, key, value, Visibility(places, places, causal=True)
+
+
+def test_dropout_is_the_same_with_and_without_recomputation(rng):
+    query, key, value, visible = heads(rng)
+    position = EveryHook()
+    position.build(query.shape)
+    seed = keras.random.SeedGenerator(7).next()
+    weights = tensor(rng, query.shape)
+    results = []
+    for recompute in (False, True):
+
+        def loss(query, key, value, recompute=recompute):
+            output = softmax.attend_in_blocks(
+                *(query, key, value, visible, position),
+                dropout=0.4,
+                seed=seed,
+                block_size=4,
+                recompute=recompute,
+            )
+            return ops.sum(output * weights)
+
+        results.append(gradients(loss, query, key, value, layer=position))
+    (kept, expected), (recomputed, found) = results
+    near(recomputed, kept, 1e-4)
+    for gradient, other in zip(found, expected, strict=True):
+        assert np.abs(other).max() > 0
+        near(gradient, other)
+    # Dropout did act.
+    plain = softmax.attend(query, key, value, visible, position)
+    assert abs(to_numpy(ops.sum(plain * weights)) - kept) > 1e-2
+
+
+@pytest.mark.parametrize("block_size", [None, 4])
+def test_dropout_gradients_are_finite_differences(rng, block_size):
+    """The same seed gives the same mask, so the loss is a fixed function."""
+    query, key, value, visible = heads(rng)
+    seed = keras.random.SeedGenerator(7).next()
+    arguments = (visible, PositionalEncoding(), 0.4, seed)
+
+    def loss(query, key, value):
+        if block_size is None:
+            output = softmax.attend(query, key, value, *arguments)
+        else:
+            output = softmax.attend_in_blocks(
+                query, key, value, *arguments, block_size
+            )
+        return ops.sum(output**2)
+
+    _, found = gradients(loss, query, key, value)
+    inputs = [query, key, value]
+    for index, gradient in enumerate(found):
+        direction = np.sign(gradient)  # so that nothing cancels
+        ends = []
+        for step in (1e-2, -1e-2):
+            moved = list(inputs)
+            moved[index] = inputs[index] + ops.convert_to_tensor(
+                step * direction
+            )
+            ends.append(to_numpy(loss(*moved)))
+        slope = (ends[0] - ends[1]) / 2e-2
+        np.testing.assert_allclose(np.abs(gradient).sum(), slope, rtol=2e-2)
+
+
+def test_blocks_and_calls_draw_dropout_of_their_own(rng):
+    layer = MultiHeadAttention(
+        3, 4, dropout=0.5, query_block_size=1, use_bias=False
+    )
+    # All rows alike: without dropout all outputs would be alike.
+    x = np.broadcast_to(rng.normal(size=(1, 1, DIM)), (1, 8, DIM))
+    first = to_numpy(layer(x.astype("float32"), training=True))[0]
+    second = to_numpy(layer(x.astype("float32"), training=True))[0]
+    rows = np.concatenate([first, second]).round(5)
+    assert len(np.unique(rows, axis=0)) > len(rows) // 2
+
+
+def test_dropout_keeps_the_mean(rng):
+    layer = MultiHeadAttention(
+        2, 2, dropout=0.3, query_block_size=4, use_bias=False
+    )
+    x = rng.normal(size=(3, 8, 4)).astype("float32")
+    drawn = layer(np.tile(x, (500, 1, 1)), training=True)
+    drawn = to_numpy(drawn).reshape((500, *x.shape))
+    deviation = np.std(drawn, axis=0).mean() / np.sqrt(500)
+    error = np.abs(np.mean(drawn, axis=0) - to_numpy(layer(x))).mean()
+    assert error < 2 * deviation

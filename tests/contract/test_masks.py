@@ -1,0 +1,176 @@
+"""Causality, padding, and rows that may attend to nothing."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.contract.cases import BATCH, DIM, KEY_LENGTH, LENGTH
+from tests.tools import gradients, to_numpy
+
+HUGE = {"float32": 1e15, "bfloat16": 1e15, "float16": 1e3}
+
+
+@pytest.fixture
+def padding(rng):
+    """At least one key counts in every row, and one does not."""
+    mask = rng.random((BATCH, LENGTH)) < 0.6
+    mask[:, 0], mask[:, -2] = True, False
+    return mask
+
+
+def test_future_tokens_do_not_change_the_past(layer, x, rng):
+    if not layer.supports_causal_mask:
+        with pytest.raises(ValueError, match="causal"):
+            layer(x, use_causal_mask=True)
+        return
+    if not layer.exact_causal:
+        pytest.skip("masks the future, but depends on it through selection")
+    expected = to_numpy(layer(x, use_causal_mask=True))
+    for place in range(1, LENGTH):
+        changed = x.copy()
+        changed[:, place:] = rng.normal(size=changed[:, place:].shape)
+        output = to_numpy(layer(changed, use_causal_mask=True))
+        np.testing.assert_allclose(
+            output[:, :place], expected[:, :place], atol=1e-6
+        )
+        assert (np.abs(output - expected)[:, place:] > 1e-4).any()
+
+
+def test_without_the_causal_mask_the_future_counts(layer, x):
+    changed = x.copy()
+    changed[:, -1] += 1
+    difference = to_numpy(layer(changed)) - to_numpy(layer(x))
+    assert (np.abs(difference[:, 0]).max(axis=-1) > 1e-5).all()
+
+
+def test_a_cut_off_tail_of_padding_changes_nothing(layer, x):
+    mask = np.ones((BATCH, LENGTH), bool)
+    mask[:, -3:] = False
+    np.testing.assert_allclose(
+        to_numpy(layer(x, padding_mask=mask))[:, :-3],
+        to_numpy(layer(x[:, :-3])),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_contents_of_padding_do_not_matter(
+    case, rng, x, padding, dtype, causal
+):
+    layer = case.layer(rng, dtype=dtype)
+    if causal and not layer.supports_causal_mask:
+        pytest.skip("is not causal")
+    arguments = {"padding_mask": padding, "use_causal_mask": causal}
+    expected = to_numpy(layer(x, **arguments))[padding]
+    for content in (rng.normal(size=x.shape), HUGE[dtype], -HUGE[dtype]):
+        changed = np.where(padding[..., None], x, content).astype("float32")
+        output = to_numpy(layer(changed, **arguments))[padding]
+        np.testing.assert_array_equal(output, expected)
+
+
+def test_padding_gets_no_gradient(layer, x, padding):
+    def loss(x):
+        output = layer(x, padding_mask=padding)
+        return ops.sum(ops.where(padding[..., None], output, 0.0) ** 2)
+
+    _, (found, *_) = gradients(loss, x)
+    assert np.all(found[~padding] == 0)
+    assert np.all(np.abs(found[padding]).max(axis=-1) > 0)
+
+
+def test_padding_of_a_source_does_not_matter(layer, x, source, rng):
+    if not layer.supports_cross_attention:
+        pytest.skip("attends to itself alone")
+    mask = rng.random((BATCH, KEY_LENGTH)) < 0.6
+    mask[:, 1] = False
+    mask[:, 2] = True
+    changed = np.where(mask[..., None], source, 1e3).astype("float32")
+    np.testing.assert_array_equal(
+        to_numpy(layer(x, changed, padding_mask=mask)),
+        to_numpy(layer(x, source, padding_mask=mask)),
+    )
+
+
+def test_dense_mask_hides_what_it_says(layer, x, rng):
+    mask = rng.random((BATCH, LENGTH, LENGTH)) < 0.5
+    mask[:, :, 0] = True
+    mask[:, 2, 4] = False
+    if not layer.supports_attention_mask:
+        with pytest.raises(ValueError, match="attention_mask"):
+            layer(x, attention_mask=mask)
+        return
+    changed = x.copy()
+    changed[:, 4] += 1.0
+    expected = to_numpy(layer(x, attention_mask=mask))
+    output = to_numpy(layer(changed, attention_mask=mask))
+    unseen = ~mask[:, :, 4]
+    unseen[:, 4] = False
+    np.testing.assert_array_equal(output[unseen], expected[unseen])
+    seen = mask[:, :, 4]
+    assert (np.abs(output - expected).max(axis=-1)[seen] > 1e-5).all()
+
+
+def test_dense_causal_mask_is_the_causal_mask(layer, x):
+    if not (layer.supports_attention_mask and layer.supports_causal_mask):
+        pytest.skip("does not take both masks")
+    mask = np.tril(np.ones((1, LENGTH, LENGTH), bool)).repeat(BATCH, axis=0)
+    np.testing.assert_allclose(
+        to_numpy(layer(x, attention_mask=mask)),
+        to_numpy(layer(x, use_causal_mask=True)),
+        atol=1e-6,
+    )
+
+
+def calls_that_see_nothing(layer):
+    """Pairs of call arguments and the rows `(batch, length)` that are blind."""
+    blind = np.zeros((BATCH, LENGTH), bool)
+    blind[1] = True
+    yield {"padding_mask": ~blind}, blind
+    if layer.supports_causal_mask:
+        late = np.zeros((BATCH, LENGTH), bool)
+        late[:, :2] = True
+        yield {"padding_mask": ~late, "use_causal_mask": True}, late
+    if layer.supports_attention_mask:
+        blind = np.zeros((BATCH, LENGTH), bool)
+        blind[0, 3] = blind[2, 0] = True
+        mask = np.repeat(~blind[..., None], LENGTH, axis=-1)
+        yield {"attention_mask": mask}, blind
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_rows_that_see_nothing_give_zeros(case, rng, x, dtype):
+    layer = case.layer(rng, dtype=dtype)
+    nothing = 0.0
+    if layer.output_dense.bias is not None:
+        nothing = to_numpy(layer.output_dense.bias.value)
+    for arguments, blind in calls_that_see_nothing(layer):
+
+        def loss(x, arguments=arguments):
+            output = ops.cast(layer(x, **arguments), "float32")
+            return ops.sum(output**2)
+
+        output = to_numpy(layer(x, **arguments))
+        np.testing.assert_allclose(output[blind] - nothing, 0, atol=1e-7)
+        assert (np.abs(output[~blind] - nothing).max(axis=-1) > 0).all()
+        inputs = ops.cast(ops.convert_to_tensor(x), dtype)
+        _, found = gradients(loss, inputs, layer=layer)
+        assert all(np.isfinite(gradient).all() for gradient in found)
+        if "padding_mask" in arguments:
+            # Nothing of a blind row is left to differentiate.
+            assert np.all(found[0][blind] == 0)
+
+
+def test_source_without_tokens_gives_zeros(layer, x, source):
+    if not layer.supports_cross_attention:
+        pytest.skip("attends to itself alone")
+    mask = np.ones((BATCH, KEY_LENGTH), bool)
+    mask[1] = False
+    output = to_numpy(layer(x, source, padding_mask=mask))
+    nothing = np.zeros(DIM)
+    if layer.output_dense.bias is not None:
+        nothing = to_numpy(layer.output_dense.bias.value)
+    np.testing.assert_allclose(
+        output[1], np.tile(nothing, (LENGTH, 1)), atol=1e-7
+    )
+    assert np.isfinite(output).all()

@@ -1,0 +1,141 @@
+"""A small folder of TensorFlow Datasets, built here and read back."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+tfds = pytest.importorskip("tensorflow_datasets")
+tf = pytest.importorskip("tensorflow")
+
+from keras_attention.data import DataError, load_parallel  # noqa: E402
+
+ROWS = 2_053  # more than are fetched at once
+
+
+def rows(count):
+    portuguese = [f"olá, número {row} ☃" for row in range(count)]
+    english = [f"hello, number {row}" for row in range(count)]
+    return portuguese, english
+
+
+def store(folder, name, features, columns):
+    tfds.disable_progress_bar()
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name=name,
+        version="1.0.0",
+        config="pt_to_en",
+        data_dir=folder,
+        features=features,
+        disable_shuffling=True,
+        split_datasets={
+            split: tf.data.Dataset.from_tensor_slices(data)
+            for split, data in columns.items()
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfds")
+    store(
+        folder,
+        "small_pairs",
+        tfds.features.Translation(languages=("pt", "en")),
+        {
+            split: dict(zip(("pt", "en"), rows(count), strict=True))
+            for split, count in (("train", ROWS), ("validation", 2))
+        },
+    )
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def use_folder(folder, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+
+
+NAME = "tfds:small_pairs/pt_to_en"
+
+
+def test_sentences_come_in_order_either_way():
+    portuguese, english = rows(ROWS)
+    assert load_parallel(NAME, "train", "pt", "en") == (portuguese, english)
+    assert load_parallel(NAME, "train", "en", "pt") == (english, portuguese)
+
+
+def test_splits_and_slices():
+    assert load_parallel(NAME, "validation", "pt", "en") == rows(2)
+    sources, _ = load_parallel(NAME, "train[:10]", "pt", "en")
+    assert sources == rows(10)[0]
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_read_the_same(backend):
+    pytest.importorskip(backend)
+    code = (
+        "from keras_attention.data import load_parallel\n"
+        f"sides = load_parallel({NAME!r}, 'validation', 'pt', 'en')\n"
+        "print(ascii(sides))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    assert printed.splitlines()[-1] == ascii(rows(2))
+
+
+def test_text_features_beside_others_will_do(folder):
+    portuguese, english = rows(3)
+    store(
+        folder,
+        "more_features",
+        tfds.features.FeaturesDict(
+            {
+                "pt": tfds.features.Text(),
+                "en": tfds.features.Text(),
+                "tags": tfds.features.Sequence(tf.int32),
+            }
+        ),
+        {
+            "train": {
+                "pt": portuguese,
+                "en": english,
+                "tags": tf.ragged.constant([[1], [], [2, 3]], tf.int32),
+            }
+        },
+    )
+    found = load_parallel("tfds:more_features/pt_to_en", "train", "en", "pt")
+    assert found == (english, portuguese)
+    with pytest.raises(DataError, match="no text feature 'tags'; it has: en"):
+        load_parallel("tfds:more_features/pt_to_en", "train", "en", "tags")
+
+
+@pytest.mark.parametrize(
+    "name, split, target, message",
+    [
+        ("no_pairs/pt_to_en", "train", "en", "knows no 'no_pairs/pt_to_en'"),
+        ("no pairs", "train", "en", "knows no 'no pairs'"),
+        ("small_pairs/pt_to_en", "test", "en", "it has: train, validation"),
+        ("small_pairs/pt_to_en", "train[:", "en", r"no split 'train\[:'"),
+        ("small_pairs/pt_to_en", "train", "de", "'de'; it has: en, pt"),
+    ],
+)
+def test_what_is_not_there_is_refused(name, split, target, message):
+    with pytest.raises(DataError, match=message):
+        load_parallel(f"tfds:{name}", split, "pt", target)
+
+
+def test_damaged_records_are_refused(folder, tmp_path, monkeypatch):
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "copy")
+    (record,) = (tmp_path / "copy").glob("small_pairs/*/*/*validation*")
+    record.write_bytes(record.read_bytes()[:-9])
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "copy"))
+    with pytest.raises(DataError, match="is damaged"):
+        load_parallel(NAME, "validation", "pt", "en")

@@ -1,0 +1,64 @@
+"""A tiny language model, on keras.ops with a cache and in NumPy without."""
+
+import numpy as np
+from keras import ops
+
+
+class FakeModel:
+    """Its logits depend on every token, on its place and on the memory.
+
+    The cache holds the embedded tokens, so a cache that was not reordered with
+    its beam, or was fed the wrong token, changes what follows.
+    """
+
+    def __init__(self, vocabulary_size, max_length, dim=5, seed=0, scale=3.0):
+        rng = np.random.default_rng(seed)
+        draw = lambda *shape: rng.normal(size=shape).astype("float32")
+        self.max_length = max_length
+        self.embedding = draw(vocabulary_size, dim)
+        self.places = draw(max_length, dim)
+        self.output = scale * draw(dim, vocabulary_size)
+        self.calls = []
+
+    def init_cache(self, batch_size):
+        shape = (batch_size, self.max_length, self.embedding.shape[1])
+        return {"layer": {"tokens": ops.zeros(shape, "float32")}}
+
+    def step(self, token_ids, cache, memory, start):
+        self.calls.append(tuple(token_ids.shape))
+        embedded = ops.take(ops.convert_to_tensor(self.embedding), token_ids, 0)
+        old = cache["layer"]["tokens"]
+        tokens = ops.slice_update(old, (0, start, 0), embedded)
+        state = ops.sum(tokens * ops.convert_to_tensor(self.places), axis=1)
+        if memory is not None:
+            state = state + memory["source"]["state"]
+        logits = ops.matmul(ops.tanh(state), ops.convert_to_tensor(self.output))
+        return logits, {"layer": {"tokens": tokens}}
+
+    def log_probabilities(self, token_ids, memory=None):
+        """float64 `(vocabulary_size,)` after a list of tokens."""
+        places = self.places[: len(token_ids)].astype("float64")
+        state = (self.embedding[np.array(token_ids)] * places).sum(axis=0)
+        if memory is not None:
+            state = state + memory
+        logits = np.tanh(state) @ self.output.astype("float64")
+        shifted = logits - logits.max()
+        return shifted - np.log(np.exp(shifted).sum())
+
+
+def numpy_greedy(log_probabilities, prompt, max_length, end_id):
+    """A list of tokens and their score, for one prompt (a list)."""
+    token_ids, score = list(prompt), 0.0
+    while len(token_ids) < max_length:
+        following = log_probabilities(token_ids)
+        token_ids.append(int(np.argmax(following)))
+        score += following[token_ids[-1]]
+        if token_ids[-1] == end_id:
+            break
+    return token_ids, score
+
+
+def padded(rows, width, padding_id=0):
+    return np.array(
+        [[*row, *[padding_id] * (width - len(row))] for row in rows]
+    )

@@ -1,0 +1,116 @@
+"""Tokens and vectors on their way in, logits on their way out."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attention import TokenEmbedding, VectorEmbedding
+from keras_attention.layers import embeddings
+from tests.tools import BACKEND, compiled, near, to_numpy
+
+
+def test_vectors_are_scaled_rows_of_the_matrix(rng):
+    layer = TokenEmbedding(11, 7)
+    ids = rng.integers(0, 11, size=(2, 5))
+    vectors = layer(ids)
+    table = to_numpy(layer.embedding.embeddings)
+    near(vectors, table[ids] * np.sqrt(7))
+    bare = TokenEmbedding(11, 7, scale=False)
+    bare.build()
+    bare.set_weights([table])
+    near(bare(ids), table[ids])
+
+
+def test_vectors_start_with_variance_one():
+    vectors = to_numpy(TokenEmbedding(499, 64)(np.arange(499)[None]))
+    assert abs(vectors.std() - 1) < 0.03
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_logits_are_products_with_rows(rng, tied):
+    layer = TokenEmbedding(11, 7, tie_weights=tied)
+    layer.build()
+    hidden = rng.normal(size=(2, 3, 7)).astype("float32")
+    assert len(layer.weights) == (1 if tied else 2)
+    matrix = to_numpy(layer.weights[-1])
+    expected = hidden @ (matrix.T if tied else matrix)
+    near(layer(hidden, reverse=True), expected)
+    near(layer(hidden[:, 0], reverse=True), expected[:, 0])
+
+
+def test_a_soft_cap_bends_logits(rng):
+    layer = TokenEmbedding(11, 7, logit_soft_cap=2.0)
+    layer.build()
+    hidden = 9 * rng.normal(size=(2, 3, 7)).astype("float32")
+    logits = hidden @ to_numpy(layer.weights[0]).T
+    near(layer(hidden, reverse=True), 2 * np.tanh(logits / 2))
+
+
+def test_padding_is_where_the_padding_id_is():
+    ids = np.array([[0, 3, 5], [5, 0, 0]])
+    for padding_id in (0, 5):
+        layer = TokenEmbedding(11, 7, padding_id=padding_id)
+        mask = to_numpy(layer.padding_mask(ids))
+        np.testing.assert_array_equal(mask, ids != padding_id)
+    assert VectorEmbedding(7).padding_mask(np.ones((2, 3, 5))) is None
+
+
+@pytest.mark.parametrize("wrong", [-1, 11, 2**31 - 1])
+def test_ids_outside_the_vocabulary_are_refused(wrong):
+    layer = TokenEmbedding(11, 7)
+    with pytest.raises(ValueError, match=rf"vocabulary_size=11.*{wrong}"):
+        layer(np.array([[1, wrong, 0]]))
+    assert tuple(layer(np.array([[0, 10]])).shape) == (1, 2, 7)
+    assert tuple(layer(np.zeros((2, 0), "int32")).shape) == (2, 0, 7)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="torch has no jit here")
+def test_compiled_it_is_the_same(rng):
+    layer = TokenEmbedding(11, 7)
+    layer.build()
+    ids = rng.integers(0, 11, size=(2, 5))
+    near(compiled(layer)(ids), layer(ids))
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
+def test_logits_have_the_compute_dtype(policy):
+    layer = TokenEmbedding(11, 8, dtype=policy)
+    layer.build()
+    hidden = keras.ops.ones((2, 3, 8), dtype=layer.compute_dtype)
+    logits = layer(hidden, reverse=True)
+    dtype = keras.backend.standardize_dtype(logits.dtype)
+    assert dtype == layer.compute_dtype
+    near(logits, np.ones((2, 3, 8)) @ to_numpy(layer.weights[0]).T, atol=0.05)
+
+
+def test_configs_make_the_same_layers():
+    for layer in (
+        TokenEmbedding(11, 7, tie_weights=False, scale=False, padding_id=3),
+        VectorEmbedding(7, dim=5),
+    ):
+        again = type(layer).from_config(layer.get_config())
+        assert again.get_config() == layer.get_config()
+
+
+def test_a_vector_embedding_remembers_the_width_it_was_built_with(rng):
+    layer = VectorEmbedding(7)
+    layer(rng.normal(size=(2, 3, 5)).astype("float32"))
+    assert layer.get_config()["dim"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"vocabulary_size": 0, "hidden_dim": 7}, "vocabulary_size.*0"),
+        ({"vocabulary_size": 7, "hidden_dim": 0.5}, "hidden_dim.*0.5"),
+        ({"vocabulary_size": "7", "hidden_dim": 5}, "vocabulary_size.*7"),
+    ],
+)
+def test_sizes_must_be_positive_integers(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TokenEmbedding(**arguments)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError, match="no_such.*tokens.*vectors"):
+        embeddings.get("no_such")

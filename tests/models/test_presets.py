@@ -1,0 +1,261 @@
+"""Models as folders and files, whole or not at all."""
+
+import json
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from keras_attention import (
+    EncoderDecoder,
+    FeedForward,
+    LearnedEncoding,
+    MultiHeadAttention,
+    RotaryEmbedding,
+    TokenEmbedding,
+    TransformerDecoder,
+    TransformerEncoder,
+)
+from tests.models import small
+from tests.tools import near, run_python, to_numpy
+
+PARTS = {
+    "names": {
+        "position": "rotary",
+        "feed_forward": "swiglu",
+        "normalization": "rms_norm",
+        "norm_first": False,
+    },
+    "templates": {
+        "attention": [
+            MultiHeadAttention(3, num_kv_heads=1, query_block_size=None),
+            MultiHeadAttention(3, 8, dtype="float32"),
+        ],
+        "position": RotaryEmbedding(base=77.0, fraction=0.5),
+        "feed_forward": FeedForward(5, "geglu", use_bias=False),
+        "normalization": keras.layers.LayerNormalization(epsilon=0.1),
+        "dropout": 0.0,
+    },
+    "parts of Keras": {
+        "attention": MultiHeadAttention(3, kernel_initializer="orthogonal"),
+        "position": LearnedEncoding(29, offset=2),
+        "feed_forward": keras.layers.Dense(small.DIM, activation="tanh"),
+        "normalization": keras.layers.UnitNormalization(),
+    },
+    "an embedding": {
+        "embedding": TokenEmbedding(
+            small.VOCABULARY, small.DIM, scale=False, padding_id=3
+        )
+    },
+    "precision": {"dtype": "mixed_bfloat16"},
+}
+
+
+def with_parts(name):
+    """New layers each time where a layer is used as it is."""
+    parts = dict(PARTS[name])
+    if "embedding" in parts:
+        config = parts["embedding"].get_config()
+        parts["embedding"] = TokenEmbedding.from_config(config)
+    return parts
+
+
+@pytest.fixture(params=PARTS)
+def parts(request):
+    return with_parts(request.param)
+
+
+def test_a_configuration_is_json_and_makes_the_same_model(rng, parts):
+    model = small.encoder(rng, **parts)
+    config = json.loads(json.dumps(model.get_config()))
+    again = TransformerEncoder.from_config(config)
+    assert json.loads(json.dumps(again.get_config())) == config
+    again.set_weights(model.get_weights())
+    tokens = small.ids(rng)
+    near(again(tokens), model(tokens), 0)
+    for one, other in zip(again.blocks, model.blocks, strict=True):
+        assert (
+            one.attention.query_block_size == other.attention.query_block_size
+        )
+        assert one.attention.dtype_policy == other.attention.dtype_policy
+
+
+def test_a_file_and_a_folder_give_back_the_same(rng, parts, tmp_path):
+    model = small.decoder(rng, **parts)
+    tokens = small.ids(rng)
+    expected = to_numpy(model.logits(model(tokens)))
+    model.save_to_preset(tmp_path / "preset")
+    model.save(tmp_path / "model.keras")
+    for again in (
+        TransformerDecoder.from_preset(tmp_path / "preset"),
+        TransformerDecoder.from_preset(str(tmp_path / "preset")),
+        keras.saving.load_model(tmp_path / "model.keras"),
+    ):
+        near(again.logits(again(tokens)), expected, 0)
+        assert again.count_params() == model.count_params()
+
+
+FRESH = """
+import pathlib, sys, keras, numpy as np, keras_attention
+folder = pathlib.Path(sys.argv[1])
+inputs = dict(np.load(folder / "inputs.npz"))
+outputs = {}
+for path in folder.iterdir():
+    if path.is_dir():
+        model = keras_attention.EncoderDecoder.from_preset(path)
+    elif path.suffix == ".keras":
+        model = keras.saving.load_model(path)
+    else:
+        continue
+    logits = keras.ops.cast(model(inputs), "float32")
+    outputs[path.name] = keras.ops.convert_to_numpy(logits)
+np.savez(folder / "outputs.npz", **outputs)
+"""
+
+
+def test_files_and_folders_in_a_fresh_process(rng, tmp_path):
+    inputs, expected = small.pairs(rng), {}
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    for index, name in enumerate(PARTS):
+        for shared in (True, False):
+            if name == "an embedding" and shared:
+                continue
+            parts = with_parts(name)
+            model = small.encoder_decoder(rng, shared, **parts)
+            stem = f"{index}_{shared}"
+            model.save_to_preset(tmp_path / stem)
+            model.save(tmp_path / f"{stem}.keras")
+            for file in (stem, f"{stem}.keras"):
+                expected[file] = to_numpy(model(inputs))
+    run_python(FRESH, tmp_path)
+    found = np.load(tmp_path / "outputs.npz")
+    assert set(found) == set(expected)
+    for name, logits in expected.items():
+        near(found[name], logits, 1e-5)
+
+
+def test_vectors_of_the_callers_own_keep_their_projection(rng, tmp_path):
+    model = small.encoder(rng, embedding="vectors")
+    x = rng.normal(size=(2, 7, 5)).astype("float32")
+    expected = to_numpy(model(x))
+    model.save_to_preset(tmp_path / "preset")
+    model.save(tmp_path / "model.keras")
+    near(TransformerEncoder.from_preset(tmp_path / "preset")(x), expected, 0)
+    near(keras.saving.load_model(tmp_path / "model.keras")(x), expected, 0)
+
+
+def test_a_shared_embedding_stays_shared(rng, tmp_path):
+    for shared in (True, False):
+        model = small.encoder_decoder(rng, shared)
+        model.save_to_preset(tmp_path)
+        again = EncoderDecoder.from_preset(tmp_path)
+        assert (again.encoder.embedding is again.decoder.embedding) == shared
+        assert len(again.weights) == len(model.weights)
+
+
+def test_saving_again_replaces_the_model_and_leaves_nothing_else(rng, tmp_path):
+    tokens = small.ids(rng)
+    for layers in (1, 2):
+        model = small.encoder(rng, num_layers=layers)
+        model.save_to_preset(tmp_path)
+        files = sorted(path.name for path in tmp_path.iterdir())
+        assert files == ["config.json", "model.weights.h5"]
+        again = TransformerEncoder.from_preset(tmp_path)
+        near(again(tokens), model(tokens), 0)
+
+
+def test_a_compiled_and_trained_model_saves_too(rng, tmp_path):
+    model = small.encoder(rng, num_layers=1)
+    model.compile("adam", "mse")
+    tokens = small.ids(rng)
+    model.fit(tokens, np.zeros((3, 7, small.DIM)), verbose=0)
+    model.save_to_preset(tmp_path)
+    near(TransformerEncoder.from_preset(tmp_path)(tokens), model(tokens), 0)
+
+
+def edit(folder, change):
+    path = folder / "config.json"
+    description = json.loads(path.read_text())
+    path.write_text(json.dumps(change(description)))
+
+
+def with_config(**entries):
+    def change(description):
+        return {
+            **description,
+            "config": {**description["config"], **entries},
+        }
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: [],
+        lambda d: "text",
+        lambda d: {},
+        lambda d: {**d, "class_name": "NoSuch", "registered_name": "NoSuch"},
+        lambda d: {k: v for k, v in d.items() if k != "config"},
+        lambda d: {**d, "config": {}},
+        with_config(no_such=3),
+        with_config(num_heads=5),
+        with_config(num_layers="two"),
+        with_config(attention={"class_name": "x>NoSuch", "config": {}}),
+        with_config(num_layers=1),
+        with_config(num_layers=3),
+        with_config(intermediate_dim=16),
+        with_config(vocabulary_size=9, embedding="tokens"),
+    ],
+)
+def test_another_configuration_is_refused(rng, tmp_path, change):
+    small.encoder(rng).save_to_preset(tmp_path)
+    edit(tmp_path, change)
+    with pytest.raises(ValueError):
+        TransformerEncoder.from_preset(tmp_path)
+
+
+def truncate(path, share):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+
+
+def drop_array(path):
+    names = []
+    with h5py.File(path, "a") as file:
+        file.visit(names.append)
+        arrays = [n for n in names if isinstance(file[n], h5py.Dataset)]
+        del file[arrays[len(arrays) // 2]]
+
+
+def empty_file(path):
+    path.unlink()
+    h5py.File(path, "w").close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: truncate(path, 0.0),
+        lambda path: truncate(path, 0.5),
+        lambda path: truncate(path, 0.999),
+        lambda path: path.write_bytes(b"PK\x03\x04 not weights"),
+        drop_array,
+        empty_file,
+        lambda path: path.unlink(),
+    ],
+)
+def test_damaged_weights_are_refused(rng, tmp_path, damage):
+    small.encoder(rng).save_to_preset(tmp_path)
+    damage(tmp_path / "model.weights.h5")
+    with pytest.raises(ValueError, match="weights"):
+        TransformerEncoder.from_preset(tmp_path)
+
+
+def test_what_is_no_folder_is_refused(tmp_path):
+    for path in (tmp_path / "missing", tmp_path / "file", tmp_path):
+        if path.name == "file":
+            path.write_text("text")
+        with pytest.raises(ValueError, match=str(path)):
+            TransformerEncoder.from_preset(path)

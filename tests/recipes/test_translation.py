@@ -1,0 +1,286 @@
+"""The translation recipe, from the command line, on tiny text."""
+
+import csv
+import gzip
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from num2words import num2words
+
+ROOT = pathlib.Path(__file__).parents[2]
+RECIPE = ROOT / "recipes" / "translation.py"
+TINY = {
+    "vocabulary-size": 60,
+    "num-layers": 1,
+    "hidden-dim": 16,
+    "num-heads": 2,
+    "intermediate-dim": 32,
+    "tokens": 512,
+    "epochs": 2,
+    "average": 2,
+    "bleu-sentences": 4,
+    "checkpoint-steps": 2,
+    "show": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A folder of parallel number words: train, val and test."""
+    folder = tmp_path_factory.mktemp("text")
+    splits = {"train": range(200, 500), "val": range(60, 90), "test": range(9)}
+    for split, numbers in splits.items():
+        for language in ("en", "de"):
+            lines = [num2words(n, lang=language) for n in numbers]
+            data = ("\n".join(lines) + "\n").encode()
+            with gzip.open(folder / f"{split}.{language}.gz", "wb") as file:
+                file.write(data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(text, tmp_path_factory):
+    """A finished run."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    result = train(text, run)
+    assert result.returncode == 0, result.stderr
+    return run, result.stdout
+
+
+def command(*arguments, stdin=None):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, RECIPE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        input=stdin,
+    )
+
+
+def options(text, run, **changes):
+    given = {"dataset": f"files:{text}", "run": run, **TINY, **changes}
+    return [x for name, value in given.items() for x in (f"--{name}", value)]
+
+
+def train(text, run, **changes):
+    return command("train", *options(text, run, **changes))
+
+
+def weights(run):
+    found = {}
+    with h5py.File(run / "task" / "model.weights.h5") as file:
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item[...]})
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
+        )
+    return found
+
+
+def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
+    run, output = trained
+    config = json.loads((run / "config.json").read_text())
+    assert config["hidden_dim"] == 16 and config["source"] == "en"
+    for name in (
+        "source_tokenizer.model",
+        "target_tokenizer.model",
+        "best.weights.h5",
+        "averaged.weights.h5",
+        "last/epoch-0002.weights.h5",
+        "metrics.json",
+        "task/task.json",
+    ):
+        assert (run / name).is_file(), name
+    with open(run / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"loss", "val_loss", "val_bleu", "tokens_per_second"} <= set(rows[0])
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert list((run / "tensorboard").rglob("events*"))
+    assert "translation" in output and str(run) in output
+
+
+def test_a_finished_run_translates_evaluates_and_exports(trained, tmp_path):
+    run, _ = trained
+    scores = command("evaluate", "--run", run, "--tokenized", "--show", 1)
+    assert scores.returncode == 0, scores.stderr
+    for expected in ("BLEU", "chrF", "version:", "tok:none", "per second"):
+        assert expected in scores.stdout, expected
+    sentences = ["twenty-one", "four hundred and two"]
+    given = command("translate", *sentences, "--run", run)
+    piped = command("translate", "--run", run, stdin="\n".join(sentences))
+    file = tmp_path / "sentences.txt"
+    file.write_text("\n".join(sentences) + "\n")
+    read = command("translate", "--run", run, "--file", file)
+    assert len(given.stdout.splitlines()) == 2
+    assert given.stdout == piped.stdout == read.stdout
+    exported = command("export", "--run", run, "--folder", tmp_path / "served")
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "served" / "saved_model.pb").is_file()
+
+
+def test_a_finished_run_is_left_as_it_is_when_run_again(trained, text):
+    run, _ = trained
+    before = weights(run)
+    again = train(text, run)
+    assert again.returncode == 0, again.stderr
+    after = weights(run)
+    for name, value in before.items():
+        np.testing.assert_array_equal(value, after[name])
+
+
+def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
+    trained, text, tmp_path
+):
+    run = tmp_path / "killed"
+    arguments = ["train", *options(text, run)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with open(tmp_path / "log", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, RECIPE, *map(str, arguments)],
+            stdout=log,
+            stderr=log,
+            env=environment,
+        )
+        while not (run / "checkpoint.npz").exists():
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (run / "task").exists()
+    finished = train(text, run)
+    assert finished.returncode == 0, finished.stderr
+    expected, got = weights(trained[0]), weights(run)
+    assert expected.keys() == got.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, rtol=0, atol=1e-6)
+    with open(run / "metrics.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    """Runs the recipe in this process; gives exit code and errors."""
+    import importlib.util
+
+    monkeypatch.syspath_prepend(RECIPE.parent)
+    spec = importlib.util.spec_from_file_location("translation", RECIPE)
+    module = importlib.util.module_from_spec(spec)
+    # tyro looks a dataclass up in the module it names.
+    monkeypatch.setitem(sys.modules, "translation", module)
+    spec.loader.exec_module(module)
+
+    def run(capsys, *arguments):
+        monkeypatch.setattr(sys, "argv", ["x", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            module.run_commands(module.COMMANDS, "")
+        return stop.value.code, capsys.readouterr().err
+
+    return run
+
+
+def broken(folder, text, **contents):
+    """Copies the text with some files replaced by other bytes."""
+    folder.mkdir()
+    for path in text.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    for name, data in contents.items():
+        name = name.replace("_", ".")
+        (folder / f"{name}.gz").unlink()
+        if data is not None:
+            (folder / name).write_bytes(data)
+    return folder
+
+
+BAD_TEXT = {
+    "missing file": ({"train_de": None}, {}, "train has en"),
+    "unequal": ({"train_de": b"eins\nzwei\n"}, {}, "line 3 of train.en.gz"),
+    "not UTF-8": ({"train_de": b"eins\n\xff\n"}, {}, "line 2"),
+    "empty": ({"train_en": b""}, {}, "train.en' is empty"),
+    "suffix": ({}, {"target": "fr"}, "train has de, en"),
+    "vocabulary": ({}, {"vocabulary-size": 9999}, "at most"),
+    "attention": ({}, {"attention": "mult_head"}, "Known names: multi_head"),
+    "position": ({}, {"position": "rotory"}, "rotary"),
+    "heads": ({}, {"num-heads": 3}, "hidden_dim=16"),
+    "data set": ({}, {"dataset": "file:x"}, "files:FOLDER"),
+    "no folder": ({}, {"dataset": "files:/no/where"}, "/no/where"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TEXT)
+def test_bad_input_is_one_message_and_leaves_no_run(
+    case, text, tmp_path, recipe, capsys
+):
+    contents, changes, message = BAD_TEXT[case]
+    folder = broken(tmp_path / "text", text, **contents)
+    run = tmp_path / "run"
+    code, error = recipe(capsys, "train", *options(folder, run, **changes))
+    assert code == 2
+    assert message in error and "Traceback" not in error, error
+    assert error.count("error:") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["text"]
+
+
+def test_an_unknown_flag_is_refused(text, tmp_path, recipe, capsys):
+    code, error = recipe(
+        capsys, "train", *options(text, tmp_path / "run"), "--hiden-dim", 3
+    )
+    assert code == 2 and "hiden-dim" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_another_configuration_is_kept(trained, text, recipe, capsys):
+    run, _ = trained
+    code, error = recipe(
+        capsys, "train", *options(text, run, **{"hidden-dim": 32})
+    )
+    assert code == 2
+    assert "hidden_dim 16 there, 32 here" in error
+
+
+def test_a_damaged_checkpoint_is_named_and_kept(
+    trained, text, tmp_path, recipe, capsys
+):
+    run = tmp_path / "run"
+    run.mkdir()
+    for path in trained[0].iterdir():
+        if path.is_file():
+            (run / path.name).write_bytes(path.read_bytes())
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "run": str(run)}))
+    half = (run / "checkpoint.npz").read_bytes()[:1000]
+    (run / "checkpoint.npz").write_bytes(half)
+    code, error = recipe(capsys, "train", *options(text, run))
+    assert code == 2
+    assert "checkpoint.npz" in error and "Traceback" not in error
+    assert (run / "checkpoint.npz").read_bytes() == half
+
+
+def test_commands_on_no_run_or_an_unfinished_one_say_so(
+    trained, tmp_path, recipe, capsys
+):
+    code, error = recipe(capsys, "evaluate", "--run", tmp_path / "none")
+    assert code == 2 and "is not a run folder" in error
+    (tmp_path / "config.json").write_bytes(
+        (trained[0] / "config.json").read_bytes()
+    )
+    for name in ("evaluate", "translate", "export"):
+        code, error = recipe(capsys, name, "--run", tmp_path)
+        assert code == 2 and "not finished" in error
+
+
+def test_long_sentences_are_cut_and_counted(text, tmp_path):
+    result = train(text, tmp_path / "run", **{"max-length": 12, "epochs": 1})
+    assert result.returncode == 0, result.stderr
+    assert "max_length=12" in result.stderr

@@ -1,0 +1,133 @@
+"""Gradients, compiled functions and fresh processes on any backend."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+from keras import ops
+
+ROOT = pathlib.Path(__file__).parents[1]
+BACKEND = keras.backend.backend()
+
+
+def to_numpy(tensors):
+    """The tensors of any structure as NumPy, halves widened to float32."""
+
+    def convert(tensor):
+        array = np.asarray(ops.convert_to_numpy(tensor))
+        if array.dtype.name in ("bfloat16", "float16"):
+            array = array.astype("float32")
+        return array
+
+    return keras.tree.map_structure(convert, tensors)
+
+
+def randomize(layer, rng, deviation=0.2):
+    """Moves all float weights off their initial zeros and ones."""
+    for variable in layer.weights:
+        if keras.backend.is_float_dtype(variable.dtype):
+            noise = deviation * rng.normal(size=variable.shape)
+            variable.assign(to_numpy(variable) + noise)
+    return layer
+
+
+def near(actual, expected, atol=1e-5, rtol=1e-5):
+    """Compares tensors or arrays, each by the size of its numbers."""
+    np.testing.assert_allclose(
+        to_numpy(actual), to_numpy(expected), rtol=rtol, atol=atol
+    )
+
+
+def gradients(function, *inputs, layer=None):
+    """Differentiates a scalar function of float arrays and a layer's weights.
+
+    Returns:
+        `(value, [gradient of each input and each trainable variable])` as
+        NumPy; zeros where the function does not depend on one.
+    """
+    variables = [] if layer is None else layer.trainable_variables
+    inputs = [ops.convert_to_tensor(x) for x in inputs]
+    differentiate = {
+        "tensorflow": _tensorflow_gradients,
+        "jax": _jax_gradients,
+        "torch": _torch_gradients,
+    }[BACKEND]
+    value, found = differentiate(function, inputs, variables)
+    shapes = [tuple(x.shape) for x in (*inputs, *variables)]
+    return to_numpy(value), [
+        np.zeros(shape, "float32") if gradient is None else to_numpy(gradient)
+        for gradient, shape in zip(found, shapes, strict=True)
+    ]
+
+
+def _tensorflow_gradients(function, inputs, variables):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        for x in inputs:
+            tape.watch(x)
+        value = function(*inputs)
+    sources = [*inputs, *(variable.value for variable in variables)]
+    return value, [
+        None if found is None else tf.convert_to_tensor(found)
+        for found in tape.gradient(value, sources)
+    ]
+
+
+def _jax_gradients(function, inputs, variables):
+    import jax
+
+    def stateless(inputs, values):
+        mapping = list(zip(variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            return function(*inputs)
+
+    values = [variable.value for variable in variables]
+    differentiate = jax.jit(jax.value_and_grad(stateless, argnums=(0, 1)))
+    value, found = differentiate(inputs, values)
+    return value, [*found[0], *found[1]]
+
+
+def _torch_gradients(function, inputs, variables):
+    import torch
+
+    inputs = [x.detach().clone().requires_grad_() for x in inputs]
+    value = function(*inputs)
+    sources = [*inputs, *(variable.value for variable in variables)]
+    found = torch.autograd.grad(value, sources, allow_unused=True)
+    return value.detach(), list(found)
+
+
+def compiled(function):
+    """The function through XLA; on torch, which has no such thing, itself."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True)
+    if BACKEND == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
+
+
+def run_python(code, *arguments, backend=BACKEND):
+    """Runs code in a new process in the project's folder; gives its output."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "PYTHONPATH": str(ROOT),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise AssertionError(f"{done.stdout}\n{done.stderr}")
+    return done.stdout
