@@ -232,7 +232,7 @@ class Attention(registry.Template, keras.layers.Layer):
         Returns:
             `(output, cache)`.
         """
-        max_length = ops.shape(cache["key"])[1]
+        max_length = ops.shape(cache["mask"])[1]
         known = [known_integer(n) for n in (start, key.shape[1], max_length)]
         if None not in known and known[0] + known[1] > known[2]:
             raise ValueError(
@@ -243,25 +243,25 @@ class Attention(registry.Template, keras.layers.Layer):
         if mask is None:
             mask = ops.ones(ops.shape(key)[:2], dtype="bool")
         cache = {
-            "key": _write(cache["key"], key, start),
-            "value": _write(cache["value"], value, start),
-            "mask": _write(cache["mask"], mask, start),
+            "key": _write(cache["key"], _swap(key), start, axis=2),
+            "value": _write(cache["value"], _swap(value), start, axis=2),
+            "mask": _write(cache["mask"], mask, start, axis=1),
         }
         visible = visible._replace(
             key_positions=ops.arange(max_length, dtype="int32"),
             padding_mask=cache["mask"],
         )
-        output = self.attend(
-            query, cache["key"], cache["value"], visible, position, training
-        )
+        key, value = _swap(cache["key"]), _swap(cache["value"])
+        output = self.attend(query, key, value, visible, position, training)
         return output, cache
 
     def init_cache(self, batch_size, max_length):
         """Makes an empty cache for at most `max_length` positions.
 
         Returns:
-            `{"key", "value"}` of `(batch, max_length, num_kv_heads,
-            head_dim)` and `{"mask"}` of `(batch, max_length)`.
+            `{"key", "value"}` of `(batch, num_kv_heads, max_length,
+            head_dim)`, as every step multiplies them, and `{"mask"}` of
+            `(batch, max_length)`.
         """
         refuse_unless(
             self,
@@ -270,11 +270,11 @@ class Attention(registry.Template, keras.layers.Layer):
             "feed the whole sequence instead",
         )
         self._check_built()
-        shape = (batch_size, max_length, self.num_kv_heads, self.head_dim)
+        shape = (batch_size, self.num_kv_heads, max_length, self.head_dim)
         return {
             "key": ops.zeros(shape, dtype=self.compute_dtype),
             "value": ops.zeros(shape, dtype=self.compute_dtype),
-            "mask": ops.zeros(shape[:2], dtype="bool"),
+            "mask": ops.zeros((batch_size, max_length), dtype="bool"),
         }
 
     def init_memory(self, value, key=None, padding_mask=None):
@@ -286,7 +286,7 @@ class Attention(registry.Template, keras.layers.Layer):
             padding_mask: boolean `(batch, key_length)`.
 
         Returns:
-            `{"key", "value"}` of `(batch, key_length, num_kv_heads,
+            `{"key", "value"}` of `(batch, num_kv_heads, key_length,
             head_dim)` and `{"mask"}` of `(batch, key_length)`, to be handed
             to the call as `memory`.
         """
@@ -305,8 +305,8 @@ class Attention(registry.Template, keras.layers.Layer):
             padding_mask = ops.ones(ops.shape(value)[:2], dtype="bool")
         check_masks(value, key, padding_mask, None)
         return {
-            "key": self.key_dense(key),
-            "value": self.value_dense(value),
+            "key": _swap(self.key_dense(key)),
+            "value": _swap(self.value_dense(value)),
             "mask": ops.cast(padding_mask, "bool"),
         }
 
@@ -375,7 +375,7 @@ class Attention(registry.Template, keras.layers.Layer):
         key_positions, position = query_positions, self.position
         query_heads = self.query_dense(query)
         if memory is not None:
-            key_heads, value_heads = memory["key"], memory["value"]
+            key_heads, value_heads = _swap(memory["key"]), _swap(memory["value"])
             padding_mask = combine_masks(padding_mask, memory["mask"])
         else:
             value = query if value is None else value
@@ -437,7 +437,13 @@ def _other_than(query, value, key):
     return value, key
 
 
-def _write(buffer, piece, start):
-    """Replaces rows of `(batch, max_length, ...)` from `start` on."""
-    index = (0, start) + (0,) * (len(buffer.shape) - 2)
+def _swap(heads):
+    """Swaps the axes of length and heads."""
+    return ops.swapaxes(heads, 1, 2)
+
+
+def _write(buffer, piece, start, axis):
+    """Replaces what stands from `start` on along an axis."""
+    index = [0] * len(buffer.shape)
+    index[axis] = start
     return ops.slice_update(buffer, index, ops.cast(piece, buffer.dtype))

@@ -4,10 +4,12 @@ import keras
 
 from keras_attention.attention import softmax
 from keras_attention.attention.base import Attention
+from keras_attention.positions.base import known_integer
 from keras_attention.registry import PACKAGE
 
-_BLOCK_SIZE = 256
-_LARGE = 2**26  # scores; 256 MiB of them in float32
+# Scores, of four bytes each: what is worked off in blocks, and a block.
+_LARGE, _BLOCK = 2**26, 2**24
+_BLOCK_SIZES = (64, 1024)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -30,8 +32,9 @@ class MultiHeadAttention(Attention):
         use_bias: whether the projections have biases.
         dropout: float, share of attention weights dropped in training.
         position: a positional encoding that acts in attention, or None.
-        query_block_size: `"auto"` (blocks of 256 once the scores of a call
-            exceed 256 MiB, where its lengths are known while it is traced; a
+        query_block_size: `"auto"` (once the scores of a call exceed 256 MiB,
+            blocks of as many queries as have 64 MiB of them, from 64 to
+            1,024; where the lengths are known while the call is traced: a
             TensorFlow graph for any length stays dense), an integer (always
             blocks of that many queries), or None (never).
         kernel_initializer: initializer of the projections.
@@ -86,18 +89,11 @@ class MultiHeadAttention(Attention):
         seed = self.seed_generator.next() if dropout else None
         arguments = (query, key, value, visible, position, dropout, seed)
         block_size = self.query_block_size
+        if block_size == "auto":
+            block_size = _choose_block_size(query.shape, key.shape[1])
         if block_size is None:
             return softmax.attend(*arguments)
-        if block_size != "auto":
-            return softmax.attend_in_blocks(*arguments, block_size=block_size)
-        length, key_length = query.shape[1], key.shape[1]
-        if None in (length, key_length) or length <= _BLOCK_SIZE:
-            return softmax.attend(*arguments)
-        # A row of the batch stands for all where their number is unknown.
-        size = (query.shape[0] or 1) * self.num_heads * length * key_length
-        if size > _LARGE:
-            return softmax.attend_in_blocks(*arguments)
-        return softmax.attend(*arguments)
+        return softmax.attend_in_blocks(*arguments, block_size=block_size)
 
     def compute_weights(self, query, key, visible, position):
         return softmax.attention_weights(query, key, visible, position)
@@ -107,3 +103,17 @@ class MultiHeadAttention(Attention):
             **super().get_config(),
             "query_block_size": self.query_block_size,
         }
+
+
+def _choose_block_size(query_shape, key_length):
+    """Gives the number of queries in a block, or None for all at once."""
+    batch, length, num_heads, _ = query_shape
+    length, key_length = known_integer(length), known_integer(key_length)
+    if length is None or key_length is None:
+        return None
+    # A row of the batch stands for all where their number is unknown.
+    scores_of_query = (known_integer(batch) or 1) * num_heads * key_length
+    if length * scores_of_query <= _LARGE:
+        return None
+    smallest, largest = _BLOCK_SIZES
+    return min(max(_BLOCK // scores_of_query, smallest), largest)

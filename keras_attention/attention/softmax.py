@@ -3,6 +3,11 @@
 import keras
 from keras import ops
 
+from keras_attention.positions.base import known_integer
+
+
+_SEGMENTS = 4
+
 
 def attention_scores(query, key, visible, position):
     """Computes masked, scaled scores with the position's bias.
@@ -34,7 +39,9 @@ def attention_scores(query, key, visible, position):
         scores = scores + ops.cast(bias, scores.dtype)
     mask = visible.dense()
     if mask is not None:
-        scores = ops.where(mask, scores, -1e30)
+        # Added, since the gradient of a sum is for free and that of a choice
+        # is not; what is so far below one that it vanishes beside it.
+        scores = scores + ops.cast(ops.where(mask, 0.0, -1e30), scores.dtype)
     return scores, mask
 
 
@@ -47,13 +54,9 @@ def attention_weights(query, key, visible, position):
         `(batch, heads, query_length, key_length)` in the dtype of `query`.
     """
     scores, mask = attention_scores(query, key, visible, position)
-    if scores.shape[-1] == 1:  # Keras warns of a softmax over one number.
-        weights = ops.ones_like(scores)
-    else:
-        weights = ops.softmax(scores, axis=-1)
+    weights = _softmax(scores)
     if mask is not None:
-        sees = ops.any(mask, axis=-1, keepdims=True)
-        weights = ops.where(sees, weights, 0.0)
+        weights = ops.where(_sees(mask), weights, 0.0)
     return ops.cast(weights, query.dtype)
 
 
@@ -66,16 +69,34 @@ def attend(query, key, value, visible, position, dropout=0.0, seed=None):
         seed: integer tensor `(2,)` for dropout.
 
     Returns:
-        `(batch, query_length, heads, head_dim)`.
+        `(batch, query_length, heads, head_dim)`; zeros for queries that see
+        nothing.
     """
-    weights = attention_weights(query, key, visible, position)
+    scores, mask = attention_scores(query, key, visible, position)
+    weights = ops.cast(_softmax(scores), query.dtype)
     if dropout:
         weights = keras.random.dropout(weights, dropout, seed=HeldSeed(seed))
     output = weighted_values(weights, value)
     extra = position.values(
         weights, visible.query_positions, visible.key_positions
     )
-    return output if extra is None else output + ops.cast(extra, output.dtype)
+    if extra is not None:
+        output = output + ops.cast(extra, output.dtype)
+    if mask is not None:
+        # Here and not in the weights, which are so much larger.
+        output = ops.where(ops.swapaxes(_sees(mask), 1, 2), output, 0.0)
+    return output
+
+
+def _softmax(scores):
+    if scores.shape[-1] == 1:  # Keras warns of a softmax over one number.
+        return ops.ones_like(scores)
+    return ops.softmax(scores, axis=-1)
+
+
+def _sees(mask):
+    """Whether a query sees any key: `(batch or 1, 1, query_length or 1, 1)`."""
+    return ops.any(mask, axis=-1, keepdims=True)
 
 
 def attend_in_blocks(
@@ -92,7 +113,8 @@ def attend_in_blocks(
     """Mixes values for one block of queries after the other.
 
     The numbers are those of `attend`, but no more than one block of scores
-    exists at a time: each block is recomputed in the backward pass.
+    exists at a time: each block is recomputed in the backward pass. In causal
+    self-attention each quarter of the queries leaves out the keys behind it.
 
     Args: as of `attend`, and
         block_size: integer, queries in a block.
@@ -101,10 +123,45 @@ def attend_in_blocks(
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
+    options = (position, dropout, seed, block_size, recompute)
+    length = known_integer(query.shape[1])
+    in_order = visible.key_positions is visible.query_positions
+    if length is None or not (visible.causal and in_order):
+        return _map_blocks(query, key, value, visible, *options)
+    num_blocks = -(-length // block_size)
+    step = -(-num_blocks // _SEGMENTS) * block_size
+    pieces = []
+    for start in range(0, length, step):
+        stop = min(start + step, length)
+        piece = _map_blocks(
+            query[:, start:stop],
+            key[:, :stop],
+            value[:, :stop],
+            visible.block(start, stop, key_stop=stop),
+            *options,
+            first_block=start // block_size,
+        )
+        pieces.append(piece)
+    return ops.concatenate(pieces, axis=1)
+
+
+def _map_blocks(
+    query,
+    key,
+    value,
+    visible,
+    position,
+    dropout,
+    seed,
+    block_size,
+    recompute,
+    first_block=0,
+):
+    """Works off blocks of queries that all see the same keys."""
     length = ops.shape(query)[1]
     num_blocks = -(-length // block_size)
     blocks = {
-        "index": ops.arange(num_blocks, dtype="int32"),
+        "index": first_block + ops.arange(num_blocks, dtype="int32"),
         "query": _split(query, num_blocks, block_size, axis=1),
         "positions": _split(
             visible.query_positions, num_blocks, block_size, axis=0
@@ -120,6 +177,12 @@ def attend_in_blocks(
     # counted once more, beside the argument.
     variables = position.trainable_variables
     weights = [variable + 0.0 for variable in variables]
+    if visible.padding_mask is not None:
+        # TensorFlow cannot differentiate a loop inside a function that
+        # captures an eager tensor of booleans.
+        visible = visible._replace(padding_mask=ops.copy(visible.padding_mask))
+    # Swapped once here, so that the swaps inside the loop cancel.
+    key, value = ops.swapaxes(key, 1, 2), ops.swapaxes(value, 1, 2)
 
     def run(block):
         seen = visible._replace(
@@ -135,7 +198,10 @@ def attend_in_blocks(
             mapping = list(zip(variables, weights, strict=True))
             with keras.StatelessScope(state_mapping=mapping):
                 return attend(
-                    query, key, value, seen, position, dropout, block_seed
+                    query,
+                    ops.swapaxes(key, 1, 2),
+                    ops.swapaxes(value, 1, 2),
+                    *(seen, position, dropout, block_seed),
                 )
 
         if recompute:
@@ -176,15 +242,17 @@ def query_key_products(query, key):
     Returns:
         `(batch, heads, query_length, key_length)`.
     """
-    heads, kv_heads = query.shape[2], key.shape[2]
-    if heads == kv_heads:
-        return ops.einsum("bthd,bshd->bhts", query, key)
-    batch, length = ops.shape(query)[:2]
-    grouped = ops.reshape(
-        query, (batch, length, kv_heads, heads // kv_heads, query.shape[3])
+    batch, length, heads, head_dim = ops.shape(query)
+    kv_heads, key_length = key.shape[2], ops.shape(key)[1]
+    # Swaps and one product, not an einsum: where keys are kept by heads, the
+    # compiler finds that the first swap cancels and the last is for free.
+    rows = ops.reshape(
+        ops.swapaxes(query, 1, 2),
+        (batch, kv_heads, heads // kv_heads * length, head_dim),
     )
-    products = ops.einsum("btgrd,bsgd->bgrts", grouped, key)
-    return ops.reshape(products, (batch, heads, length, ops.shape(key)[1]))
+    columns = ops.swapaxes(ops.swapaxes(key, 1, 2), 2, 3)
+    products = ops.matmul(rows, columns)
+    return ops.reshape(products, (batch, heads, length, key_length))
 
 
 def weighted_values(weights, value):
@@ -197,15 +265,14 @@ def weighted_values(weights, value):
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
-    heads, kv_heads = weights.shape[1], value.shape[2]
-    if heads == kv_heads:
-        return ops.einsum("bhts,bshd->bthd", weights, value)
-    batch, _, length, keys = ops.shape(weights)
-    grouped = ops.reshape(
-        weights, (batch, kv_heads, heads // kv_heads, length, keys)
+    batch, heads, length, key_length = ops.shape(weights)
+    kv_heads, head_dim = value.shape[2:]
+    rows = ops.reshape(
+        weights, (batch, kv_heads, heads // kv_heads * length, key_length)
     )
-    output = ops.einsum("bgrts,bsgd->btgrd", grouped, value)
-    return ops.reshape(output, (batch, length, heads, value.shape[3]))
+    output = ops.matmul(rows, ops.swapaxes(value, 1, 2))
+    output = ops.reshape(output, (batch, heads, length, head_dim))
+    return ops.swapaxes(output, 1, 2)
 
 
 class HeldSeed(keras.random.SeedGenerator):

@@ -123,4 +123,5 @@ class TokenCount(keras.metrics.Metric):
         self.total.assign_add(ops.sum(ops.cast(sample_weight, self.dtype)))
 
     def result(self):
-        return ops.convert_to_tensor(self.total)
+        # A tensor, not the variable, which the next reset would change.
+        return ops.cast(self.total, self.dtype)

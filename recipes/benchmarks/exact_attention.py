@@ -1,4 +1,4 @@
-"""Time and peak memory of exact attention, dense and in query blocks.
+"""Time and peak memory of exact attention: in query blocks, dense, Keras'.
 
     python recipes/benchmarks/exact_attention.py
 
@@ -24,12 +24,13 @@ class Settings:
     length: int = 8192
     num_heads: int = 4
     head_dim: int = 64
-    block_size: int = 256
+    block_size: int = 0
+    """Queries in a block; 0 as the layer chooses."""
     causal: bool = False
     rounds: int = 3
     """Processes of each case."""
     case: str = ""
-    """Runs one case in this process: dense or blocks."""
+    """Runs one case in this process: dense, blocks or keras."""
 
 
 def run_case(settings):
@@ -40,25 +41,23 @@ def run_case(settings):
     import numpy as np
     from keras import ops
 
-    from keras_attention import PositionalEncoding
-    from keras_attention.attention import softmax
+    from keras_attention import MultiHeadAttention, PositionalEncoding
     from keras_attention.masks import Visibility
 
-    position = PositionalEncoding()
+    blocks = settings.block_size or "auto"
+    layer = MultiHeadAttention(
+        settings.num_heads,
+        query_block_size=blocks if settings.case == "blocks" else None,
+    )
 
     def attend(query, key, value):
+        if settings.case == "keras":
+            return ops.dot_product_attention(
+                query, key, value, is_causal=settings.causal
+            )
         positions = ops.arange(settings.length, dtype="int32")
         visible = Visibility(positions, positions, causal=settings.causal)
-        if settings.case == "dense":
-            return softmax.attend(query, key, value, visible, position)
-        return softmax.attend_in_blocks(
-            query,
-            key,
-            value,
-            visible,
-            position,
-            block_size=settings.block_size,
-        )
+        return layer.attend(query, key, value, visible, PositionalEncoding())
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     generator = np.random.default_rng(0)
@@ -108,14 +107,14 @@ def _compiled(backend, attend):
 
 
 def main(settings):
-    """Measures both cases in turn and prints their medians and ratio."""
-    results = {"dense": [], "blocks": []}
+    """Measures the cases in turn and prints their medians and ratios."""
+    results = {"blocks": [], "dense": [], "keras": []}
     for _ in range(settings.rounds):
         for case, found in results.items():
             output = subprocess.run(
                 [sys.executable, __file__, *sys.argv[1:], "--case", case],
                 check=True,
-                capture_output=True,
+                stdout=subprocess.PIPE,
                 text=True,
             ).stdout
             found.append(json.loads(output.splitlines()[-1]))
@@ -124,11 +123,11 @@ def main(settings):
             case: statistics.median(r[figure] for r in found)
             for case, found in results.items()
         }
-        print(
-            f"{figure:9} dense {medians['dense']:.2f} {unit}, blocks "
-            f"{medians['blocks']:.2f} {unit}, ratio blocks/dense "
-            f"{medians['blocks'] / medians['dense']:.2f}"
-        )
+        for case, median in medians.items():
+            ratio = medians["blocks"] / median
+            print(
+                f"{case:7} {median:8.2f} {unit}; blocks take {ratio:.2f} of it"
+            )
 
 
 if __name__ == "__main__":

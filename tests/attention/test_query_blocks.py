@@ -156,22 +156,38 @@ def test_a_keras_file_keeps_the_block_size(rng, x, tmp_path):
 
 def test_auto_works_in_blocks_where_scores_are_large(rng, monkeypatch):
     sizes = []
-    for name in ("attend", "attend_in_blocks"):
-        original = getattr(softmax, name)
+    original = softmax.attend_in_blocks
 
-        def spy(*arguments, name=name, original=original, **options):
-            sizes.append(name)
-            return original(*arguments, **options)
+    def spy(*arguments, block_size):
+        sizes.append(block_size)
+        return original(*arguments, block_size=block_size)
 
-        monkeypatch.setattr(softmax, name, spy)
-    monkeypatch.setattr(multi_head, "_BLOCK_SIZE", 5)
+    monkeypatch.setattr(softmax, "attend_in_blocks", spy)
     monkeypatch.setattr(multi_head, "_LARGE", BATCH * 4 * 8 * 8)
+    monkeypatch.setattr(multi_head, "_BLOCK", BATCH * 4 * 9 * 5)
+    monkeypatch.setattr(multi_head, "_BLOCK_SIZES", (3, 6))
     layer = MultiHeadAttention(4)
-    for length, expected in ((3, 0), (8, 0), (9, 1)):
+    # As many queries as fit into a block, but within the limits.
+    cases = ((3, 3, []), (8, 8, []), (9, 9, [5]), (13, 13, [3]), (90, 1, [6]))
+    for length, key_length, expected in cases:
         x = rng.normal(size=(BATCH, length, DIM)).astype("float32")
         sizes.clear()
-        layer(x)
-        assert ("attend_in_blocks" in sizes) == bool(expected)
+        layer(x, x[:, :key_length] + 0.0)
+        assert sizes == expected
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
+def test_a_graph_may_capture_the_mask(rng, x):
+    import tensorflow as tf
+
+    whole, blocks = pair(rng, 4)
+    mask = calls(rng)["padded"]["padding_mask"]
+    held, x = tf.constant(mask), tf.constant(x)
+    gradient = tf.function(
+        lambda x: tf.gradients(blocks(x, padding_mask=held), [x])[0]
+    )
+    _, (expected,) = gradients(lambda x: ops.sum(whole(x, padding_mask=mask)), x)
+    near(gradient(x), expected)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")

@@ -37,8 +37,8 @@ class Case(NamedTuple):
 
 def _keys_and_values(num_kv_heads):
     return lambda batch_size, max_length: {
-        "key": (batch_size, max_length, num_kv_heads, DIM // NUM_HEADS),
-        "value": (batch_size, max_length, num_kv_heads, DIM // NUM_HEADS),
+        "key": (batch_size, num_kv_heads, max_length, DIM // NUM_HEADS),
+        "value": (batch_size, num_kv_heads, max_length, DIM // NUM_HEADS),
         "mask": (batch_size, max_length),
     }
 

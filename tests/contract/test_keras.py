@@ -215,7 +215,7 @@ def test_weights_sum_to_one_and_make_the_output(layer, x, source, rng):
             assert np.all(sums[1] == 0)
         values = layer.value_dense(arguments.get("value", x))
         if "memory" in arguments:
-            values = arguments["memory"]["value"]
+            values = to_numpy(arguments["memory"]["value"]).swapaxes(1, 2)
         groups = layer.num_heads // values.shape[2]
         values = np.repeat(to_numpy(values), groups, axis=2)
         mixed = np.einsum("bhts,bshd->bthd", weights, values)
