@@ -375,7 +375,10 @@ class Attention(registry.Template, keras.layers.Layer):
         key_positions, position = query_positions, self.position
         query_heads = self.query_dense(query)
         if memory is not None:
-            key_heads, value_heads = _swap(memory["key"]), _swap(memory["value"])
+            key_heads, value_heads = (
+                _swap(memory["key"]),
+                _swap(memory["value"]),
+            )
             padding_mask = combine_masks(padding_mask, memory["mask"])
         else:
             value = query if value is None else value

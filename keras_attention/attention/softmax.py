@@ -5,7 +5,6 @@ from keras import ops
 
 from keras_attention.positions.base import known_integer
 
-
 _SEGMENTS = 4
 
 

@@ -96,10 +96,17 @@ class TokenEmbedding(Template, keras.layers.Layer):
             return self.embedding(inputs, reverse=True)
         if not training:
             self._check_ids(inputs)
-        vectors = self.embedding(inputs)
+        vectors = self._look_up(inputs, training)
         if self.scale:
             vectors = vectors * ops.cast(self.hidden_dim**0.5, vectors.dtype)
         return vectors
+
+    def _look_up(self, token_ids, training):
+        if not training or keras.backend.backend() != "tensorflow":
+            return self.embedding(token_ids)
+        table = _with_dense_gradient(self.embedding.embeddings)
+        vectors = ops.take(table, ops.cast(token_ids, "int32"), axis=0)
+        return ops.cast(vectors, self.compute_dtype)
 
     def padding_mask(self, inputs):
         """Marks the tokens of `(batch, length)` that are not padding."""
@@ -200,6 +207,21 @@ def get(name_config_or_layer, **defaults):
         ValueError: for an unknown name.
     """
     return resolve(name_config_or_layer, _CLASSES, "embedding", defaults)
+
+
+def _with_dense_gradient(table):
+    """The table itself, whose gradient has one row for each token.
+
+    TensorFlow's own has one for each time a token occurs, and Keras' Adam
+    squares those rows before it adds them up.
+    """
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def same(table):
+        return tf.identity(table), tf.convert_to_tensor
+
+    return same(table)
 
 
 def _concrete(tensor):

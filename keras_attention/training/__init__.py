@@ -1,5 +1,7 @@
 """What stands around `compile` and `fit`: losses, schedules, exact resuming."""
 
+from keras_attention.models.weights import load_weights, save_weights
+from keras_attention.training.averages import average_weights
 from keras_attention.training.best_weights import BestWeights
 from keras_attention.training.checkpoint import Checkpoint, Position
 from keras_attention.training.checkpoint_file import CheckpointError
@@ -14,11 +16,6 @@ from keras_attention.training.metrics import (
 from keras_attention.training.resume import resume_fit
 from keras_attention.training.schedules import InverseSquareRootSchedule
 from keras_attention.training.throughput import TokensPerSecond
-from keras_attention.training.weights import (
-    average_weights,
-    load_weights,
-    save_weights,
-)
 
 __all__ = [
     "BestWeights",

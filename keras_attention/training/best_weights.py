@@ -4,7 +4,7 @@ import sys
 
 import keras
 
-from keras_attention.training import weights
+from keras_attention.models import weights
 
 
 class BestWeights(keras.callbacks.EarlyStopping):

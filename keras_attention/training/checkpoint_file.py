@@ -5,7 +5,7 @@ import zipfile
 
 import numpy as np
 
-from keras_attention.training import files
+from keras_attention import files
 
 _DESCRIPTION = "description.json"
 

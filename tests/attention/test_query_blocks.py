@@ -186,7 +186,9 @@ def test_a_graph_may_capture_the_mask(rng, x):
     gradient = tf.function(
         lambda x: tf.gradients(blocks(x, padding_mask=held), [x])[0]
     )
-    _, (expected,) = gradients(lambda x: ops.sum(whole(x, padding_mask=mask)), x)
+    _, (expected,) = gradients(
+        lambda x: ops.sum(whole(x, padding_mask=mask)), x
+    )
     near(gradient(x), expected)
 
 

@@ -38,6 +38,22 @@ def test_logits_are_products_with_rows(rng, tied):
     near(layer(hidden[:, 0], reverse=True), expected[:, 0])
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_repeated_token_trains_like_any_other(rng, jit_compile):
+    # The first step of Adam moves every weight that has a gradient by the
+    # rate, however often its token stands in the batch.
+    model = keras.Sequential([TokenEmbedding(11, 7), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=jit_compile)
+    ids = np.array([[3, 3, 3, 3, 5]])
+    model(ids)
+    table = model.layers[0].embedding.embeddings
+    before = to_numpy(table)
+    model.train_on_batch(ids, rng.normal(size=(1, 5, 1)).astype("float32"))
+    moved = np.abs(to_numpy(table) - before)
+    near(moved[[3, 5]], np.full((2, 7), 0.01), 1e-4)
+    near(moved[[0, 4, 10]], np.zeros((3, 7)), 0)
+
+
 def test_a_soft_cap_bends_logits(rng):
     layer = TokenEmbedding(11, 7, logit_soft_cap=2.0)
     layer.build()

@@ -172,6 +172,12 @@ def test_a_compiled_and_trained_model_saves_too(rng, tmp_path):
     model.fit(tokens, np.zeros((3, 7, small.DIM)), verbose=0)
     model.save_to_preset(tmp_path)
     near(TransformerEncoder.from_preset(tmp_path)(tokens), model(tokens), 0)
+    # Without the optimizer.
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "config.json",
+        "model.weights.h5",
+    ]
+    assert "optimizer" not in h5py.File(tmp_path / "model.weights.h5")
 
 
 def edit(folder, change):
@@ -254,7 +260,9 @@ def test_damaged_weights_are_refused(rng, tmp_path, damage):
 
 
 def test_what_is_no_folder_is_refused(tmp_path):
-    for path in (tmp_path / "missing", tmp_path / "file", tmp_path):
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn/config.json").write_text("{")
+    for path in (tmp_path / n for n in ("missing", "file", "torn", "")):
         if path.name == "file":
             path.write_text("text")
         with pytest.raises(ValueError, match=str(path)):

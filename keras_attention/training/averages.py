@@ -1,79 +1,14 @@
-"""Files of weights: written whole or not at all, and averaged."""
+"""The mean of several files of weights."""
 
-import pathlib
 import shutil
-import warnings
+from pathlib import Path
 
 import h5py
 import keras
 import ml_dtypes
 
-from keras_attention.training import files
-
-
-def check_path(path):
-    """Checks that Keras will take a file's name for weights.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The path as a `pathlib.Path`.
-
-    Raises:
-        ValueError: if it does not end in `.weights.h5`.
-    """
-    if not str(path).endswith(".weights.h5"):
-        raise ValueError(
-            f"`path` must end in `.weights.h5`. Received: {str(path)!r}"
-        )
-    return pathlib.Path(path)
-
-
-def save_weights(model, path):
-    """Saves a model's weights as `model.save_weights` does, but safely.
-
-    A kill at any moment leaves the previous or the new file, whole. The
-    optimizer's state, which Keras would add (twice the size with Adam), is
-    left out. Load it with `load_weights`, or with `model.load_weights`, which
-    warns of the missing optimizer if the model is compiled.
-
-    Args:
-        model: a built model.
-        path: the file, ending in `.weights.h5`; missing folders are made.
-
-    Raises:
-        ValueError: if `path` does not end in `.weights.h5`.
-    """
-    path = check_path(path)
-    with files.replacing(path) as partial:
-        whole = partial.with_name(f"partial-whole-{path.name}")
-        try:
-            model.save_weights(whole)
-            with h5py.File(whole) as source, h5py.File(partial, "w") as target:
-                target.attrs.update(source.attrs)
-                for name in source:
-                    if name != "optimizer":
-                        source.copy(name, target)
-        finally:
-            whole.unlink(missing_ok=True)
-
-
-def load_weights(model, path):
-    """Loads a file of weights, leaving the optimizer as it is.
-
-    Args:
-        model: a built model.
-        path: a file that `save_weights` or `average_weights` wrote.
-
-    Raises:
-        ValueError: if the file holds the weights of another model.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="Skipping variable loading for optimizer"
-        )
-        model.load_weights(path)
+from keras_attention import files
+from keras_attention.models.weights import check_path
 
 
 def average_weights(paths, path):
@@ -97,7 +32,7 @@ def average_weights(paths, path):
         Vaswani et al., 2017, Attention Is All You Need, section 6.1,
         https://arxiv.org/abs/1706.03762
     """
-    path, paths = check_path(path), [pathlib.Path(p) for p in paths]
+    path, paths = check_path(path), [Path(p) for p in paths]
     if not paths:
         raise ValueError("`paths` must name at least one file of weights.")
     with files.replacing(path) as partial:
