@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import keras
+
 from keras_attention import training
 from keras_attention.files import replacing_folder
 
@@ -117,6 +119,63 @@ def finished_task(run):
             "goes on with it."
         )
     return run / TASK
+
+
+def compile_for_tokens(config, model):
+    """Sets up Adam, its schedule and the smoothed loss of a token model.
+
+    Args:
+        config: the options `learning_rate`, `warmup_steps`, `clip_norm`,
+            `label_smoothing` and `jit`.
+        model: the model to compile.
+    """
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            training.InverseSquareRootSchedule(
+                config.learning_rate, config.warmup_steps
+            ),
+            beta_1=0.9,
+            beta_2=0.98,
+            epsilon=1e-9,
+            global_clipnorm=config.clip_norm,
+        ),
+        loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
+        weighted_metrics=[training.Perplexity(), training.TokenCount()],
+        jit_compile=config.jit or keras.backend.backend() == "jax",
+    )
+
+
+class ValidationScore(keras.callbacks.Callback):
+    """Adds scores of greedy outputs to the logs of an epoch.
+
+    Args:
+        task: the `TextToText` in training.
+        sources, targets: lists of strings.
+        score: function from `(outputs, targets)` to a dictionary of numbers.
+    """
+
+    def __init__(self, task, sources, targets, score):
+        super().__init__()
+        self.task = type(task)(
+            task.model,
+            task.source_tokenizer,
+            task.target_tokenizer,
+            **{**task.settings, "num_beams": 1},
+        )
+        self.sources, self.targets, self.score = sources, targets, score
+
+    def on_epoch_end(self, epoch, logs=None):
+        # Asking for the model makes the JAX trainer hand over its weights.
+        self.task.model = self.model
+        logs.update(self.score(self.task(self.sources), self.targets))
+
+
+def show_samples(task, sources, targets):
+    """Prints outputs beside their references."""
+    outputs = task(sources)
+    for source, target, output in zip(sources, targets, outputs, strict=True):
+        print(f"\nsource     {source}\nreference  {target}")
+        print(f"output     {output}")
 
 
 def choose_weights(model, validation, run):

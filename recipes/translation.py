@@ -20,11 +20,14 @@ import tyro
 from common import (
     TASK,
     UsageError,
+    ValidationScore,
     choose_weights,
+    compile_for_tokens,
     finished_task,
     plot_curves,
     read_config,
     run_commands,
+    show_samples,
     start_run,
 )
 
@@ -167,7 +170,7 @@ def train(config):
     }
     task = make_task(config, tokenizers, batches["train"])
     model = task.model
-    compile_model(config, model)
+    compile_for_tokens(config, model)
 
     def write_tokenizers(folder):
         tokenizers[0].save(folder / "source_tokenizer.model")
@@ -191,7 +194,9 @@ def train(config):
         epochs=epochs,
         callbacks=[
             training.TokensPerSecond(),
-            ValidationBLEU(task, *pairs["validation"], config.bleu_sentences),
+            ValidationScore(
+                task, *first(config.bleu_sentences, pairs["validation"]), bleu
+            ),
             training.BestWeights(
                 run / "best.weights.h5",
                 monitor="val_perplexity",
@@ -210,7 +215,7 @@ def train(config):
     task.save(run / TASK)
     (run / "metrics.json").write_text(json.dumps(scores, indent=2) + "\n")
     plot_curves(run / "metrics.csv", run / "curves.png")
-    show_samples(task, *pairs["validation"], config.show)
+    show_samples(task, *first(config.show, pairs["validation"]))
     print(f"The run lies in {run}. Try:")
     print(f"  python recipes/translation.py evaluate --run {run}")
 
@@ -290,55 +295,15 @@ def make_task(config, tokenizers, batches):
     )
 
 
-def compile_model(config, model):
-    """Sets up Adam, its schedule and the smoothed loss."""
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            training.InverseSquareRootSchedule(
-                config.learning_rate, config.warmup_steps
-            ),
-            beta_1=0.9,
-            beta_2=0.98,
-            epsilon=1e-9,
-            global_clipnorm=config.clip_norm,
-        ),
-        loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
-        weighted_metrics=[training.Perplexity(), training.TokenCount()],
-        jit_compile=config.jit or keras.backend.backend() == "jax",
-    )
+def first(count, pairs):
+    """Cuts both lists of a pair to their first entries."""
+    return [texts[:count] for texts in pairs]
 
 
-class ValidationBLEU(keras.callbacks.Callback):
-    """Adds `val_bleu` of greedy translations to the logs of an epoch."""
-
-    def __init__(self, task, sources, targets, sentences):
-        super().__init__()
-        self.task = TextToText(
-            task.model,
-            task.source_tokenizer,
-            task.target_tokenizer,
-            **{**task.settings, "num_beams": 1},
-        )
-        self.sources = sources[:sentences]
-        self.targets = targets[:sentences]
-
-    def on_epoch_end(self, epoch, logs=None):
-        # Asking for the model makes the JAX trainer hand over its weights.
-        self.task.model = self.model
-        translations = self.task(self.sources)
-        logs["val_bleu"] = sacrebleu.corpus_bleu(
-            translations, [self.targets], force=True
-        ).score
-
-
-def show_samples(task, sources, targets, count):
-    """Prints a few translations beside their references."""
-    translations = task(sources[:count])
-    for source, target, translation in zip(
-        sources, targets, translations, strict=False
-    ):
-        print(f"\nsource      {source}\nreference   {target}")
-        print(f"translation {translation}")
+def bleu(translations, targets):
+    """Corpus BLEU as an entry of the logs."""
+    score = sacrebleu.corpus_bleu(translations, [targets], force=True).score
+    return {"val_bleu": score}
 
 
 def evaluate(arguments):
@@ -372,7 +337,7 @@ def evaluate(arguments):
     exact = np.mean(np.array(translations) == np.array(targets))
     print(f"exact match {exact:.2%} of {len(targets)} sentences")
     print(f"{len(sources) / seconds:.1f} sentences per second")
-    show_samples(task, sources, targets, arguments.show)
+    show_samples(task, *first(arguments.show, (sources, targets)))
 
 
 def translate(arguments):
