@@ -50,7 +50,8 @@ def replacing_folder(folder, marker):
     Raises:
         ValueError: if there is a folder with other content, or a file.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()  # what a link names is replaced, not it
+    _recover(folder)
     is_other = folder.is_file() or (
         folder.is_dir()
         and any(folder.iterdir())
@@ -70,7 +71,11 @@ def replacing_folder(folder, marker):
         if folder.exists():
             old = folder.with_name(f"old-{mark}-{folder.name}")
             os.rename(folder, old)
-            os.rename(partial, folder)
+            try:
+                os.rename(partial, folder)
+            except BaseException:
+                os.rename(old, folder)
+                raise
             shutil.rmtree(old)
         else:
             os.rename(partial, folder)
@@ -87,3 +92,12 @@ def _sync_folder(folder):
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _recover(folder):
+    # A kill between the two renames leaves the old folder under its other
+    # name.
+    if not folder.exists():
+        for old in folder.parent.glob(f"old-????????-{folder.name}"):
+            os.rename(old, folder)
+            return

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 # Keras has no public way to read a mask that it attached to a tensor.
@@ -52,6 +53,48 @@ def combine_masks(*masks):
                 mask if combined is None else ops.logical_and(combined, mask)
             )
     return combined
+
+
+def as_mask(name, mask):
+    """Reads a mask of booleans or integers.
+
+    Args:
+        name: what it is called in the error message.
+        mask: a tensor or nested lists, or None.
+
+    Returns:
+        Boolean tensor, or None.
+
+    Raises:
+        ValueError: for floating-point numbers, which elsewhere stand for
+            masks that are added: there 0 means that a query may attend.
+    """
+    if mask is None:
+        return None
+    mask = ops.convert_to_tensor(mask)
+    dtype = keras.backend.standardize_dtype(mask.dtype)
+    if "float" in dtype:
+        raise ValueError(
+            f"{name} must be boolean, True where a query may attend. "
+            f"Received: {dtype}"
+        )
+    return mask if dtype == "bool" else ops.cast(mask, "bool")
+
+
+def hide(heads, padding_mask):
+    """Sets the keys or values of padding to zero.
+
+    What stands at padding then matters not at all, not even where it is too
+    large for its dtype.
+
+    Args:
+        heads: `(batch, length, heads, head_dim)`.
+        padding_mask: boolean `(batch, length)`.
+
+    Returns:
+        `(batch, length, heads, head_dim)`.
+    """
+    return ops.where(padding_mask[:, :, None, None], heads, 0.0)
 
 
 def implicit_mask(x):

@@ -21,13 +21,11 @@ class Template:
 
     def __new__(cls, *args, **kwargs):
         layer = super().__new__(cls, *args, **kwargs)
-        given = inspect.signature(cls.__init__).bind_partial(
-            layer, *args, **kwargs
-        )
-        given = {**given.arguments, **given.arguments.pop("kwargs", {})}
+        # What does not fit is for the constructor to refuse.
+        given = {**dict(zip(_positional(cls), args, strict=False)), **kwargs}
         if given.get("dtype") is None:
             given.pop("dtype", None)
-        layer._given = {name for name in given if name != "self"}
+        layer._given = set(given)
         return layer
 
 
@@ -151,13 +149,33 @@ def _class_of(description, classes, kind):
     return cls
 
 
+def _constructors(cls):
+    """The parameters of each constructor on the way to the base, by name."""
+    for base in cls.__mro__:
+        if "__init__" in base.__dict__:
+            parameters = dict(inspect.signature(base.__init__).parameters)
+            parameters.pop("self", None)
+            yield parameters
+
+
+def _positional(cls):
+    """Names of positional arguments, through the chain of `*args`."""
+    names = []
+    for parameters in _constructors(cls):
+        names += [
+            name
+            for name, p in parameters.items()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        if not any(p.kind == p.VAR_POSITIONAL for p in parameters.values()):
+            break
+    return names
+
+
 def _accepted(cls):
     """Argument names of a constructor, through its `**kwargs` chain."""
     names = set()
-    for base in cls.__mro__:
-        if "__init__" not in base.__dict__:
-            continue
-        parameters = inspect.signature(base.__init__).parameters
+    for parameters in _constructors(cls):
         names.update(parameters)
         if not any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
             break

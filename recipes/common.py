@@ -3,15 +3,17 @@
 import csv
 import dataclasses
 import json
+import math
 import sys
 from pathlib import Path
 
 import keras
 
 from keras_attention import training
-from keras_attention.files import replacing_folder
+from keras_attention.files import replacing, replacing_folder
 
 CONFIG = "config.json"
+METRICS = "metrics.json"
 TASK = "task"
 
 
@@ -43,7 +45,7 @@ def run_commands(commands, description):
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         sys.exit(130)
 
 
@@ -69,39 +71,99 @@ def read_config(run, cls):
         raise UsageError(f"{path} is not of this recipe: {error}") from None
 
 
-def start_run(config, free, write_more):
-    """Makes the run folder, or checks that it is of this configuration.
+def check_numbers(options, *names, at_least=1, above=None, below=None):
+    """Refuses options out of their range, by the names of their flags.
+
+    Args:
+        options: dataclass.
+        *names: fields of it.
+        at_least: the least value; not used with `above` or `below` alone.
+        above, below: bounds that a value may not reach, or None.
+
+    Raises:
+        UsageError: for the first value out of its range.
+    """
+    if above is not None:
+        at_least = None
+    for name in names:
+        value = getattr(options, name)
+        # So that a NaN fits nowhere.
+        fits = (
+            (at_least is None or value >= at_least)
+            and (above is None or value > above)
+            and (below is None or value < below)
+        )
+        if not fits:
+            bounds = (
+                f"at least {at_least}" * (at_least is not None),
+                f"above {above}" * (above is not None),
+                f"below {below}" * (below is not None),
+            )
+            raise UsageError(
+                f"--{name.replace('_', '-')} must be "
+                f"{' and '.join(filter(None, bounds))}. Received: {value}"
+            )
+
+
+def check_run(config, free):
+    """Checks that the run folder, if there is one, is of this configuration.
 
     Args:
         config: dataclass with a field `run`, the path of the folder.
         free: names of fields that may differ when a run goes on.
-        write_more: function that writes further files into a new folder.
-
-    Returns:
-        The `pathlib.Path` of the folder.
 
     Raises:
         UsageError: if the folder is of another configuration.
     """
     run = Path(config.run)
+    if not (run / CONFIG).exists():
+        return
+    earlier = dataclasses.asdict(read_config(run, type(config)))
+    differing = [
+        f"{name} {earlier[name]!r} there, {value!r} here"
+        for name, value in dataclasses.asdict(config).items()
+        if name not in ("run", *free) and earlier[name] != value
+    ]
+    if differing:
+        raise UsageError(
+            f"{run} holds a run of another configuration: "
+            f"{'; '.join(differing)}. Name another folder with --run."
+        )
+
+
+def start_run(config, write_more):
+    """Makes the run folder; in one that is there, renews its configuration.
+
+    Args:
+        config: dataclass with a field `run`, the path of the folder.
+        write_more: function that writes further files into a new folder.
+
+    Returns:
+        The `pathlib.Path` of the folder.
+    """
+    run = Path(config.run)
+    text = json.dumps(dataclasses.asdict(config), indent=2) + "\n"
     if (run / CONFIG).exists():
-        earlier = dataclasses.asdict(read_config(run, type(config)))
-        differing = [
-            f"{name} {earlier[name]!r} there, {value!r} here"
-            for name, value in dataclasses.asdict(config).items()
-            if name not in ("run", *free) and earlier[name] != value
-        ]
-        if differing:
-            raise UsageError(
-                f"{run} holds a run of another configuration: "
-                f"{'; '.join(differing)}. Name another folder with --run."
-            )
+        with replacing(run / CONFIG) as partial:
+            partial.write_text(text, encoding="utf-8")
         return run
     with replacing_folder(run, CONFIG) as partial:
         write_more(partial)
-        text = json.dumps(dataclasses.asdict(config), indent=2)
-        (partial / CONFIG).write_text(text + "\n", encoding="utf-8")
+        (partial / CONFIG).write_text(text, encoding="utf-8")
     return run
+
+
+def finish_run(config, metrics):
+    """Writes `metrics.json`, which says how far the saved task has come.
+
+    Args:
+        config: dataclass with the fields `run`, `epochs` and `steps`.
+        metrics: dictionary that JSON can hold.
+    """
+    length = {"epochs": config.epochs, "steps": config.steps}
+    with replacing(Path(config.run) / METRICS) as partial:
+        text = json.dumps({**length, **metrics}, indent=2) + "\n"
+        partial.write_text(text, encoding="utf-8")
 
 
 def finished_task(run):
@@ -113,10 +175,21 @@ def finished_task(run):
     run = Path(run)
     if not (run / CONFIG).is_file():
         raise UsageError(f"{run} is not a run folder: {CONFIG} is missing.")
-    if not (run / TASK).is_dir():
+    if not (run / TASK).is_dir() or not (run / METRICS).is_file():
         raise UsageError(
             f"The run in {run} is not finished. The command that began it "
             "goes on with it."
+        )
+    config, metrics = (
+        json.loads((run / name).read_text(encoding="utf-8"))
+        for name in (CONFIG, METRICS)
+    )
+    done = [metrics[name] for name in ("epochs", "steps")]
+    if done != [config[name] for name in ("epochs", "steps")]:
+        print(
+            f"note: {run} goes on and is not finished; this is its task of "
+            f"before (epochs {done[0]}, steps {done[1]})",
+            file=sys.stderr,
         )
     return run / TASK
 
@@ -178,6 +251,23 @@ def show_samples(task, sources, targets):
         print(f"output     {output}")
 
 
+def read_stdin():
+    """Yields the lines of standard input, which is UTF-8 as files are.
+
+    Raises:
+        UsageError: for a line that is not.
+    """
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"Standard input is not UTF-8: line {number} holds the byte "
+                f"0x{line[error.start]:02x}."
+            ) from None
+        yield text.rstrip("\r\n")
+
+
 def choose_weights(model, validation, run):
     """Loads the better of the best epoch's and the averaged weights.
 
@@ -196,7 +286,11 @@ def choose_weights(model, validation, run):
         training.load_weights(model, run / f"{name}.weights.h5")
         scores = model.evaluate(validation, verbose=0, return_dict=True)
         perplexities[name] = scores["perplexity"]
-    kept = min(perplexities, key=perplexities.get)
+    # A NaN comes last.
+    kept = min(
+        perplexities,
+        key=lambda name: (math.isnan(perplexities[name]), perplexities[name]),
+    )
     training.load_weights(model, run / f"{kept}.weights.h5")
     print(
         f"Validation perplexity: best epoch {perplexities['best']:.4f}, mean "
@@ -224,7 +318,7 @@ def plot_curves(log, picture):
     panels = sorted(
         name.removeprefix("val_")
         for name in (rows[0] if rows else {})
-        if name.startswith("val_")
+        if name.startswith("val_") and name != "val_tokens"
     )
     figure, axes = pyplot.subplots(
         1, max(len(panels), 1), figsize=(4 * max(len(panels), 1), 3)

@@ -7,7 +7,6 @@ python recipes/translation.py export
 """
 
 import dataclasses
-import json
 import sys
 import time
 from pathlib import Path
@@ -21,11 +20,15 @@ from common import (
     TASK,
     UsageError,
     ValidationScore,
+    check_numbers,
+    check_run,
     choose_weights,
     compile_for_tokens,
+    finish_run,
     finished_task,
     plot_curves,
     read_config,
+    read_stdin,
     run_commands,
     show_samples,
     start_run,
@@ -63,7 +66,7 @@ class Train:
     vocabulary_size: int = 200
     """SentencePiece pieces, of both languages together if joint."""
     joint_vocabulary: bool = True
-    """One vocabulary and one embedding for both languages."""
+    """Whether both languages share one vocabulary and one embedding."""
     subwords: Literal["unigram", "bpe"] = "bpe"
     max_length: int = 128
     """Longest sentence in tokens; longer ones are cut and counted."""
@@ -84,7 +87,7 @@ class Train:
     """Inside the feed-forward parts."""
     epochs: int = 8
     steps: int = 0
-    """Optimizer steps at which to stop instead; 0 goes by epochs."""
+    """Optimizer steps after which to stop instead; 0 goes by epochs."""
     tokens: int = 4096
     """Tokens of a batch, on the longer side, padding included."""
     learning_rate: float = 0.002
@@ -100,7 +103,7 @@ class Train:
     patience: int = 10
     """Epochs without a better validation perplexity before stopping."""
     bleu_sentences: int = 200
-    """Validation sentences translated after each epoch."""
+    """Validation sentences translated after each epoch; 0 for no BLEU."""
     checkpoint_steps: int = 500
     """Steps between checkpoints within an epoch."""
     num_beams: int = 4
@@ -152,8 +155,13 @@ class Export:
     """Where to; `saved_model` in the run folder by default."""
 
 
+FREE = ("show", "epochs", "steps")  # may differ when a run goes on
+
+
 def train(config):
     """Trains with `compile` and `fit`, and saves the task."""
+    check_options(config)
+    check_run(config, FREE)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     pairs = {
@@ -176,27 +184,27 @@ def train(config):
         tokenizers[0].save(folder / "source_tokenizer.model")
         tokenizers[1].save(folder / "target_tokenizer.model")
 
-    run = start_run(config, ("show", "epochs", "steps"), write_tokenizers)
+    run = start_run(config, write_tokenizers)
     print(
         f"{len(pairs['train'][0]):,} pairs, {model.count_params():,} weights, "
         f"{len(batches['train'])} batches an epoch, padding "
         f"{batches['train'].padding_share:.1%}, run folder {run}"
     )
-    epochs = config.epochs
-    if config.steps:
-        epochs = -(-config.steps // batches["train"].batches_per_epoch)
-    training.resume_fit(
+    scores = []
+    if config.bleu_sentences:
+        some = first(config.bleu_sentences, pairs["validation"])
+        scores.append(ValidationScore(task, *some, bleu))
+    history = training.resume_fit(
         model,
         batches["train"],
         training.Checkpoint(
             run / "checkpoint.npz", every_steps=config.checkpoint_steps
         ),
-        epochs=epochs,
+        epochs=None if config.steps else config.epochs,
+        steps=config.steps or None,
         callbacks=[
             training.TokensPerSecond(),
-            ValidationScore(
-                task, *first(config.bleu_sentences, pairs["validation"]), bleu
-            ),
+            *scores,
             training.BestWeights(
                 run / "best.weights.h5",
                 monitor="val_perplexity",
@@ -211,9 +219,11 @@ def train(config):
         validation_data=batches["validation"],
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    scores = choose_weights(model, batches["validation"], run)
+    if not config.steps and len(history.epoch) < config.epochs:
+        print(f"Stopped early after {len(history.epoch)} epochs.")
+    metrics = choose_weights(model, batches["validation"], run)
     task.save(run / TASK)
-    (run / "metrics.json").write_text(json.dumps(scores, indent=2) + "\n")
+    finish_run(config, metrics)
     plot_curves(run / "metrics.csv", run / "curves.png")
     show_samples(task, *first(config.show, pairs["validation"]))
     print(f"The run lies in {run}. Try:")
@@ -306,8 +316,36 @@ def bleu(translations, targets):
     return {"val_bleu": score}
 
 
+def check_options(config):
+    """Refuses options out of their ranges before anything is written."""
+    check_numbers(
+        config,
+        *("vocabulary_size", "num_layers", "hidden_dim", "num_heads"),
+        *("intermediate_dim", "epochs", "tokens", "warmup_steps", "average"),
+        *("patience", "checkpoint_steps", "num_beams"),
+    )
+    check_numbers(config, "max_length", at_least=2)
+    check_numbers(
+        config,
+        *("steps", "bleu_sentences", "seed", "show"),
+        at_least=0,
+    )
+    check_numbers(config, "learning_rate", "clip_norm", above=0)
+    check_numbers(
+        config,
+        *("dropout", "attention_dropout", "feed_forward_dropout"),
+        "label_smoothing",
+        at_least=0,
+        below=1,
+    )
+    finite = {"above": float("-inf"), "below": float("inf")}
+    check_numbers(config, "length_penalty", **finite)
+
+
 def evaluate(arguments):
     """Prints BLEU with its signature, chrF, exact matches and the speed."""
+    check_numbers(arguments, "batch_size")
+    check_numbers(arguments, "num_beams", "show", at_least=0)
     config = read_config(arguments.run, Train)
     settings = {"batch_size": arguments.batch_size}
     if arguments.num_beams:
@@ -342,6 +380,7 @@ def evaluate(arguments):
 
 def translate(arguments):
     """Prints a translation for each sentence."""
+    check_numbers(arguments, "num_beams", at_least=0)
     if arguments.text and arguments.file:
         raise UsageError("Give sentences or --file, not both.")
     settings = {}
@@ -352,8 +391,8 @@ def translate(arguments):
         lines = arguments.text or read_lines(Path(arguments.file))
         print(*task(lines), sep="\n")
         return
-    for line in sys.stdin:
-        print(task(line.rstrip("\n")), flush=True)
+    for line in read_stdin():
+        print(task(line), flush=True)
 
 
 def export(arguments):

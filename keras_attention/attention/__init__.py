@@ -1,5 +1,7 @@
 """Attention layers: one contract, one file a flavour."""
 
+import inspect
+
 from keras_attention import registry
 from keras_attention.attention.base import Attention
 from keras_attention.attention.multi_head import MultiHeadAttention
@@ -46,3 +48,28 @@ def get(name_config_or_layer, **defaults):
 def names():
     """Lists the registered names of attention layers."""
     return sorted(_CLASSES)
+
+
+def describe():
+    """Describes the registered attention layers.
+
+    Returns:
+        A dictionary from name to a dictionary of `class_name`, `summary` (the
+        first line of its documentation), `kind`, and what it honours:
+        `cross_attention`, `causal_mask`, `attention_mask`, `bias`, `cache`
+        and `exact_causal`.
+    """
+    return {
+        name: {
+            "class_name": cls.__name__,
+            "summary": inspect.getdoc(cls).splitlines()[0],
+            "kind": cls.kind,
+            "cross_attention": cls.supports_cross_attention,
+            "causal_mask": cls.supports_causal_mask,
+            "attention_mask": cls.supports_attention_mask,
+            "bias": cls.supports_bias,
+            "cache": cls.supports_cache,
+            "exact_causal": cls.exact_causal,
+        }
+        for name, cls in sorted(_CLASSES.items())
+    }

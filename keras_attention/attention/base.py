@@ -11,7 +11,13 @@ from keras_attention.attention.checks import (
     check_position,
     refuse_unless,
 )
-from keras_attention.masks import Visibility, combine_masks, implicit_mask
+from keras_attention.masks import (
+    Visibility,
+    as_mask,
+    combine_masks,
+    hide,
+    implicit_mask,
+)
 from keras_attention.positions.base import known_integer
 
 
@@ -234,6 +240,8 @@ class Attention(registry.Template, keras.layers.Layer):
         """
         max_length = ops.shape(cache["mask"])[1]
         known = [known_integer(n) for n in (start, key.shape[1], max_length)]
+        if known[0] is not None and known[0] < 0:
+            raise ValueError(f"start must be 0 or more. Received: {known[0]}")
         if None not in known and known[0] + known[1] > known[2]:
             raise ValueError(
                 f"The cache holds max_length={max_length} positions. "
@@ -303,11 +311,12 @@ class Attention(registry.Template, keras.layers.Layer):
                 padding_mask = implicit_mask(source)
         if padding_mask is None:
             padding_mask = ops.ones(ops.shape(value)[:2], dtype="bool")
+        padding_mask = as_mask("padding_mask", padding_mask)
         check_masks(value, key, padding_mask, None)
         return {
-            "key": _swap(self.key_dense(key)),
-            "value": _swap(self.value_dense(value)),
-            "mask": ops.cast(padding_mask, "bool"),
+            "key": _swap(hide(self.key_dense(key), padding_mask)),
+            "value": _swap(hide(self.value_dense(value), padding_mask)),
+            "mask": padding_mask,
         }
 
     def attention_weights(
@@ -364,6 +373,8 @@ class Attention(registry.Template, keras.layers.Layer):
         start=0,
     ):
         """Checks, projects and places; gives the arguments of `attend`."""
+        padding_mask = as_mask("padding_mask", padding_mask)
+        attention_mask = as_mask("attention_mask", attention_mask)
         is_self = value is None and key is None and memory is None
         check_call(
             *(self, is_self, value, key),
@@ -379,7 +390,6 @@ class Attention(registry.Template, keras.layers.Layer):
                 _swap(memory["key"]),
                 _swap(memory["value"]),
             )
-            padding_mask = combine_masks(padding_mask, memory["mask"])
         else:
             value = query if value is None else value
             key = value if key is None else key
@@ -396,13 +406,16 @@ class Attention(registry.Template, keras.layers.Layer):
             position = positions.PositionalEncoding()
             key_positions = ops.arange(ops.shape(key_heads)[1], dtype="int32")
         check_masks(query_heads, key_heads, padding_mask, attention_mask)
+        if memory is not None:
+            padding_mask = combine_masks(padding_mask, memory["mask"])
+        elif padding_mask is not None:
+            key_heads = hide(key_heads, padding_mask)
+            value_heads = hide(value_heads, padding_mask)
         visible = Visibility(
             query_positions,
             key_positions,
-            None if padding_mask is None else ops.cast(padding_mask, "bool"),
-            None
-            if attention_mask is None
-            else ops.cast(attention_mask, "bool"),
+            padding_mask,
+            attention_mask,
             use_causal_mask or cache is not None,
         )
         return query_heads, key_heads, value_heads, visible, position

@@ -23,7 +23,7 @@ def check_heads(num_heads, head_dim, num_kv_heads):
 
 def check_position(layer, position):
     """Refuses an encoding whose hooks a flavour does not call."""
-    if position.acts_on_embeddings:
+    if position.acts_on_embeddings and not position.acts_in_attention:
         raise ValueError(
             f"{type(position).__name__} is added to embeddings. Give it "
             "to a model, or call it on the embeddings yourself; received "

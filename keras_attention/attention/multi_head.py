@@ -109,7 +109,7 @@ def _choose_block_size(query_shape, key_length):
     """Gives the number of queries in a block, or None for all at once."""
     batch, length, num_heads, _ = query_shape
     length, key_length = known_integer(length), known_integer(key_length)
-    if length is None or key_length is None:
+    if length in (None, 1) or key_length is None:
         return None
     # A row of the batch stands for all where their number is unknown.
     scores_of_query = (known_integer(batch) or 1) * num_heads * key_length

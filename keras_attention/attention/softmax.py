@@ -40,7 +40,7 @@ def attention_scores(query, key, visible, position):
     if mask is not None:
         # Added, since the gradient of a sum is for free and that of a choice
         # is not; what is so far below one that it vanishes beside it.
-        scores = scores + ops.cast(ops.where(mask, 0.0, -1e30), scores.dtype)
+        scores = scores - ops.cast(ops.logical_not(mask), scores.dtype) * 1e30
     return scores, mask
 
 
@@ -89,7 +89,7 @@ def attend(query, key, value, visible, position, dropout=0.0, seed=None):
 
 def _softmax(scores):
     if scores.shape[-1] == 1:  # Keras warns of a softmax over one number.
-        return ops.ones_like(scores)
+        return ops.ones_like(scores) + 0.0 * scores
     return ops.softmax(scores, axis=-1)
 
 
@@ -122,8 +122,10 @@ def attend_in_blocks(
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
-    options = (position, dropout, seed, block_size, recompute)
     length = known_integer(query.shape[1])
+    if length is not None:
+        block_size = min(block_size, length)
+    options = (position, dropout, seed, block_size, recompute)
     in_order = visible.key_positions is visible.query_positions
     if length is None or not (visible.causal and in_order):
         return _map_blocks(query, key, value, visible, *options)

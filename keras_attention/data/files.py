@@ -92,7 +92,8 @@ def read_lines(path):
         path: `pathlib.Path` of the file; gzip if it ends in `.gz`.
 
     Returns:
-        List of strings without their newlines.
+        List of strings without their line ends and the file without its
+        byte order mark.
 
     Raises:
         DataError: If the file is missing, empty, damaged or not UTF-8.
@@ -109,7 +110,7 @@ def read_lines(path):
                 f"{str(path)!r} is not a complete gzip file: {error}"
             ) from error
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
@@ -118,4 +119,5 @@ def read_lines(path):
         ) from error
     if not text.strip():
         raise DataError(f"{str(path)!r} is empty.")
-    return text.removesuffix("\n").split("\n")
+    lines = text.removesuffix("\n").split("\n")
+    return [line.removesuffix("\r") for line in lines]

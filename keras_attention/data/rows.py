@@ -35,6 +35,11 @@ class PackedRows:
             count=int(self.lengths.sum()),
         )
 
+    def update(self, digest):
+        """Feeds what it holds to a `hashlib` object."""
+        digest.update(self.lengths.tobytes())
+        digest.update(self._values.tobytes())
+
     def block(self, rows, shape, padding_id, first=0, less=0):
         """Cuts out rows, padded at the end and filled up with empty rows.
 

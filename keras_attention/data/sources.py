@@ -37,6 +37,11 @@ def load_parallel(dataset, split, source_language, target_language):
         DataError: If the source, the split or a language is unknown, or a file
             is missing, damaged or of another length than its partner.
     """
+    if source_language == target_language:
+        raise DataError(
+            "The source and the target must be two languages. Received: "
+            f"{source_language!r} for both"
+        )
     kind, _, name = dataset.partition(":")
     if dataset == "demo":
         pairs = load_demo(split, source_language, target_language)
@@ -57,7 +62,8 @@ def _drop_blank(sources, targets, where):
     kept = [pair for pair in pairs if pair[0].strip() and pair[1].strip()]
     dropped = len(sources) - len(kept)
     if not kept:
-        raise DataError(f"No pair of sentences in {where}: all are blank.")
+        reason = "all are blank" if sources else "it is empty"
+        raise DataError(f"No pair of sentences in {where}: {reason}.")
     if dropped:
         warnings.warn(
             f"Dropped {dropped} of {len(sources)} pairs in {where}: one side "

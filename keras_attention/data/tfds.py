@@ -90,7 +90,11 @@ def _builder(tfds, name):
     folder = os.environ.get("TFDS_DATA_DIR")
     try:
         return tfds.builder(name, data_dir=folder)
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+    except (
+        AssertionError,  # a version that there is not
+        tfds.core.DatasetNotFoundError,
+        ValueError,
+    ) as error:
         reason = str(error).partition("Available datasets")[0]
         where = f" and there is none in {folder!r}" if folder else ""
         raise DataError(
@@ -129,7 +133,8 @@ def _prepare(builder, name):
 
 
 def _check_split(builder, name, split):
-    if split.partition("[")[0] not in builder.info.splits:
+    names = [part.partition("[")[0] for part in split.split("+")]
+    if not set(names) <= set(builder.info.splits):
         raise DataError(
             f"{name!r} has no split {split!r}; it has: "
             f"{', '.join(sorted(builder.info.splits))}."

@@ -73,7 +73,20 @@ class TextToTextGraph(tf.Module):
             ),
             parallel_iterations=1,
         )
-        return token_ids, scores
+        # What has no tokens but its end stays empty, as in the task.
+        is_empty = rows.row_lengths() == 1
+        tokenizer = task.target_tokenizer
+        empty = tf.concat(
+            [
+                [tokenizer.start_id, tokenizer.end_id],
+                tf.zeros([settings["max_length"] - 2], tf.int32),
+            ],
+            axis=0,
+        )
+        return (
+            tf.where(is_empty[:, None], empty, token_ids),
+            tf.where(is_empty, 0.0, scores),
+        )
 
     def _tokenize(self, text):
         task = self._task.value

@@ -137,7 +137,7 @@ def check_beams(num_beams=None, length_penalty=1.0, early_stopping=False):
             "`length_penalty` must be a number. "
             f"Received: length_penalty={length_penalty}"
         )
-    if early_stopping not in (True, False, "never"):
+    if not isinstance(early_stopping, bool) and early_stopping != "never":
         raise ValueError(
             "`early_stopping` must be True, False or 'never'. "
             f"Received: early_stopping={early_stopping!r}"

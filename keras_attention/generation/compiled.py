@@ -2,8 +2,10 @@
 
 import functools
 import inspect
+import operator
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attention.generation.beam import beam_search, check_beams
@@ -44,8 +46,8 @@ class Generator:
 
     Call arguments:
         prompt: Integers `(batch, prompt_length)`, padded on the right.
-        source_ids: Integers `(batch, source_length)`, for a model that reads a
-            source.
+        source_ids: For a model that reads a source: integers
+            `(batch, source_length)`, or vectors of the caller's own.
         prompt_lengths: `(batch,)`. By default a prompt ends with its last token
             that is not `padding_id`.
 
@@ -81,7 +83,7 @@ class Generator:
         settings = dict(settings or {})
         _check_settings(strategy, settings)
         self.model = model
-        self.max_length = max_length
+        self.max_length = operator.index(max_length)
         self.end_id = end_id
         self.padding_id = padding_id
         self._seeds = None
@@ -101,8 +103,12 @@ class Generator:
             "prompt": ops.convert_to_tensor(prompt, "int32"),
             "prompt_lengths": checked.lengths,
         }
+        decoder = getattr(self.model, "decoder", self.model)
+        _check_ids(decoder, checked.token_ids)
         if source_ids is not None:
-            inputs["source_ids"] = ops.convert_to_tensor(source_ids, "int32")
+            source = _source(source_ids)
+            _check_ids(getattr(self.model, "encoder", None), source)
+            inputs["source_ids"] = source
         if self._seeds is not None:
             inputs["seed"] = self._seeds.next()
         prefill_length = checked.prefill_length
@@ -160,6 +166,22 @@ class Generator:
             return compiled(variables, inputs, prefill_length=prefill_length)
 
         return run
+
+
+def _source(source):
+    if not ops.is_tensor(source):
+        source = np.asarray(source)
+    is_integer = "int" in keras.backend.standardize_dtype(source.dtype)
+    return ops.convert_to_tensor(
+        source, "int32" if is_integer else keras.config.floatx()
+    )
+
+
+def _check_ids(model, ids):
+    # Here, since a compiled function cannot look at values.
+    check = getattr(getattr(model, "embedding", None), "check_ids", None)
+    if check is not None:
+        check(ids)
 
 
 def _for_all_shapes(function):

@@ -60,7 +60,7 @@ def _signed(value):
 def _read_seed(seed):
     if isinstance(seed, keras.random.SeedGenerator):
         return seed.next()
-    if isinstance(seed, int):
+    if isinstance(seed, (int, np.integer)):
         return ops.convert_to_tensor([_signed(seed), 0], "int32")
     if ops.is_tensor(seed) and tuple(seed.shape) == (2,):
         return seed

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.positions.base import known_integer
+
 Prompt = collections.namedtuple(
     "Prompt", ["token_ids", "lengths", "prefill_length", "max_length"]
 )
@@ -54,8 +56,10 @@ def read_prompt(
     """
     prompt = _matrix_of_ids(prompt)
     width = prompt.shape[1]
-    if isinstance(max_length, int) and width is not None:
-        if max_length < width:
+    known = known_integer(max_length)
+    if known is not None:
+        max_length = known
+        if width is not None and max_length < width:
             raise ValueError(
                 "`max_length` counts the prompt and cannot be shorter than "
                 f"it. Received: max_length={max_length}, a prompt of length "

@@ -99,11 +99,15 @@ def sample(
     return {"token_ids": token_ids, "scores": scores}
 
 
+# Backends take smaller numbers for zero.
+_SMALLEST = 1e-37
+
+
 def temper(logits, temperature):
     """`logits` divided by `temperature`, the highest being 0."""
     # Subtracting first keeps a tiny temperature from overflowing.
     highest = ops.max(logits, axis=-1, keepdims=True)
-    return (logits - highest) / temperature
+    return (logits - highest) / max(temperature, _SMALLEST)
 
 
 def keep_top_k(logits, k):
@@ -126,7 +130,7 @@ def keep_top_p(logits, p):
     probabilities = ops.softmax(logits, axis=-1)
     descending = ops.flip(ops.sort(probabilities, axis=-1), axis=-1)
     before = ops.cumsum(descending, axis=-1) - descending
-    inside = ops.where(before < p, descending, 2.0)
+    inside = ops.where(before < max(p, _SMALLEST), descending, 2.0)
     lowest = ops.min(inside, axis=-1, keepdims=True)
     return ops.where(probabilities < lowest, -float("inf"), logits)
 

@@ -19,8 +19,7 @@ class TransformerBlock(keras.layers.Layer):
 
     Args:
         attention: an `Attention` mixer, used as it is, or a configuration.
-        feed_forward: a layer that keeps the shape, a configuration, or the
-            name of an activation of `FeedForward`.
+        feed_forward: a layer that keeps the shape, or a configuration.
         cross_attention: an `Attention` mixer that can attend across, a
             configuration, or None for none.
         normalization: name, configuration or template, made anew for each
@@ -63,6 +62,16 @@ class TransformerBlock(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.supports_masking = True
+        for name, part in (
+            ("attention", attention),
+            ("cross_attention", cross_attention),
+            ("feed_forward", feed_forward),
+        ):
+            if isinstance(part, str):
+                raise ValueError(
+                    f"{name} must be a layer or a configuration: a name alone "
+                    f"leaves its sizes open. Received: {part!r}"
+                )
         policy = {"dtype": self.dtype_policy}
         self.attention = _mixer(attention, "attention", policy)
         if not isinstance(feed_forward, keras.layers.Layer):
@@ -136,10 +145,13 @@ class TransformerBlock(keras.layers.Layer):
             return x
 
         def attend_across(x):
-            if isinstance(memory, dict):
-                return self.cross_attention(x, memory=memory, training=training)
+            held = isinstance(memory, dict)
             return self.cross_attention(
-                x, memory, padding_mask=memory_padding_mask, training=training
+                x,
+                None if held else memory,
+                memory=memory if held else None,
+                padding_mask=memory_padding_mask,
+                training=training,
             )
 
         parts = [attend]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.masks import padding_mask_from_ids
+from keras_attention.masks import implicit_mask, padding_mask_from_ids
 from keras_attention.registry import PACKAGE, Template, resolve
 
 
@@ -22,7 +22,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
         tie_weights: whether logits use the same matrix, transposed, instead
             of one of their own.
         scale: whether vectors are multiplied by `sqrt(hidden_dim)`.
-        padding_id: the id that stands for no token.
+        padding_id: the id that stands for no token; None if every id does.
         logit_soft_cap: float; logits are bent to stay within it.
         initializer: of the matrix; normal with deviation
             `hidden_dim ** -0.5` by default.
@@ -94,15 +94,25 @@ class TokenEmbedding(Template, keras.layers.Layer):
     def call(self, inputs, reverse=False, training=None):
         if reverse:
             return self.embedding(inputs, reverse=True)
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        if dtype in ("bfloat16", "float16"):
+            raise ValueError(
+                f"Token ids have become inexact in {dtype}. Pass integers; a "
+                'keras.Input for them needs dtype="int32".'
+            )
         if not training:
-            self._check_ids(inputs)
+            self.check_ids(inputs)
         vectors = self._look_up(inputs, training)
         if self.scale:
             vectors = vectors * ops.cast(self.hidden_dim**0.5, vectors.dtype)
         return vectors
 
     def _look_up(self, token_ids, training):
-        if not training or keras.backend.backend() != "tensorflow":
+        if (
+            not training
+            or keras.backend.backend() != "tensorflow"
+            or self.embedding.quantization_mode is not None
+        ):
             return self.embedding(token_ids)
         table = _with_dense_gradient(self.embedding.embeddings)
         vectors = ops.take(table, ops.cast(token_ids, "int32"), axis=0)
@@ -110,11 +120,22 @@ class TokenEmbedding(Template, keras.layers.Layer):
 
     def padding_mask(self, inputs):
         """Marks the tokens of `(batch, length)` that are not padding."""
+        if self.padding_id is None:
+            return None
         return padding_mask_from_ids(inputs, self.padding_id)
 
-    def _check_ids(self, token_ids):
-        # Left to themselves the backends answer with an internal error, a
-        # clamped id, or NaN.
+    def check_ids(self, token_ids):
+        """Refuses ids outside the vocabulary, where their values are known.
+
+        Left to themselves the backends answer with an internal error, a
+        clamped id, or NaN.
+
+        Args:
+            token_ids: integers of any shape.
+
+        Raises:
+            ValueError: for an id outside the vocabulary.
+        """
         token_ids = _concrete(token_ids)
         if token_ids is None or token_ids.size == 0:
             return
@@ -178,8 +199,8 @@ class VectorEmbedding(Template, keras.layers.Layer):
         return self.dense(inputs)
 
     def padding_mask(self, inputs):
-        """Knows of no padding: None."""
-        return None
+        """The implicit Keras mask of the vectors, or None."""
+        return implicit_mask(inputs)
 
     def get_config(self):
         return {
@@ -221,7 +242,8 @@ def _with_dense_gradient(table):
     def same(table):
         return tf.identity(table), tf.convert_to_tensor
 
-    return same(table)
+    # A variable itself would have to be an argument of the gradient.
+    return same(tf.identity(tf.convert_to_tensor(table)))
 
 
 def _concrete(tensor):

@@ -3,6 +3,7 @@
 import keras
 
 from keras_attention.models.transformer import Transformer, unpack
+from keras_attention.positions.base import known_integer
 from keras_attention.registry import PACKAGE
 
 
@@ -121,13 +122,12 @@ class TransformerDecoder(Transformer):
             ValueError: if an attention layer has no cache, or the positional
                 encoding ends before `max_length`.
         """
-        limit = self.position.max_length
-        if limit is not None and isinstance(max_length, int):
-            if max_length > limit:
-                raise ValueError(
-                    f"{type(self.position).__name__} has positions up to "
-                    f"max_length={limit}. Received: max_length={max_length}"
-                )
+        limit, known = self.position.max_length, known_integer(max_length)
+        if limit is not None and known is not None and known > limit:
+            raise ValueError(
+                f"{type(self.position).__name__} has positions up to "
+                f"max_length={limit}. Received: max_length={known}"
+            )
         return {
             block.name: block.init_cache(batch_size, max_length)
             for block in self.blocks

@@ -75,6 +75,7 @@ class TransformerEncoder(Transformer):
         super().__init__(
             vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
         )
+        self.supports_masking = True
         self.build()
 
     def call(self, token_ids, padding_mask=None, training=None):
@@ -86,6 +87,11 @@ class TransformerEncoder(Transformer):
         for block in self.blocks:
             x = block(x, padding_mask=padding_mask, training=training)
         return x if self.final_norm is None else self.final_norm(x)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        if isinstance(previous_mask, dict):
+            return previous_mask.get("token_ids")
+        return previous_mask
 
     def padding_mask(self, token_ids):
         """Marks the positions of `(batch, length)` that hold a token."""

@@ -28,6 +28,9 @@ class Preset:
         description = keras.saving.serialize_keras_object(self)
         description.pop("build_config", None)
         description.pop("compile_config", None)
+        # Keras keeps the quantization of a layer in its own configuration
+        # and not in that of the model which makes the layer.
+        description["quantization"] = _quantization(self)
         text = json.dumps(description, indent=2)
         with files.replacing(folder / CONFIG) as config:
             config.write_text(text, encoding="utf-8")
@@ -57,7 +60,10 @@ class Preset:
                 f"{path} is not a configuration: {error}"
             ) from None
         try:
+            quantization = description.pop("quantization", None)
             model = keras.saving.deserialize_keras_object(description)
+            if quantization is not None:
+                model.quantize(quantization)
         # Keras raises whatever the first odd entry runs into.
         except Exception as error:
             raise ValueError(
@@ -70,3 +76,11 @@ class Preset:
             )
         load_weights(model, folder / WEIGHTS)
         return model
+
+
+def _quantization(model):
+    modes = {
+        getattr(layer, "quantization_mode", None)
+        for layer in model._flatten_layers()
+    }
+    return next((mode for mode in modes if mode is not None), None)

@@ -48,7 +48,9 @@ class Transformer(Preset, keras.Model):
         self.num_layers = num_layers
         self.hidden_dim = hidden_dim
         self.num_heads = num_heads
-        self.intermediate_dim = intermediate_dim or 4 * hidden_dim
+        if intermediate_dim is None:
+            intermediate_dim = 4 * hidden_dim
+        self.intermediate_dim = intermediate_dim
         self.norm_first = norm_first
         self.dropout = dropout
         self.tie_embeddings = tie_embeddings

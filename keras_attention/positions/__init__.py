@@ -1,4 +1,4 @@
-"""Positional encodings: one layer each, plugged in by four hooks."""
+"""Positional encodings: one layer each, plugged in by hooks."""
 
 from keras_attention import registry
 from keras_attention.positions.base import PositionalEncoding

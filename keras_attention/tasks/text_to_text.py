@@ -16,7 +16,8 @@ class TextToText:
     """Translates, summarizes or rewrites text by beam search.
 
     An input is cut to `max_source_length`, with a warning that counts the
-    inputs cut. What a text becomes does not depend on those beside it.
+    inputs cut; one without tokens gives an empty text. What a text becomes
+    does not depend on those beside it.
 
     Args:
         model: an `EncoderDecoder`.
@@ -104,7 +105,7 @@ class TextToText:
         Raises:
             ValueError: if `texts` is not a list of strings.
         """
-        if isinstance(texts, str):
+        if isinstance(texts, str) or not hasattr(texts, "__iter__"):
             raise ValueError(
                 f"texts must be a list of strings. Received: {texts!r}"
             )
@@ -116,7 +117,13 @@ class TextToText:
         token_ids = np.zeros((len(rows), settings["max_length"]), "int32")
         scores = np.zeros(len(rows), "float32")
         batch_size = settings["batch_size"]
+        is_empty = np.array([len(row) == 1 for row in rows], "bool")
+        target = self.target_tokenizer
+        token_ids[is_empty, :2] = target.start_id, target.end_id
         for chosen in text_batches.in_batches(rows, batch_size):
+            chosen = [index for index in chosen if not is_empty[index]]
+            if not chosen:
+                continue
             batch, shape = [rows[index] for index in chosen], None
             if self._compiles_shapes():
                 shape = text_batches.rounded_shape(

@@ -43,7 +43,8 @@ class Checkpoint(keras.callbacks.Callback):
     the same way for the same epoch, and has `start_at(epoch, batch)`: after
     it, index 0 is that batch of that epoch and the length is what is left of
     the epoch. `fit` needs `shuffle=False`, or Keras shuffles the batches once
-    more, with Python's generator. `resume_fit` does all of this.
+    more, with Python's generator. `resume_fit` does all of this. Data that has
+    a string `fingerprint` is resumed with data of the same one alone.
 
     Args:
         path: the file. Missing folders are made.
@@ -86,7 +87,7 @@ class Checkpoint(keras.callbacks.Callback):
 
         Raises:
             CheckpointError: if the file is truncated, or of another model,
-                optimizer or backend; nothing has been changed then.
+                optimizer, backend or data; nothing has been changed then.
             ValueError: if the data cannot start within an epoch.
         """
         if not hasattr(data, "start_at"):
@@ -101,7 +102,7 @@ class Checkpoint(keras.callbacks.Callback):
             data.start_at(0, 0)
             return self._position
         arrays, description = checkpoint_file.read(self.path)
-        self._check_origin(description)
+        self._check_origin(description, data)
         position = Position(*description["position"])
         data.start_at(position.epoch, position.batch)
         within_epoch = "metrics" in description["variables"]
@@ -172,6 +173,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "format": 1,
                 "keras": keras.version(),
                 "backend": keras.backend.backend(),
+                "data": getattr(self._data, "fingerprint", None),
                 "position": list(position),
                 "variables": description,
                 "callbacks": {
@@ -190,7 +192,7 @@ class Checkpoint(keras.callbacks.Callback):
                 seen[name] += 1
                 yield f"{name}-{seen[name]}", callback
 
-    def _check_origin(self, description):
+    def _check_origin(self, description, data):
         if description.get("format") != 1:
             raise CheckpointError(
                 f"{self.path} is not a checkpoint of this version."
@@ -201,6 +203,11 @@ class Checkpoint(keras.callbacks.Callback):
                 f"{self.path} was written on the backend "
                 f"{description['backend']!r} and cannot be resumed on "
                 f"{backend!r}: random numbers differ between them."
+            )
+        if description["data"] != getattr(data, "fingerprint", None):
+            raise CheckpointError(
+                f"{self.path} was written in training on other data, or on "
+                "the same in other batches."
             )
 
 

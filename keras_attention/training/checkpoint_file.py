@@ -8,6 +8,10 @@ import numpy as np
 from keras_attention import files
 
 _DESCRIPTION = "description.json"
+_ENTRIES = {
+    *("format", "backend", "data", "position"),
+    *("variables", "callbacks", "random"),
+}
 
 
 class CheckpointError(ValueError):
@@ -20,7 +24,8 @@ def write(path, arrays, description):
     Args:
         path: the file, in NumPy's `.npz` format.
         arrays: `{name: array}`, of any dtype that Keras has.
-        description: dictionary that JSON can hold.
+        description: dictionary that JSON can hold, with the entries that
+            `Checkpoint` writes.
     """
     text = json.dumps(description).encode()
     stored = {name: _storable(array) for name, array in arrays.items()}
@@ -46,8 +51,9 @@ def read(path):
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         description = json.loads(arrays.pop(_DESCRIPTION).tobytes())
+        missing = _ENTRIES - description.keys()
     except (
-        AttributeError,  # a lone array instead of an archive of them
+        AttributeError,  # a lone array, or a list as description
         EOFError,
         KeyError,
         TypeError,
@@ -55,9 +61,13 @@ def read(path):
         zipfile.BadZipFile,
     ) as error:
         raise CheckpointError(
-            f"{path} is not a complete checkpoint: {error}. Delete it to "
-            "start anew."
+            f"{path} is truncated or no checkpoint. Delete it to start anew."
         ) from error
+    if missing:
+        raise CheckpointError(
+            f"{path} is no checkpoint of this version: it has no "
+            f"{', '.join(sorted(missing))}. Delete it to start anew."
+        )
     return arrays, description
 
 

@@ -5,7 +5,16 @@ import keras
 from keras_attention.training.logs import RunHistory
 
 
-def resume_fit(model, data, checkpoint, *, epochs, callbacks=(), **arguments):
+def resume_fit(
+    model,
+    data,
+    checkpoint,
+    *,
+    epochs=None,
+    steps=None,
+    callbacks=(),
+    **arguments,
+):
     """Trains as `model.fit` does, from where the checkpoint stands.
 
     Run once or killed and run again any number of times with the same
@@ -20,7 +29,10 @@ def resume_fit(model, data, checkpoint, *, epochs, callbacks=(), **arguments):
             same number of batches in every epoch, such as
             `keras_attention.data.TokenBatches`.
         checkpoint: a `Checkpoint`.
-        epochs: int, the epochs to run, those before a kill included.
+        epochs: integer, the epochs to run, those before a kill included.
+        steps: integer, the optimizer steps to run instead; the last epoch is
+            cut short there. Given more steps, a run goes on with the epoch
+            after it. The data must have `batches_per_epoch`.
         callbacks: list of callbacks, called in order, before the checkpoint.
         **arguments: further arguments of `fit`, such as `validation_data`.
 
@@ -30,13 +42,26 @@ def resume_fit(model, data, checkpoint, *, epochs, callbacks=(), **arguments):
 
     Raises:
         CheckpointError: if the checkpoint is truncated or of something else.
-        ValueError: if the data cannot start within an epoch.
+        ValueError: if the data cannot start within an epoch, or not one of
+            `epochs` and `steps` is given.
     """
+    if (epochs is None) == (steps is None):
+        raise ValueError(
+            "Give one of `epochs` and `steps`. "
+            f"Received: epochs={epochs}, steps={steps}"
+        )
     history = RunHistory()
     callbacks = [history, *callbacks]
+    last_step = None
+    if steps is not None:
+        epochs = -(-steps // data.batches_per_epoch)
+        last_step = _LastStep(steps, data.batches_per_epoch)
+        callbacks.append(last_step)
 
     def fit(position, *more):
         done = position.stopped or position.epoch >= epochs
+        if last_step is not None:
+            last_step.position = position
         model.fit(
             data,
             epochs=position.epoch if done else epochs,
@@ -59,3 +84,30 @@ class _EndOfEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.stop_training = True
+
+
+class _LastStep(keras.callbacks.Callback):
+    """Ends the epoch that a step lies in with that step."""
+
+    def __init__(self, step, steps_per_epoch):
+        super().__init__()
+        self.step, self.steps_per_epoch = step, steps_per_epoch
+        self.position = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Counted, since on JAX the optimizer's count is known only when the
+        # epoch ends.
+        self._done = epoch * self.steps_per_epoch
+        if epoch == self.position.epoch:
+            self._done += self.position.batch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._done += 1
+        if self._done >= self.step:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        # For the checkpoint a run that has done its steps can go on, unlike
+        # one that a callback has stopped.
+        if self._done >= self.step:
+            self.model.stop_training = False

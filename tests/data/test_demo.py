@@ -83,7 +83,7 @@ def test_numbers_are_the_same_everywhere(numbers):
         ("dev", "en", "de", "splits train, validation and test.*'dev'"),
         ("train", "en", "es", "languages en, de, fr.*'es'"),
         ("train", "xx", "de", "languages en, de, fr.*'xx'"),
-        ("train", "de", "de", "two different languages"),
+        ("train", "de", "de", "two languages"),
     ],
 )
 def test_what_the_demo_lacks_is_refused(split, source, target, message):

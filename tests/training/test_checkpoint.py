@@ -56,20 +56,20 @@ def test_the_position_is_behind_the_last_epoch(path):
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
 def test_a_truncated_file_is_refused(path, written, share):
     path.write_bytes(written[: int(share * len(written))])
-    assert_refused(path, tiny_model(), "not a complete checkpoint")
+    assert_refused(path, tiny_model(), "truncated or no checkpoint")
 
 
 def test_damage_in_the_middle_is_refused(path, written):
     middle = written.index(b"model/0.npy") + 300
     path.write_bytes(written[:middle] + b"damage" + written[middle + 6 :])
-    assert_refused(path, tiny_model(), "not a complete checkpoint")
+    assert_refused(path, tiny_model(), "truncated or no checkpoint")
 
 
 @pytest.mark.parametrize("save", [np.save, np.savez])
 def test_a_file_of_something_else_is_refused(path, save):
     with open(path, "wb") as file:
         save(file, np.ones(7))
-    assert_refused(path, tiny_model(), "not a complete checkpoint")
+    assert_refused(path, tiny_model(), "truncated or no checkpoint")
 
 
 def compiled(*layers, optimizer="adam"):
