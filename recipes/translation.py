@@ -17,20 +17,22 @@ import numpy as np
 import sacrebleu
 import tyro
 from common import (
-    TASK,
     UsageError,
     ValidationScore,
     check_numbers,
+    compile_for_tokens,
+    read_stdin,
+    run_commands,
+    show_samples,
+)
+from runs import (
+    TASK,
     check_run,
     choose_weights,
-    compile_for_tokens,
     finish_run,
     finished_task,
     plot_curves,
     read_config,
-    read_stdin,
-    run_commands,
-    show_samples,
     start_run,
 )
 

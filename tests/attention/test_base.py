@@ -11,6 +11,7 @@ from keras_attention import (
     PositionalEncoding,
     RotaryEmbedding,
 )
+from tests.tools import to_numpy
 
 X = np.ones((2, 3, 8), "float32")
 
@@ -169,3 +170,35 @@ def test_a_fixed_seed_of_the_initializer_gives_the_same_weights():
         layer.build(X.shape)
         kernels.append(keras.ops.convert_to_numpy(layer.key_dense.kernel))
     np.testing.assert_array_equal(*kernels)
+
+
+def test_what_stands_at_padding_never_matters():
+    layer = MultiHeadAttention(2)
+    mask = np.array([[True, True, False]] * 2)
+    expected = to_numpy(layer(X, padding_mask=mask))
+    for content in (1e31, -1e31, np.inf, np.nan):
+        x = np.array(X)
+        x[:, 2] = content
+        found = to_numpy(layer(x, padding_mask=mask))
+        np.testing.assert_allclose(found[:, :2], expected[:, :2], atol=1e-6)
+        memory = layer.init_memory(x, padding_mask=mask)
+        found = to_numpy(layer(X, memory=memory))
+        np.testing.assert_allclose(
+            found, to_numpy(layer(X, X + 0.0, padding_mask=mask)), atol=1e-6
+        )
+
+
+def test_a_mask_to_be_added_is_refused():
+    layer = MultiHeadAttention(2)
+    with pytest.raises(ValueError, match="attention_mask must be boolean"):
+        layer(X, attention_mask=np.zeros((2, 3, 3), "float32"))
+    expected = layer(X, padding_mask=np.array([[True, False, True]] * 2))
+    found = layer(X, padding_mask=[[1, 0, 1]] * 2)
+    np.testing.assert_array_equal(to_numpy(found), to_numpy(expected))
+
+
+def test_a_negative_start_is_refused():
+    layer = MultiHeadAttention(2)
+    layer(X)
+    with pytest.raises(ValueError, match="start.*-1"):
+        layer(X, cache=layer.init_cache(2, 4), start=-1)

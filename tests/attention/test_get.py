@@ -176,3 +176,22 @@ def test_names_are_those_of_attention_layers():
         assert isinstance(attention.get(name, num_heads=2), Attention)
     for name in positions.names():
         positions.get(name)
+
+
+@keras.saving.register_keras_serializable(package="test_get")
+class Passing(MultiHeadAttention):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+
+
+def test_a_template_keeps_what_was_passed_through(rng):
+    for template in (Passing(2, 7), Passing(2, head_dim=7)):
+        assert attention.get(template, num_heads=2, dropout=0.1).head_dim == 7
+
+
+def test_flavours_are_described():
+    found = attention.describe()
+    assert sorted(found) == attention.names()
+    assert found["multi_head"]["class_name"] == "MultiHeadAttention"
+    assert found["multi_head"]["cache"] and found["multi_head"]["kind"]
+    assert "softmax" in found["multi_head"]["summary"]

@@ -251,3 +251,16 @@ def test_positions_outside_the_epoch_are_refused():
     for epoch, batch in ((-1, 0), (0, -1), (0, len(batches) + 1)):
         with pytest.raises(ValueError, match="`epoch`.*`batch`"):
             batches.start_at(epoch, batch)
+
+
+def test_the_fingerprint_is_that_of_the_batches():
+    arguments = {"start_id": 2, "end_id": 3, "token_budget": 20}
+    rows = [[5, 6], [7]], [[8], [9, 5]]
+    batches = TokenBatches(*rows, **arguments)
+    assert batches.fingerprint == TokenBatches(*rows, **arguments).fingerprint
+    others = [
+        TokenBatches(rows[1], rows[0], **arguments),
+        TokenBatches(*rows, **arguments, seed=1),
+        TokenBatches(*rows, **{**arguments, "token_budget": 4}),
+    ]
+    assert batches.fingerprint not in {other.fingerprint for other in others}

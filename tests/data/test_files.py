@@ -157,3 +157,9 @@ def test_damaged_archives_are_refused(tmp_path):
     for content in (archive[:-3], archive[:15], b"plain text\n", flipped):
         (tmp_path / "train.en.gz").write_bytes(content)
         assert_refused(tmp_path, "train.en.gz", "not a complete gzip")
+
+
+def test_line_ends_and_marks_of_windows_are_left_out(tmp_path):
+    write(tmp_path, "train.en", "\ufeffone\r\ntwo\r\n".encode())
+    write(tmp_path, "train.de", b"eins\r\nzwei")
+    assert load(tmp_path) == (["one", "two"], ["eins", "zwei"])

@@ -261,3 +261,9 @@ def test_other_backends_export_too(task, saved, tmp_path, backend):
     assert os.listdir(tmp_path) == ["translator"]
     batches = [tiny.sentences(3), []]
     check_same(serve(tmp_path / "translator", batches)[0], task, batches)
+
+
+def test_empty_texts_stay_empty(task, tmp_path):
+    task.export(tmp_path / "translator")
+    batches = [["", *tiny.sentences(2), " "], [""]]
+    check_same(serve(tmp_path / "translator", batches)[0], task, batches)

@@ -239,6 +239,7 @@ def test_a_complete_row_takes_nothing_more_while_others_go_on(stop):
         ({"num_beams": 2.0}, "num_beams"),
         ({"num_beams": 2, "length_penalty": None}, "length_penalty"),
         ({"num_beams": 2, "early_stopping": "soon"}, "early_stopping"),
+        ({"num_beams": 2, "early_stopping": 1}, "early_stopping"),
         ({"num_beams": 2, "end_id": VOCABULARY}, "end_id"),
         ({"num_beams": 2, "max_length": 1}, "max_length"),
     ],

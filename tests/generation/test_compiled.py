@@ -8,6 +8,7 @@ from keras_attention import (
     MultiHeadAttention,
     TransformerDecoder,
     TransformerEncoder,
+    VectorEmbedding,
 )
 from keras_attention.generation import (
     Generator,
@@ -16,7 +17,7 @@ from keras_attention.generation import (
     sample,
 )
 from tests.generation.fakes import numpy_greedy, padded
-from tests.tools import randomize, to_numpy
+from tests.tools import near, randomize, to_numpy
 
 BACKEND = keras.backend.backend()
 VOCABULARY, LENGTH, END = 11, 17, 3
@@ -277,3 +278,45 @@ def test_refuses_a_prompt_that_does_not_fit(rng):
         generator(np.ones((1, LENGTH + 1), "int32"))
     with pytest.raises(ValueError, match="row 1"):
         generator(np.array([[1, 2], [0, 0]]))
+
+
+def test_ids_outside_the_vocabulary_are_refused_before_compiling(rng):
+    model = make_translator(rng)
+    generator = make_generator(model)
+    for prompt, sources in (
+        ([[5, VOCABULARY]], [[2, 3]]),
+        ([[5, 2]], [[2, VOCABULARY]]),
+        ([[5, -1]], [[2, 3]]),
+    ):
+        with pytest.raises(ValueError, match="vocabulary_size=11"):
+            generator(np.array(prompt), np.array(sources))
+
+
+def test_a_source_may_be_vectors(rng):
+    encoder = TransformerEncoder(
+        VOCABULARY, 1, 12, 2, embedding=VectorEmbedding(12, dim=5)
+    )
+    decoder = TransformerDecoder(
+        VOCABULARY, 1, 12, 2, cross_attention="multi_head"
+    )
+    model = randomize(EncoderDecoder(encoder, decoder), rng, deviation=0.5)
+    vectors = rng.normal(size=(3, 4, 5))
+    result = make_generator(model)(PROMPT, vectors)
+    expected = greedy_search(
+        model.step,
+        model.init_cache(3, LENGTH),
+        PROMPT,
+        max_length=LENGTH,
+        end_id=END,
+        memory=model.init_memory(ops.convert_to_tensor(vectors, "float32")),
+    )
+    near(result["scores"], expected["scores"], 1e-4)
+
+
+def test_lengths_may_be_numpy_integers(rng):
+    model = make_decoder(rng)
+    same = [
+        make_generator(model, max_length=length)(PROMPT)["token_ids"]
+        for length in (9, np.int64(9))
+    ]
+    np.testing.assert_array_equal(*same)

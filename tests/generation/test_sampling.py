@@ -206,3 +206,14 @@ def test_noise_is_uniform_and_uncorrelated():
 def test_refuses_what_does_not_fit(kwargs, message):
     with pytest.raises(ValueError, match=message):
         search(FakeModel(VOCABULARY, LENGTH), RAGGED, **{"seed": 1, **kwargs})
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 1e-45}, {"top_p": 1e-45}])
+def test_the_smallest_settings_are_greedy(rng, settings):
+    logits = rng.normal(size=(5, 11)).astype("float32")
+    if "top_p" in settings:
+        kept = keep_top_p(ops.convert_to_tensor(logits), settings["top_p"])
+    else:
+        kept = temper(ops.convert_to_tensor(logits), settings["temperature"])
+    drawn = draw(kept, ops.convert_to_tensor(rng.random(5).astype("float32")))
+    np.testing.assert_array_equal(to_numpy(drawn), logits.argmax(-1))

@@ -184,3 +184,18 @@ def test_the_implicit_mask_goes_on(rng):
         to_numpy(block(embedded))[ids > 0],
         to_numpy(block(to_numpy(embedded), padding_mask=ids > 0))[ids > 0],
     )
+
+
+def test_a_mask_beside_held_memory_is_honoured(rng, x, memory):
+    block = make(rng, cross=True)
+    mask = np.arange(7)[None] < np.array([[7], [3]])
+    expected = block(x, memory=memory, memory_padding_mask=mask)
+    held = block.init_memory(memory)
+    near(block(x, memory=held, memory_padding_mask=mask), expected)
+
+
+def test_a_name_is_refused_since_it_has_no_sizes():
+    with pytest.raises(ValueError, match="feed_forward.*'gelu'"):
+        TransformerBlock(MultiHeadAttention(3), "gelu")
+    with pytest.raises(ValueError, match="attention.*'multi_head'"):
+        TransformerBlock("multi_head", FeedForward(17))

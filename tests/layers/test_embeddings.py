@@ -4,7 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention import TokenEmbedding, VectorEmbedding
+from keras_attention import (
+    TokenEmbedding,
+    TransformerEncoder,
+    VectorEmbedding,
+)
 from keras_attention.layers import embeddings
 from tests.tools import BACKEND, compiled, near, to_numpy
 
@@ -130,3 +134,21 @@ def test_sizes_must_be_positive_integers(arguments, message):
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(ValueError, match="no_such.*tokens.*vectors"):
         embeddings.get("no_such")
+
+
+def test_ids_that_half_precision_has_rounded_are_refused():
+    layer = TokenEmbedding(400, 7, dtype="mixed_bfloat16")
+    with pytest.raises(ValueError, match='dtype="int32"'):
+        layer(np.array([[300.0, 301.0]], "float32"))
+
+
+def test_without_a_padding_id_every_token_counts():
+    layer = TokenEmbedding(11, 7, padding_id=None)
+    assert layer.padding_mask(np.array([[0, 3]])) is None
+
+
+def test_a_quantized_table_trains_as_it_predicts(rng):
+    model = TransformerEncoder(11, 1, 8, 2, dropout=0.0)
+    ids = rng.integers(1, 11, size=(2, 5))
+    model.quantize("int8")
+    near(model(ids, training=True), model(ids))

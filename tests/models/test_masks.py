@@ -1,5 +1,6 @@
 """Padding and causality of whole models."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -105,3 +106,15 @@ def test_rows_of_a_batch_do_not_touch(rng, parts):
     for row in range(3):
         alone = {name: x[row : row + 1] for name, x in inputs.items()}
         near(model(alone), together[row : row + 1])
+
+
+def test_the_implicit_mask_of_vectors_is_honoured(rng):
+    model = small.encoder(rng, embedding="vectors", dropout=0.0)
+    x = rng.normal(size=(2, 5, 4)).astype("float32")
+    x[1, 3:] = 0
+    mask = np.any(x != 0, axis=-1)
+    masked = model(keras.layers.Masking()(x))
+    near(masked, model(x, padding_mask=mask))
+    inputs = keras.Input((None, 4))
+    outputs = model(keras.layers.Masking()(inputs))
+    near(keras.Model(inputs, outputs)(x), masked)

@@ -267,3 +267,11 @@ def test_what_is_no_folder_is_refused(tmp_path):
             path.write_text("text")
         with pytest.raises(ValueError, match=str(path)):
             TransformerEncoder.from_preset(path)
+
+
+def test_a_quantized_model_comes_back(rng, tmp_path):
+    model = small.encoder(rng)
+    model.quantize("int8")
+    model.save_to_preset(tmp_path)
+    tokens = small.ids(rng)
+    near(TransformerEncoder.from_preset(tmp_path)(tokens), model(tokens))

@@ -284,3 +284,54 @@ def test_long_sentences_are_cut_and_counted(text, tmp_path):
     result = train(text, tmp_path / "run", **{"max-length": 12, "epochs": 1})
     assert result.returncode == 0, result.stderr
     assert "max_length=12" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("average", 0),
+        ("checkpoint-steps", 0),
+        ("epochs", -1),
+        ("patience", 0),
+        ("clip-norm", 0),
+        ("dropout", 1),
+        ("length-penalty", "nan"),
+        ("bleu-sentences", -1),
+    ],
+)
+def test_a_number_out_of_its_range_names_the_flag(
+    text, tmp_path, recipe, capsys, flag, value
+):
+    code, error = recipe(
+        capsys, "train", *options(text, tmp_path / "run", **{flag: value})
+    )
+    assert code == 2 and f"--{flag} must be" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_steps_without_bleu_into_a_linked_folder(text, tmp_path):
+    (tmp_path / "far").mkdir()
+    run = tmp_path / "run"
+    run.symlink_to(tmp_path / "far")
+    changes = {"tokens": 128, "steps": 3, "bleu-sentences": 0, "average": 1}
+    result = train(text, run, **changes)
+    assert result.returncode == 0, result.stderr
+    assert run.is_symlink() and (tmp_path / "far/task").is_dir()
+    with open(run / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1 and "val_bleu" not in rows[0]
+    assert float(rows[0]["tokens"]) < 3 * 128
+    assert json.loads((run / "config.json").read_text())["steps"] == 3
+
+
+def test_standard_input_is_read_as_files_are(trained):
+    run, _ = trained
+    result = subprocess.run(
+        [sys.executable, RECIPE, "translate", "--run", run],
+        input=b"two\r\n\nthree \xff\n",
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert result.returncode == 2
+    assert len(result.stdout.decode().splitlines()) == 2
+    assert b"line 3 holds the byte 0xff" in result.stderr

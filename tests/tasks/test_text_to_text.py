@@ -252,3 +252,10 @@ def test_what_is_not_text_is_refused(task):
         task("half a pair \ud83d")
     with pytest.raises(ValueError, match="a list of strings"):
         task.generate("a")
+
+
+def test_an_empty_text_stays_empty(task):
+    texts = ["", tiny.sentences(1)[0], " "]
+    outputs = task(texts)
+    assert outputs[0] == outputs[2] == "" and outputs[1] == task(texts[1])
+    assert task("") == ""

@@ -7,6 +7,7 @@ import pytest
 from keras_attention.training import (
     BestWeights,
     Checkpoint,
+    CheckpointError,
     CSVLog,
     InverseSquareRootSchedule,
     LastWeights,
@@ -258,3 +259,45 @@ def test_the_schedule_goes_on_where_it_was(tmp_path):
     run(tmp_path, breaks=[7], epochs=2, callbacks=lambda: [Rate()])
     schedule = InverseSquareRootSchedule(0.02, 7)
     assert rates == pytest.approx([float(schedule(5)), float(schedule(10))])
+
+
+class Counted(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches += 1
+
+
+@pytest.mark.parametrize("steps", [1, NUM_BATCHES, NUM_BATCHES + 2])
+def test_training_ends_after_so_many_steps(tmp_path, steps):
+    model, counted = tiny_model(), Counted()
+    arguments = {"callbacks": [counted], "verbose": 0}
+    file = tmp_path / "state.npz"
+    resume_fit(model, TinyBatches(), Checkpoint(file), steps=steps, **arguments)
+    assert counted.batches == steps == int(model.optimizer.iterations)
+    # Done is done, and more can be asked for.
+    for more in (steps, 2 * NUM_BATCHES + 1):
+        model = tiny_model()
+        resume_fit(
+            model, TinyBatches(), Checkpoint(file), steps=more, **arguments
+        )
+        if more == steps:
+            assert counted.batches == steps
+    assert counted.batches > steps
+
+
+def test_other_data_is_refused(tmp_path):
+    file, model = tmp_path / "state.npz", tiny_model()
+    first, second = TinyBatches(), TinyBatches(seed=4)
+    first.fingerprint, second.fingerprint = "one", "two"
+    resume_fit(model, first, Checkpoint(file), epochs=1, verbose=0)
+    with pytest.raises(CheckpointError, match="other data"):
+        resume_fit(model, second, Checkpoint(file), epochs=2, verbose=0)
+
+
+def test_the_length_is_said_once(tmp_path):
+    for length in ({}, {"epochs": 1, "steps": 1}):
+        with pytest.raises(ValueError, match="`epochs` and `steps`"):
+            resume_fit(tiny_model(), TinyBatches(), None, **length)
