@@ -1,6 +1,7 @@
 """Models as folders: a configuration and the weights."""
 
 import json
+import warnings
 from pathlib import Path
 
 import keras
@@ -63,7 +64,10 @@ class Preset:
             quantization = description.pop("quantization", None)
             model = keras.saving.deserialize_keras_object(description)
             if quantization is not None:
-                model.quantize(quantization)
+                with warnings.catch_warnings():
+                    # Keras names every layer that has nothing to quantize.
+                    warnings.simplefilter("ignore", UserWarning)
+                    model.quantize(quantization)
         # Keras raises whatever the first odd entry runs into.
         except Exception as error:
             raise ValueError(

@@ -269,6 +269,7 @@ def test_what_is_no_folder_is_refused(tmp_path):
             TransformerEncoder.from_preset(path)
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
 def test_a_quantized_model_comes_back(rng, tmp_path):
     model = small.encoder(rng)
     model.quantize("int8")
