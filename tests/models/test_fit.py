@@ -34,9 +34,11 @@ def compile_for_tokens(model, **options):
 
 
 def test_batches_of_any_length_train(rng):
-    model = small.encoder_decoder(rng, position="rotary", num_layers=1)
+    model = small.encoder_decoder(
+        rng, position="rotary", num_layers=1, dropout=0.0
+    )
     compile_for_tokens(model, jit_compile=False)
-    history = model.fit(Lengths(), epochs=3, verbose=0).history["loss"]
+    history = model.fit(Lengths(), epochs=6, verbose=0).history["loss"]
     assert history[-1] < history[0]
 
 
