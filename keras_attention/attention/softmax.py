@@ -245,14 +245,14 @@ def query_key_products(query, key):
     """
     batch, length, heads, head_dim = ops.shape(query)
     kv_heads, key_length = key.shape[2], ops.shape(key)[1]
-    # Swaps and one product, not an einsum: where keys are kept by heads, the
-    # compiler finds that the first swap cancels and the last is for free.
+    # A swap and a product of what is by heads: where keys are kept by heads,
+    # the compiler finds that the swap cancels. (`matmul` on torch gives
+    # float32 for float64.)
     rows = ops.reshape(
         ops.swapaxes(query, 1, 2),
         (batch, kv_heads, heads // kv_heads * length, head_dim),
     )
-    columns = ops.swapaxes(ops.swapaxes(key, 1, 2), 2, 3)
-    products = ops.matmul(rows, columns)
+    products = ops.einsum("bhtd,bhsd->bhts", rows, ops.swapaxes(key, 1, 2))
     return ops.reshape(products, (batch, heads, length, key_length))
 
 
@@ -271,7 +271,7 @@ def weighted_values(weights, value):
     rows = ops.reshape(
         weights, (batch, kv_heads, heads // kv_heads * length, key_length)
     )
-    output = ops.matmul(rows, ops.swapaxes(value, 1, 2))
+    output = ops.einsum("bhts,bhsd->bhtd", rows, ops.swapaxes(value, 1, 2))
     output = ops.reshape(output, (batch, heads, length, head_dim))
     return ops.swapaxes(output, 1, 2)
 

@@ -124,4 +124,4 @@ class TokenCount(keras.metrics.Metric):
 
     def result(self):
         # A tensor, not the variable, which the next reset would change.
-        return ops.cast(self.total, self.dtype)
+        return self.total + 0.0

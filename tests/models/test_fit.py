@@ -135,6 +135,8 @@ def test_a_functional_model_of_a_model(rng, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method")
+# Of Keras, on torch.
+@pytest.mark.filterwarnings("ignore:[\\s\\S]*The use of `x.T`")
 def test_int8(rng):
     model = small.encoder_decoder(rng, num_layers=1)
     inputs = small.pairs(rng)
