@@ -2,7 +2,7 @@
 
 Every family of parts (attention, positions, feed-forward, normalization,
 embeddings) keeps one literal dictionary of its classes and resolves through
-the two functions here.
+the functions here.
 """
 
 import inspect
@@ -119,6 +119,22 @@ def resolve(part, classes, kind, defaults):
         if isinstance(error.__context__, ValueError):
             raise error.__context__ from None
         raise
+
+
+def copy_initializer(initializer):
+    """Copies an initializer that serves several weights.
+
+    A copy with a fixed seed gives the same numbers again, and Keras warns
+    when one object without a seed is used twice.
+
+    Args:
+        initializer: a Keras initializer, or a function of shape and dtype.
+
+    Returns:
+        A new initializer, or the function itself.
+    """
+    clone = getattr(initializer, "clone", None)
+    return initializer if clone is None else clone()
 
 
 def _lookup(name, classes, kind):

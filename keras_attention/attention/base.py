@@ -143,9 +143,9 @@ class Attention(registry.Template, keras.layers.Layer):
             equation,
             output_shape=output_shape,
             bias_axes=bias_axes if self.use_bias else None,
-            # A copy for each: an initializer with a fixed seed gives the same
-            # numbers again, and Keras warns when one object is used twice.
-            kernel_initializer=self.kernel_initializer.clone(),
+            kernel_initializer=registry.copy_initializer(
+                self.kernel_initializer
+            ),
             name=name,
             dtype=self.dtype_policy,
         )

@@ -123,11 +123,12 @@ def attend_in_blocks(
         `(batch, query_length, heads, head_dim)`.
     """
     length = known_integer(query.shape[1])
-    if length is not None:
+    known = length is not None and known_integer(block_size) is not None
+    if known:
         block_size = min(block_size, length)
     options = (position, dropout, seed, block_size, recompute)
     in_order = visible.key_positions is visible.query_positions
-    if length is None or not (visible.causal and in_order):
+    if not (known and visible.causal and in_order):
         return _map_blocks(query, key, value, visible, *options)
     num_blocks = -(-length // block_size)
     step = -(-num_blocks // _SEGMENTS) * block_size

@@ -5,7 +5,12 @@ import numpy as np
 from keras import ops
 
 from keras_attention.masks import implicit_mask, padding_mask_from_ids
-from keras_attention.registry import PACKAGE, Template, resolve
+from keras_attention.registry import (
+    PACKAGE,
+    Template,
+    copy_initializer,
+    resolve,
+)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -82,7 +87,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
             self.vocabulary_size,
             self.hidden_dim,
             tie_weights=self.tie_weights,
-            embeddings_initializer=self.initializer.clone(),
+            embeddings_initializer=copy_initializer(self.initializer),
             logit_soft_cap=self.logit_soft_cap,
             # Left open, Keras multiplies in float32 whatever the policy.
             reverse_dtype=self.compute_dtype,

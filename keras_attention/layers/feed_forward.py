@@ -5,7 +5,12 @@ import functools
 import keras
 
 from keras_attention.layers.dropout import make_dropout
-from keras_attention.registry import PACKAGE, Template, resolve
+from keras_attention.registry import (
+    PACKAGE,
+    Template,
+    copy_initializer,
+    resolve,
+)
 
 _gelu = functools.partial(keras.activations.gelu, approximate=False)
 _gelu_tanh = functools.partial(keras.activations.gelu, approximate=True)
@@ -104,7 +109,7 @@ class FeedForward(Template, keras.layers.Layer):
         layer = keras.layers.Dense(
             units,
             use_bias=self.use_bias,
-            kernel_initializer=self.kernel_initializer.clone(),
+            kernel_initializer=copy_initializer(self.kernel_initializer),
             name=name,
             dtype=self.dtype_policy,
         )

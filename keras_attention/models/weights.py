@@ -58,6 +58,8 @@ def save_weights(model, path):
 def load_weights(model, path):
     """Loads a file of weights, leaving the optimizer as it is.
 
+    A file that is refused leaves the model as it was.
+
     Args:
         model: a built model.
         path: a file that `save_weights` or `model.save_weights` wrote.
@@ -69,6 +71,7 @@ def load_weights(model, path):
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"No weights at {path}.")
+    before = model.get_weights()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings(
@@ -77,15 +80,16 @@ def load_weights(model, path):
             model.load_weights(path)
         with h5py.File(path) as file:
             stored = sum(_count_arrays(file[name]) for name in _groups(file))
+        # Keras passes over what the model has no place for.
+        if stored != len(before):
+            raise ValueError(
+                f"it holds {stored} arrays, the model has {len(before)}"
+            )
     except (OSError, KeyError, ValueError) as error:
+        model.set_weights(before)
         raise ValueError(
             f"{path} is truncated or holds no weights of this model: {error}"
         ) from None
-    # Keras passes over what the model has no place for.
-    if stored != len(model.weights):
-        raise ValueError(
-            f"{path} holds {stored} arrays, the model has {len(model.weights)}."
-        )
 
 
 def _groups(file):

@@ -6,10 +6,12 @@ import pytest
 
 from keras_attention import (
     Attention,
+    FeedForward,
     LearnedEncoding,
     MultiHeadAttention,
     PositionalEncoding,
     RotaryEmbedding,
+    TokenEmbedding,
 )
 from tests.tools import to_numpy
 
@@ -170,6 +172,19 @@ def test_a_fixed_seed_of_the_initializer_gives_the_same_weights():
         layer.build(X.shape)
         kernels.append(keras.ops.convert_to_numpy(layer.key_dense.kernel))
     np.testing.assert_array_equal(*kernels)
+
+
+def test_an_initializer_may_be_a_function():
+    def halves(shape, dtype):
+        return keras.ops.full(shape, 0.5, dtype)
+
+    for layer in (
+        MultiHeadAttention(2, kernel_initializer=halves),
+        FeedForward(16, kernel_initializer=halves),
+        TokenEmbedding(5, 8, initializer=halves),
+    ):
+        layer.build(X.shape)
+        assert (to_numpy(layer.weights[0]) == 0.5).all()
 
 
 def test_what_stands_at_padding_never_matters():

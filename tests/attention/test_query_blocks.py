@@ -232,6 +232,26 @@ def test_in_a_graph_that_knows_no_length(
             near(tf.convert_to_tensor(gradient), other, 1e-4)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
+def test_auto_decides_when_a_graph_runs(rng, monkeypatch):
+    import tensorflow as tf
+
+    layer = MultiHeadAttention(4, use_bias=False)
+    layer.build((BATCH, None, DIM))
+    original = softmax.attend_in_blocks
+    monkeypatch.setattr(multi_head, "_LARGE", BATCH * 4 * 8 * 8)
+    monkeypatch.setattr(
+        softmax,
+        "attend_in_blocks",
+        lambda *args, **options: 0.0 * original(*args, **options),
+    )
+    for shape in ([None, None, DIM], [None, 9, DIM], [BATCH, None, DIM]):
+        attend = tf.function(layer, input_signature=[tf.TensorSpec(shape)])
+        for length in [shape[1]] if shape[1] else [8, 9]:
+            x = rng.normal(size=(BATCH, length, DIM)).astype("float32")
+            assert bool(to_numpy(attend(x)).any()) == (length == 8)
+
+
 def heads(rng, dropout_seed=None):
     shape = (BATCH, LENGTH, 3, 5)
     query, key, value = (tensor(rng, shape) for _ in range(3))

@@ -66,3 +66,21 @@ def test_files_that_do_not_fit_are_named(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"model\.weights\.h5 is truncated"):
         load_weights(trained(), path)
+
+
+def test_a_refused_file_leaves_the_model_as_it_was(tmp_path):
+    path = tmp_path / "model.weights.h5"
+
+    def stack(*widths):
+        return keras.Sequential(
+            [keras.Input((3,)), *map(keras.layers.Dense, widths)]
+        )
+
+    # The first layer fits, the second not; one layer too many.
+    for other in (stack(4, 2), stack(4, 5, 6)):
+        other.save_weights(path)
+        model = stack(4, 5)
+        before = model.get_weights()
+        with pytest.raises(ValueError, match="weights of this model"):
+            load_weights(model, path)
+        assert_same_weights(model, before)
