@@ -11,6 +11,7 @@ from keras_attention.attention.checks import (
     check_position,
     refuse_unless,
 )
+from keras_attention.attention.products import swap_heads
 from keras_attention.masks import (
     Visibility,
     as_mask,
@@ -251,15 +252,15 @@ class Attention(registry.Template, keras.layers.Layer):
         if mask is None:
             mask = ops.ones(ops.shape(key)[:2], dtype="bool")
         cache = {
-            "key": _write(cache["key"], _swap(key), start, axis=2),
-            "value": _write(cache["value"], _swap(value), start, axis=2),
+            "key": _write(cache["key"], swap_heads(key), start, axis=2),
+            "value": _write(cache["value"], swap_heads(value), start, axis=2),
             "mask": _write(cache["mask"], mask, start, axis=1),
         }
         visible = visible._replace(
             key_positions=ops.arange(max_length, dtype="int32"),
             padding_mask=cache["mask"],
         )
-        key, value = _swap(cache["key"]), _swap(cache["value"])
+        key, value = swap_heads(cache["key"]), swap_heads(cache["value"])
         output = self.attend(query, key, value, visible, position, training)
         return output, cache
 
@@ -314,8 +315,8 @@ class Attention(registry.Template, keras.layers.Layer):
         padding_mask = as_mask("padding_mask", padding_mask)
         check_masks(value, key, padding_mask, None)
         return {
-            "key": _swap(hide(self.key_dense(key), padding_mask)),
-            "value": _swap(hide(self.value_dense(value), padding_mask)),
+            "key": swap_heads(hide(self.key_dense(key), padding_mask)),
+            "value": swap_heads(hide(self.value_dense(value), padding_mask)),
             "mask": padding_mask,
         }
 
@@ -387,8 +388,8 @@ class Attention(registry.Template, keras.layers.Layer):
         query_heads = self.query_dense(query)
         if memory is not None:
             key_heads, value_heads = (
-                _swap(memory["key"]),
-                _swap(memory["value"]),
+                swap_heads(memory["key"]),
+                swap_heads(memory["value"]),
             )
         else:
             value = query if value is None else value
@@ -451,11 +452,6 @@ def _other_than(query, value, key):
     if key is query and value is None:
         key = None
     return value, key
-
-
-def _swap(heads):
-    """Swaps the axes of length and heads."""
-    return ops.swapaxes(heads, 1, 2)
 
 
 def _write(buffer, piece, start, axis):

@@ -3,13 +3,14 @@
 import keras
 from keras import ops
 
-from keras_attention.attention import softmax
+from keras_attention.attention import blocks, softmax
 from keras_attention.attention.base import Attention
 from keras_attention.positions.base import known_integer
 from keras_attention.registry import PACKAGE
 
-# Scores, of four bytes each: what is worked off in blocks, and a block.
-_LARGE, _BLOCK = 2**26, 2**24
+# Scores, of four bytes each: what is worked off in blocks, a block, and what
+# is kept for the backward pass rather than computed again.
+_LARGE, _BLOCK, _KEPT = 2**26, 2**24, 2**27
 _BLOCK_SIZES = (64, 1024)
 
 
@@ -23,7 +24,8 @@ class MultiHeadAttention(Attention):
 
     Where the scores would be large, queries are worked off in blocks that the
     backward pass computes again, with the same numbers: memory then grows
-    with the length of the keys and no more with the square.
+    with the length of the keys and no more with the square. (On TensorFlow
+    `"auto"` keeps up to 512 MiB of weights instead, which is faster.)
 
     Args:
         num_heads: integer, number of query heads.
@@ -90,12 +92,15 @@ class MultiHeadAttention(Attention):
         seed = self.seed_generator.next() if dropout else None
         arguments = (query, key, value, visible, position, dropout, seed)
         block_size = self.query_block_size
-        in_blocks = block_size is not None
+        in_blocks, keep = block_size is not None, 0
         if block_size == "auto":
             in_blocks, block_size = _plan_blocks(query, key)
+            keep = _KEPT
 
         def attend_in_blocks():
-            return softmax.attend_in_blocks(*arguments, block_size=block_size)
+            return blocks.attend_in_blocks(
+                *arguments, block_size=block_size, keep=keep
+            )
 
         def attend_at_once():
             return softmax.attend(*arguments)

@@ -75,4 +75,9 @@ def greedy_search(
 
 def most_probable(logits, position):
     """The first token `(batch,)` with the highest of `(batch, vocabulary)`."""
-    return ops.cast(ops.argmax(logits, axis=-1), "int32")
+    # Not `argmax`: XLA does not vectorize it on a CPU, where it takes three
+    # times as long.
+    size = logits.shape[-1]
+    highest = logits == ops.max(logits, axis=-1, keepdims=True)
+    places = ops.where(highest, ops.arange(size, dtype="int32"), size - 1)
+    return ops.min(places, axis=-1)

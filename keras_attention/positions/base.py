@@ -88,16 +88,23 @@ class PositionalEncoding(Template, keras.layers.Layer):
     @property
     def acts_in_attention(self):
         """Whether a hook that attention calls is overridden."""
-        hooks = ("rotate", "bias", "values", "scale")
-        return any(
-            getattr(type(self), hook) is not getattr(PositionalEncoding, hook)
-            for hook in hooks
-        )
+        return self._overrides("rotate", "bias", "values", "scale")
+
+    @property
+    def acts_on_scores(self):
+        """Whether a hook between queries and output is overridden."""
+        return self._overrides("bias", "values", "scale")
 
     @property
     def acts_on_embeddings(self):
         """Whether `embed` is overridden."""
-        return type(self).embed is not PositionalEncoding.embed
+        return self._overrides("embed")
+
+    def _overrides(self, *hooks):
+        return any(
+            getattr(type(self), hook) is not getattr(PositionalEncoding, hook)
+            for hook in hooks
+        )
 
     def build(self, input_shape):
         pass

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_attention import MultiHeadAttention, PositionalEncoding
+from keras_attention.attention import blocks as query_blocks
 from keras_attention.attention import multi_head, softmax
 from keras_attention.masks import Visibility
 from tests.attention.reference import EveryHook
@@ -72,12 +73,13 @@ def test_any_block_size_gives_the_whole(rng, x, block_size):
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("kv_heads", [4, 1])
-def test_values_and_gradients(rng, x, call, kv_heads):
+@pytest.mark.parametrize("kv_heads", [4, 2, 1])
+@pytest.mark.parametrize("position", [None, EveryHook])
+def test_values_and_gradients(rng, x, call, kv_heads, position):
     arguments = calls(rng)[call]
     weights = tensor(rng, x.shape)
     results = []
-    for layer in pair(rng, 4, EveryHook, num_kv_heads=kv_heads):
+    for layer in pair(rng, 4, position, num_kv_heads=kv_heads):
 
         def loss(x, layer=layer):
             return ops.sum(layer(x, **arguments) * weights)
@@ -87,10 +89,11 @@ def test_values_and_gradients(rng, x, call, kv_heads):
         results.append((value, dict(zip(names, found, strict=True))))
     (whole, expected), (value, found) = results
     near(value, whole, 1e-4)
-    assert set(expected) >= {"x", "slopes", "vectors"}
+    own = {"slopes", "vectors"} if position else set()
+    assert set(expected) >= {"x", *own}
     for name, gradient in found.items():
         near(gradient, expected[name])
-    for name in ("x", "slopes", "vectors"):
+    for name in ("x", *own):
         assert np.abs(found[name]).max() > 1e-4
 
 
@@ -156,13 +159,13 @@ def test_a_keras_file_keeps_the_block_size(rng, x, tmp_path):
 
 def test_auto_works_in_blocks_where_scores_are_large(rng, monkeypatch):
     sizes = []
-    original = softmax.attend_in_blocks
+    original = query_blocks.attend_in_blocks
 
-    def spy(*arguments, block_size):
+    def spy(*arguments, block_size, **more):
         sizes.append(block_size)
-        return original(*arguments, block_size=block_size)
+        return original(*arguments, block_size=block_size, **more)
 
-    monkeypatch.setattr(softmax, "attend_in_blocks", spy)
+    monkeypatch.setattr(query_blocks, "attend_in_blocks", spy)
     monkeypatch.setattr(multi_head, "_LARGE", BATCH * 4 * 8 * 8)
     monkeypatch.setattr(multi_head, "_BLOCK", BATCH * 4 * 9 * 5)
     monkeypatch.setattr(multi_head, "_BLOCK_SIZES", (3, 6))
@@ -196,18 +199,20 @@ def test_a_graph_may_capture_the_mask(rng, x):
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("position", [None, EveryHook])
 @pytest.mark.parametrize("block_size", ["auto", 4])
-def test_in_a_graph_that_knows_no_length(
-    rng, monkeypatch, block_size, position, jit_compile
+@pytest.mark.parametrize("static_length", [None, 31])
+def test_in_a_graph_that_does_not_know_all_sizes(
+    rng, monkeypatch, static_length, block_size, position, jit_compile
 ):
     import tensorflow as tf
 
     monkeypatch.setattr(multi_head, "_LARGE", 1)
+    monkeypatch.setattr(multi_head, "_BLOCK_SIZES", (3, 6))
     whole, auto = pair(rng, block_size, position)
 
     @tf.function(
         input_signature=[
-            tf.TensorSpec([None, None, DIM]),
-            tf.TensorSpec([None, None], "bool"),
+            tf.TensorSpec([None, static_length, DIM]),
+            tf.TensorSpec([None, static_length], "bool"),
         ],
         jit_compile=jit_compile,
     )
@@ -219,7 +224,7 @@ def test_in_a_graph_that_knows_no_length(
         sources = [x, *(v.value for v in auto.trainable_variables)]
         return output, tape.gradient(loss, sources)
 
-    for length in (7, 31):
+    for length in [static_length] if static_length else [7, 31]:
         x = rng.normal(size=(BATCH, length, DIM)).astype("float32")
         mask = rng.random((BATCH, length)) < 0.7
         arguments = {"padding_mask": mask, "use_causal_mask": True}
@@ -238,10 +243,10 @@ def test_auto_decides_when_a_graph_runs(rng, monkeypatch):
 
     layer = MultiHeadAttention(4, use_bias=False)
     layer.build((BATCH, None, DIM))
-    original = softmax.attend_in_blocks
+    original = query_blocks.attend_in_blocks
     monkeypatch.setattr(multi_head, "_LARGE", BATCH * 4 * 8 * 8)
     monkeypatch.setattr(
-        softmax,
+        query_blocks,
         "attend_in_blocks",
         lambda *args, **options: 0.0 * original(*args, **options),
     )
@@ -259,22 +264,71 @@ def heads(rng, dropout_seed=None):
     return query, key, value, Visibility(places, places, causal=True)
 
 
-def test_dropout_is_the_same_with_and_without_recomputation(rng):
+def gradients_of(attend, inputs, weights, visible, **options):
+    def loss(*inputs):
+        output = attend(*inputs, visible, PositionalEncoding(), **options)
+        return ops.sum(output * weights)
+
+    return gradients(loss, *inputs)
+
+
+# None, some blocks of some of the segments, all.
+@pytest.mark.parametrize("keep", [0, 200, 500, 10**6])
+@pytest.mark.parametrize("causal", [True, False])
+def test_what_is_kept_changes_no_gradient(rng, keep, causal):
+    *inputs, visible = heads(rng)
+    visible = visible._replace(causal=causal)
+    weights = tensor(rng, inputs[0].shape)
+    arguments = (inputs, weights, visible)
+    value, expected = gradients_of(softmax.attend, *arguments)
+    found_value, found = gradients_of(
+        query_blocks.attend_in_blocks, *arguments, block_size=2, keep=keep
+    )
+    near(found_value, value, 1e-4)
+    near(found, expected)
+    # With dropout there is no whole to compare with, only the other ways.
+    dropout = {"dropout": 0.4, "seed": keras.random.SeedGenerator(7).next()}
+    options = {"block_size": 2, **dropout}
+    results = [
+        gradients_of(query_blocks.attend_in_blocks, *arguments, **options, **k)
+        for k in ({"keep": keep}, {"keep": 0})
+    ]
+    for gradient, other in zip(results[0][1], results[1][1], strict=True):
+        near(gradient, other)
+
+
+@pytest.mark.parametrize(
+    "dtype, digits", [("float64", 1e-12), ("float16", 1e-2)]
+)
+def test_gradients_of_other_precisions(rng, dtype, digits):
+    *inputs, visible = heads(rng)
+    inputs = [ops.cast(x, dtype) for x in inputs]
+    weights = ops.cast(tensor(rng, inputs[0].shape), dtype)
+    arguments = (inputs, weights, visible)
+    _, expected = gradients_of(softmax.attend, *arguments)
+    _, found = gradients_of(
+        query_blocks.attend_in_blocks, *arguments, block_size=4
+    )
+    for gradient, other in zip(found, expected, strict=True):
+        near(gradient, other, digits, digits)
+
+
+def test_dropout_is_the_same_with_and_without_recomputation(rng, monkeypatch):
     query, key, value, visible = heads(rng)
     position = EveryHook()
     position.build(query.shape)
     seed = keras.random.SeedGenerator(7).next()
     weights = tensor(rng, query.shape)
     results = []
-    for recompute in (False, True):
+    for remat in (lambda function: function, keras.remat):
+        monkeypatch.setattr(keras, "remat", remat)
 
-        def loss(query, key, value, recompute=recompute):
-            output = softmax.attend_in_blocks(
+        def loss(query, key, value):
+            output = query_blocks.attend_in_blocks(
                 *(query, key, value, visible, position),
                 dropout=0.4,
                 seed=seed,
                 block_size=4,
-                recompute=recompute,
             )
             return ops.sum(output * weights)
 
@@ -300,7 +354,7 @@ def test_dropout_gradients_are_finite_differences(rng, block_size):
         if block_size is None:
             output = softmax.attend(query, key, value, *arguments)
         else:
-            output = softmax.attend_in_blocks(
+            output = query_blocks.attend_in_blocks(
                 query, key, value, *arguments, block_size
             )
         return ops.sum(output**2)

@@ -4,6 +4,7 @@ import pytest
 from keras import ops
 
 from keras_attention.generation import greedy_search
+from keras_attention.generation.greedy import most_probable
 from tests.generation.fakes import FakeModel, numpy_greedy, padded
 
 VOCABULARY, LENGTH, END = 7, 13, 3
@@ -185,3 +186,11 @@ def test_refuses_what_does_not_fit(prompt, kwargs, message):
         greedy_search(
             model.step, model.init_cache(len(prompt)), prompt, **kwargs
         )
+
+
+def test_the_first_of_equals_is_chosen_and_never_none():
+    logits = np.array([[1, 3, 3], [-np.inf, -np.inf, 0], [np.nan] * 3])
+    chosen = most_probable(ops.convert_to_tensor(logits), 0)
+    chosen = ops.convert_to_numpy(chosen)
+    assert chosen.dtype == "int32"
+    assert chosen[:2].tolist() == [1, 2] and 0 <= chosen[2] < 3
