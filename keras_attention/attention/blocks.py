@@ -186,48 +186,65 @@ def _work_off_by_hand(
 
     visible = _without_eager_masks(visible)
     blocks = _cut(visible, block_size, first_block)
+    num_blocks = ops.shape(blocks["index"])[0]
     scale = ops.cast(position.scale(query.shape[-1]), query.dtype)
+
+    def loop(body, *state):
+        return tf.while_loop(
+            lambda index, *_: index < num_blocks,
+            lambda index, *state: (index + 1, *body(index, *state)),
+            (0, *state),
+            parallel_iterations=1,  # more would need more memory
+        )[1:]
+
+    def array(dtype, element_shape=None):
+        return tf.TensorArray(
+            dtype,
+            num_blocks,
+            clear_after_read=False,
+            element_shape=element_shape,
+        )
 
     @ops.custom_gradient
     def run(query, key, value):
         length = ops.shape(query)[2]
         shared = (key, value, visible, dropout, seed)
         read = {**blocks, "query": _split(query, block_size, axis=2)}
+        block_shape = read["query"].shape[1:]
 
-        def attend_block(parts):
-            block = _Block(parts, *shared)
-            made = {"output": block.output()}
-            return {**made, "weights": block.weights} if keep else made
+        def attend_block(index, outputs, weights):
+            block = _Block({k: x[index] for k, x in read.items()}, *shared)
+            if keep:
+                weights = weights.write(index, block.weights)
+            return outputs.write(index, block.output()), weights
 
-        made = ops.map(attend_block, read)
+        # An array, since a tensor of all the weights would be their copy.
+        weights = array(softmax_dtype(query.dtype))
+        outputs = array(query.dtype, block_shape)
+        outputs, weights = loop(attend_block, outputs, weights)
+        outputs = outputs.stack()
 
         def gradient(upstream):
             parts = {
                 **read,
-                **made,
+                "output": outputs,
                 "upstream": _split(upstream, block_size, axis=2),
             }
-            found = tf.TensorArray(
-                query.dtype,
-                size=ops.shape(made["output"])[0],
-                element_shape=read["query"].shape[1:],
-            )
 
             def add_block(index, found, *sums):
-                block = _Block({k: x[index] for k, x in parts.items()}, *shared)
-                of_query, *of_keys = block.gradients()
+                part = {k: x[index] for k, x in parts.items()}
+                if keep:
+                    part["weights"] = weights.read(index)
+                of_query, *of_keys = _Block(part, *shared).gradients()
                 sums = [a + b for a, b in zip(sums, of_keys, strict=True)]
-                return index + 1, found.write(index, of_query), *sums
+                return found.write(index, of_query), *sums
 
-            _, found, *sums = tf.while_loop(
-                lambda index, found, *_: index < found.size(),
-                add_block,
-                (0, found, ops.zeros_like(key), ops.zeros_like(value)),
-                parallel_iterations=1,  # more would need more memory
-            )
+            found = array(query.dtype, block_shape)
+            zeros = ops.zeros_like(key), ops.zeros_like(value)
+            found, *sums = loop(add_block, found, *zeros)
             return _join(found.stack(), length, axis=2), *sums
 
-        return _join(made["output"], length, axis=2), gradient
+        return _join(outputs, length, axis=2), gradient
 
     output = run(swap_heads(query * scale), swap_heads(key), swap_heads(value))
     return swap_heads(output)
