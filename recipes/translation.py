@@ -312,10 +312,19 @@ def first(count, pairs):
     return [texts[:count] for texts in pairs]
 
 
+def bleu_for(targets, **options):
+    """BLEU; of as many words in a row as there are where four never are.
+
+    Without any four words in a row it would be 0 by definition.
+    """
+    short = max(len(target.split()) for target in targets) < 4
+    return sacrebleu.BLEU(effective_order=short, **options)
+
+
 def bleu(translations, targets):
     """Corpus BLEU as an entry of the logs."""
-    score = sacrebleu.corpus_bleu(translations, [targets], force=True).score
-    return {"val_bleu": score}
+    metric = bleu_for(targets, force=True)
+    return {"val_bleu": metric.corpus_score(translations, [targets]).score}
 
 
 def check_options(config):
@@ -365,12 +374,10 @@ def evaluate(arguments):
     began = time.perf_counter()
     translations = task(sources)
     seconds = time.perf_counter() - began
-    metrics = {"BLEU": sacrebleu.BLEU(), "chrF": sacrebleu.CHRF()}
+    metrics = {"BLEU": bleu_for(targets), "chrF": sacrebleu.CHRF()}
     if arguments.tokenized:
-        metrics = {
-            "tokenized BLEU": sacrebleu.BLEU(tokenize="none", force=True),
-            **metrics,
-        }
+        tokenized = bleu_for(targets, tokenize="none", force=True)
+        metrics = {"tokenized BLEU": tokenized, **metrics}
     for name, metric in metrics.items():
         score = metric.corpus_score(translations, [targets])
         print(f"{name} {score.score:.2f} ({metric.get_signature()})")

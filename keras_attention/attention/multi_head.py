@@ -1,7 +1,6 @@
 """Multi-head, grouped-query and multi-query attention."""
 
 import keras
-from keras import ops
 
 from keras_attention.attention import blocks, softmax
 from keras_attention.attention.base import Attention
@@ -37,9 +36,9 @@ class MultiHeadAttention(Attention):
         position: a positional encoding that acts in attention, or None.
         query_block_size: `"auto"` (once the scores of a call exceed 256 MiB,
             blocks of as many queries as have 64 MiB of them, from 64 to
-            1,024; a TensorFlow graph for any length decides when it runs,
-            but stays dense where XLA compiles it), an integer (always blocks
-            of that many queries), or None (never).
+            1,024; where the lengths are known while the call is traced: a
+            TensorFlow graph for any length stays dense), an integer (always
+            blocks of that many queries), or None (never).
         kernel_initializer: initializer of the projections.
         seed: integer for dropout; drawn by default.
 
@@ -91,23 +90,14 @@ class MultiHeadAttention(Attention):
         dropout = self.dropout if training else 0.0
         seed = self.seed_generator.next() if dropout else None
         arguments = (query, key, value, visible, position, dropout, seed)
-        block_size = self.query_block_size
-        in_blocks, keep = block_size is not None, 0
+        block_size, keep = self.query_block_size, 0
         if block_size == "auto":
-            in_blocks, block_size = _plan_blocks(query, key)
-            keep = _KEPT
-
-        def attend_in_blocks():
-            return blocks.attend_in_blocks(
-                *arguments, block_size=block_size, keep=keep
-            )
-
-        def attend_at_once():
+            block_size, keep = _choose_block_size(query, key), _KEPT
+        if block_size is None:
             return softmax.attend(*arguments)
-
-        if ops.is_tensor(in_blocks):
-            return ops.cond(in_blocks, attend_in_blocks, attend_at_once)
-        return attend_in_blocks() if in_blocks else attend_at_once()
+        return blocks.attend_in_blocks(
+            *arguments, block_size=block_size, keep=keep
+        )
 
     def compute_weights(self, query, key, visible, position):
         return softmax.attention_weights(query, key, visible, position)
@@ -119,35 +109,15 @@ class MultiHeadAttention(Attention):
         }
 
 
-def _plan_blocks(query, key):
-    """Gives whether to work in blocks, and the number of queries in one.
-
-    Both are tensors in a TensorFlow graph that does not know all sizes.
-    """
-    batch, length, num_heads, _ = ops.shape(query)
-    key_length = ops.shape(key)[1]
-    sizes = (batch, length, key_length)
-    if known_integer(length) == 1:
-        return False, None
-    maximum, minimum = max, min
-    if None in map(known_integer, sizes):
-        # A JAX export has symbols here, which cannot be decided on. XLA cannot
-        # differentiate a choice of which one side is a loop.
-        if not any(map(ops.is_tensor, sizes)) or _xla_compiles():
-            return False, None
-        maximum, minimum = ops.maximum, ops.minimum
-    scores_of_query = maximum(batch * num_heads * key_length, 1)
-    # A quotient, since the product may exceed 32 bits.
-    in_blocks = length > _LARGE // scores_of_query
+def _choose_block_size(query, key):
+    """Gives the number of queries in a block, or None for all at once."""
+    batch, length, num_heads, _ = query.shape
+    length, key_length = known_integer(length), known_integer(key.shape[1])
+    if length in (None, 1) or key_length is None:
+        return None
+    # A row of the batch stands for all where their number is unknown.
+    scores_of_query = (known_integer(batch) or 1) * num_heads * key_length
+    if length * scores_of_query <= _LARGE:
+        return None
     smallest, largest = _BLOCK_SIZES
-    block_size = minimum(maximum(_BLOCK // scores_of_query, smallest), largest)
-    return in_blocks, block_size
-
-
-def _xla_compiles():
-    """Whether the TensorFlow graph being traced is one for XLA."""
-    from tensorflow.python.framework import ops as graphs
-    from tensorflow.python.ops import control_flow_util
-
-    graph = graphs.get_default_graph()
-    return control_flow_util.GraphOrParentsInXlaContext(graph)
+    return min(max(_BLOCK // scores_of_query, smallest), largest)

@@ -335,3 +335,24 @@ def test_standard_input_is_read_as_files_are(trained):
     assert result.returncode == 2
     assert len(result.stdout.decode().splitlines()) == 2
     assert b"line 3 holds the byte 0xff" in result.stderr
+
+
+def test_single_words_have_a_bleu_and_sentences_the_usual_one():
+    code = """
+import translation
+words = ["einundzwanzig", "zwei"]
+print(translation.bleu(words, words)["val_bleu"])
+print(translation.bleu(["eins", "zwei"], words)["val_bleu"])
+print(translation.bleu_for(["one two three four", "five"]).effective_order)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "recipes",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    perfect, half, order = result.stdout.split()
+    assert float(perfect) == pytest.approx(100)
+    assert float(half) == pytest.approx(50)
+    assert order == "False"
