@@ -246,7 +246,9 @@ def heads(rng, dropout_seed=None):
 def gradients_of(attend, inputs, weights, visible, **options):
     def loss(*inputs):
         output = attend(*inputs, visible, PositionalEncoding(), **options)
-        return ops.sum(output * weights)
+        # NumPy cannot take a single bfloat16 of TensorFlow.
+        wide = keras.backend.result_type(output.dtype, "float32")
+        return ops.sum(ops.cast(output * weights, wide))
 
     return gradients(loss, *inputs)
 
@@ -280,6 +282,8 @@ def test_what_is_kept_changes_no_gradient(rng, keep, causal):
     "dtype, digits", [("float64", 1e-12), ("float16", 1e-2)]
 )
 def test_gradients_of_other_precisions(rng, dtype, digits):
+    if BACKEND == "jax" and dtype == "float64":
+        pytest.skip("JAX has float64 with JAX_ENABLE_X64 only")
     *inputs, visible = heads(rng)
     inputs = [ops.cast(x, dtype) for x in inputs]
     weights = ops.cast(tensor(rng, inputs[0].shape), dtype)
