@@ -41,6 +41,15 @@ def near(actual, expected, atol=1e-5, rtol=1e-5):
     )
 
 
+def in_graph(function):
+    """The function traced as a plain graph on TensorFlow, as `fit` does."""
+    if BACKEND != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False)
+
+
 def gradients(function, *inputs, layer=None):
     """Differentiates a scalar function of float arrays and a layer's weights.
 

@@ -1,6 +1,6 @@
 """Exact softmax attention in blocks of queries."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 from keras import ops
@@ -34,57 +34,76 @@ def attend_in_blocks(
 ):
     """Mixes values for one block of queries after the other.
 
-    The numbers are those of `softmax.attend`, but no more than one block of
-    scores exists at a time: each block is computed again in the backward pass.
-    In causal self-attention each quarter of the queries leaves out the keys
-    behind it.
+    The numbers are those of `softmax.attend`, but for what dropout draws. No
+    more than one block of scores exists at a time: each block is computed
+    again in the backward pass. In causal self-attention each quarter of the
+    queries leaves out the keys behind it.
 
     Args: as of `softmax.attend`, and
         block_size: integer, queries in a block.
         keep: integer, scores that may be kept for the backward pass instead
-            of being computed again; on TensorFlow, where sizes are known.
+            of being computed again; in plain TensorFlow graphs that know all
+            sizes.
 
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
-    # Nothing fuses the parts of a gradient on TensorFlow.
-    by_hand = keras.backend.backend() == "tensorflow"
-    by_hand = by_hand and not position.acts_on_scores
+    by_hand = _in_plain_graph() and not position.acts_on_scores
     work_off = work_off_by_hand if by_hand else _work_off
-    in_order = visible.key_positions is visible.query_positions
     batch, length, num_heads, _ = map(known_integer, query.shape)
     key_length = known_integer(key.shape[1])
-    if not by_hand or None in (batch, length, key_length):
-        keep = 0
+    keep_of_head = 0
+    if by_hand and None not in (batch, length, key_length):
+        keep_of_head = keep // max(batch * num_heads, 1)
     parts = [_Part(0, None, None, False)]
     if length is not None:
-        block_size = min(block_size, length)
+        block_size = max(min(block_size, length), 1)
+        in_order = visible.key_positions is visible.query_positions
+        num_segments = _SEGMENTS if visible.causal and in_order else 1
         parts = _plan(
-            *(length, key_length, block_size),
-            num_segments=_SEGMENTS if visible.causal and in_order else 1,
-            keep=keep and keep // (batch * num_heads),
+            length, key_length, block_size, num_segments, keep_of_head
         )
     outputs = []
     for start, stop, key_stop, kept in parts:
-        piece = work_off(
+        output = work_off(
             _rows(query, start, stop),
             _rows(key, 0, key_stop),
             _rows(value, 0, key_stop),
             visible.block(start, stop, key_stop),
             position,
             *(dropout, seed, block_size, start // block_size),
-            **({"keep": kept} if by_hand else {}),
+            **({"keep": True} if kept else {}),
         )
-        outputs.append(piece)
+        outputs.append(output)
     return outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, 1)
 
 
+def _in_plain_graph():
+    """Whether this is traced for TensorFlow's executor.
+
+    There nothing fuses the parts of a gradient, so that it is worth writing
+    out. XLA does; and an eager tape would hold on to every block.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    if tf.executing_eagerly():
+        return False
+    graph = tf.compat.v1.get_default_graph()
+    return not control_flow_util.GraphOrParentsInXlaContext(graph)
+
+
 class _Part(NamedTuple):
-    """A range of queries that see the same keys, those before `key_stop`."""
+    """A range of queries that see the same keys, those before `key_stop`.
+
+    None stands for the end of the queries, or of the keys.
+    """
 
     start: int
-    stop: Any
-    key_stop: Any
+    stop: int | None
+    key_stop: int | None
     keep: bool
 
 

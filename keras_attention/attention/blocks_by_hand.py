@@ -22,8 +22,8 @@ from keras_attention.attention.softmax import (
     add_mask,
     sees_any,
     softmax,
-    softmax_dtype,
 )
+from keras_attention.positions.base import at_least_float32
 
 
 def work_off_by_hand(
@@ -36,7 +36,7 @@ def work_off_by_hand(
     seed,
     block_size,
     first_block,
-    keep,
+    keep=False,
 ):
     """Works off blocks of queries that all see the same keys.
 
@@ -72,22 +72,22 @@ def work_off_by_hand(
 
 
 def _mix(parts, shared, keep):
-    """Gives the outputs of all blocks and their weights, or None for those."""
+    """Gives the outputs of all blocks, and the array of weights or None."""
 
-    def add_block(index, outputs, weights):
+    def add_block(index, outputs, *weights):
         block = _Block({k: x[index] for k, x in parts.items()}, *shared)
-        if keep:
-            weights = weights.write(index, block.weights)
-        return outputs.write(index, block.output()), weights
+        outputs = outputs.write(index, block.output())
+        return outputs, *(
+            array.write(index, block.weights) for array in weights
+        )
 
     query = parts["query"]
-    outputs, weights = _loop(
-        add_block,
-        _array(query, query.dtype, query.shape[1:]),
+    arrays = [_array(query, query.dtype, query.shape[1:])]
+    if keep:
         # An array, since a tensor of all the weights would be their copy.
-        _array(query, softmax_dtype(query.dtype)),
-    )
-    return outputs.stack(), weights if keep else None
+        arrays.append(_array(query, at_least_float32(query.dtype)))
+    outputs, *weights = _loop(add_block, *arrays)
+    return outputs.stack(), *(weights or [None])
 
 
 def _gradients(parts, shared, weights):
@@ -106,7 +106,7 @@ def _gradients(parts, shared, weights):
 
     query, (key, value, *_) = parts["query"], shared
     # Sums of many blocks need more digits than half precision has.
-    dtype = softmax_dtype(query.dtype)
+    dtype = at_least_float32(query.dtype)
     of_query, *sums = _loop(
         add_block,
         _array(query, query.dtype, query.shape[1:]),
@@ -160,7 +160,7 @@ class _Block:
         self.weights = parts.get("weights")
         if self.weights is None:
             scores = query_key_products(parts["query"], key)
-            scores = ops.cast(scores, softmax_dtype(scores.dtype))
+            scores = ops.cast(scores, at_least_float32(scores.dtype))
             self.weights = softmax(add_mask(scores, self.mask))
 
     def output(self):
@@ -178,14 +178,13 @@ class _Block:
         query, output = self.parts["query"], self.parts["output"]
         upstream = self._hide(self.parts["upstream"])
         weights, kv_heads = self.weights, self.key.shape[1]
-        dtype = weights.dtype
-        row_sums = ops.sum(
-            ops.cast(upstream, dtype) * ops.cast(output, dtype),
-            axis=-1,
-            keepdims=True,
-        )
         products = self._drop(query_key_products(upstream, self.value))
-        scores = weights * (ops.cast(products, dtype) - row_sums)
+        products = ops.cast(products, weights.dtype)
+        # Of a rounded output they would not be the sums of these products.
+        is_exact = output.dtype == weights.dtype
+        summed = upstream * output if is_exact else weights * products
+        row_sums = ops.sum(summed, axis=-1, keepdims=True)
+        scores = weights * (products - row_sums)
         scores = ops.cast(scores, query.dtype)
         weights = self._drop(ops.cast(weights, query.dtype))
         return (

@@ -46,7 +46,16 @@ def without_eager_masks(visible):
 
 
 def split(x, block_size, axis=1):
-    """Pads an axis to whole blocks and brings the block axis to the front."""
+    """Cuts an axis into blocks, the last one padded with zeros.
+
+    Args:
+        x: tensor with `length` rows along `axis`.
+        block_size: integer, rows in a block.
+        axis: integer.
+
+    Returns:
+        `(blocks, ..., block_size, ...)`: the blocks come first.
+    """
     shape = list(ops.shape(x))
     num_blocks = -(-shape[axis] // block_size)
     padding = [(0, 0)] * len(shape)
@@ -56,7 +65,16 @@ def split(x, block_size, axis=1):
 
 
 def join(blocks, length, axis=1):
-    """Undoes `split` of an axis that had `length` rows."""
+    """Undoes `split`.
+
+    Args:
+        blocks: `(blocks, ..., block_size, ...)`.
+        length: integer, rows that `axis` had.
+        axis: integer.
+
+    Returns:
+        A tensor with `length` rows along `axis`.
+    """
     num_blocks, *shape = ops.shape(blocks)
     shape[axis] = num_blocks * shape[axis]
     rows = ops.reshape(ops.moveaxis(blocks, 0, axis), shape)
@@ -64,7 +82,15 @@ def join(blocks, length, axis=1):
 
 
 def block_seed(seed, index):
-    """Gives a block a seed of its own; None where there is no seed."""
+    """Gives a block a seed of its own.
+
+    Args:
+        seed: integer tensor `(2,)`, or None.
+        index: integer tensor, the number of the block.
+
+    Returns:
+        Integer tensor `(2,)`; None where there is no seed.
+    """
     if seed is None:
         return None
     # Torch adds the two numbers of a seed, so steps of one would draw block

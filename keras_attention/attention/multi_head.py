@@ -23,8 +23,9 @@ class MultiHeadAttention(Attention):
 
     Where the scores would be large, queries are worked off in blocks that the
     backward pass computes again, with the same numbers: memory then grows
-    with the length of the keys and no more with the square. (On TensorFlow
-    `"auto"` keeps up to 512 MiB of weights instead, which is faster.)
+    with the length of the keys and no more with the square. (In a plain
+    TensorFlow graph `"auto"` keeps 512 MiB of weights in each call, which is
+    faster.)
 
     Args:
         num_heads: integer, number of query heads.

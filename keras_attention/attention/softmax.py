@@ -8,6 +8,7 @@ from keras_attention.attention.products import (
     swap_heads,
     weighted_values,
 )
+from keras_attention.positions.base import at_least_float32
 
 
 def attention_scores(query, key, visible, position):
@@ -27,7 +28,7 @@ def attention_scores(query, key, visible, position):
     scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
     # Where keys are kept by heads, the compiler finds that the swap cancels.
     scores = query_key_products(swap_heads(scaled), swap_heads(key))
-    scores = ops.cast(scores, softmax_dtype(scores.dtype))
+    scores = ops.cast(scores, at_least_float32(scores.dtype))
     bias = position.bias(
         query,
         key,
@@ -41,13 +42,18 @@ def attention_scores(query, key, visible, position):
     return add_mask(scores, mask), mask
 
 
-def softmax_dtype(dtype):
-    """The dtype of scores: their mask needs more range than float16 has."""
-    return keras.backend.result_type(dtype, "float32")
-
-
 def add_mask(scores, mask):
-    """Lowers scores that do not count so far that they vanish."""
+    """Lowers scores that do not count so far that they vanish.
+
+    Args:
+        scores: `(batch, heads, query_length, key_length)`, float32 or float64:
+            float16 has no numbers so low.
+        mask: boolean, broadcastable to them, True for those that count; or
+            None.
+
+    Returns:
+        `(batch, heads, query_length, key_length)`.
+    """
     if mask is None:
         return scores
     # Added, since the gradient of a sum is for free and that of a choice is
@@ -99,7 +105,7 @@ def attend(query, key, value, visible, position, dropout=0.0, seed=None):
 
 
 def softmax(scores):
-    """Softmax over the keys, the last axis."""
+    """Softmax over the keys, the last axis of scores of any shape."""
     if scores.shape[-1] == 1:  # Keras warns of a softmax over one number.
         return ops.ones_like(scores) + 0.0 * scores
     return ops.softmax(scores, axis=-1)

@@ -77,7 +77,7 @@ def most_probable(logits, position):
     """The first token `(batch,)` with the highest of `(batch, vocabulary)`."""
     # Not `argmax`: XLA does not vectorize it on a CPU, where it takes three
     # times as long.
-    size = logits.shape[-1]
+    size = ops.shape(logits)[-1]
     highest = logits == ops.max(logits, axis=-1, keepdims=True)
     places = ops.where(highest, ops.arange(size, dtype="int32"), size - 1)
     return ops.min(places, axis=-1)

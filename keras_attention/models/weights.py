@@ -85,8 +85,10 @@ def load_weights(model, path):
             raise ValueError(
                 f"it holds {stored} arrays, the model has {len(before)}"
             )
-    except (OSError, KeyError, ValueError) as error:
+    except BaseException as error:
         model.set_weights(before)
+        if not isinstance(error, (OSError, KeyError, ValueError)):
+            raise
         raise ValueError(
             f"{path} is truncated or holds no weights of this model: {error}"
         ) from None

@@ -10,7 +10,15 @@ from keras_attention.attention import blocks as query_blocks
 from keras_attention.attention import multi_head, softmax
 from keras_attention.masks import Visibility
 from tests.attention.reference import EveryHook
-from tests.tools import BACKEND, compiled, gradients, near, randomize, to_numpy
+from tests.tools import (
+    BACKEND,
+    compiled,
+    gradients,
+    in_graph,
+    near,
+    randomize,
+    to_numpy,
+)
 
 BATCH, LENGTH, DIM = 2, 11, 12
 
@@ -62,6 +70,8 @@ def calls(rng):
 
 
 CALLS = list(calls(np.random.default_rng(0)))
+# What runs in plain graphs of TensorFlow alone is tested there as well.
+GRAPHS = [False, True] if BACKEND == "tensorflow" else [False]
 
 
 # Below, dividing, one less than, equal to and above the length.
@@ -75,7 +85,8 @@ def test_any_block_size_gives_the_whole(rng, x, block_size):
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("kv_heads", [4, 2, 1])
 @pytest.mark.parametrize("position", [None, EveryHook])
-def test_values_and_gradients(rng, x, call, kv_heads, position):
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_values_and_gradients(rng, x, call, kv_heads, position, graph):
     arguments = calls(rng)[call]
     weights = tensor(rng, x.shape)
     results = []
@@ -84,6 +95,7 @@ def test_values_and_gradients(rng, x, call, kv_heads, position):
         def loss(x, layer=layer):
             return ops.sum(layer(x, **arguments) * weights)
 
+        loss = in_graph(loss) if graph else loss
         value, found = gradients(loss, x, layer=layer)
         names = ["x", *(v.name for v in layer.trainable_variables)]
         results.append((value, dict(zip(names, found, strict=True))))
@@ -250,7 +262,7 @@ def gradients_of(attend, inputs, weights, visible, **options):
         wide = keras.backend.result_type(output.dtype, "float32")
         return ops.sum(ops.cast(output * weights, wide))
 
-    return gradients(loss, *inputs)
+    return gradients(in_graph(loss), *inputs)
 
 
 # None, some blocks of some of the segments, all.
@@ -324,6 +336,56 @@ def test_dropout_of_gradients_by_hand(rng, dtype):
         near(gradient, other, digits, digits)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_as_good_as_at_once(rng, dtype):
+    """Keys and values of one sign, so that what should cancel is large."""
+    shape = (2, 64, 3, 8)
+    query, upstream = tensor(rng, shape), tensor(rng, shape)
+    key, value = tensor(rng, shape) + 3.0, tensor(rng, shape) + 3.0
+    places = ops.arange(64, dtype="int32")
+    visible = Visibility(places, places)
+    inputs = [query, key, value]
+    _, (exact, *_) = gradients_of(softmax.attend, inputs, upstream, visible)
+    halves = [ops.cast(x, dtype) for x in inputs]
+    upstream = ops.cast(upstream, dtype)
+    errors = []
+    for attend in (softmax.attend, query_blocks.attend_in_blocks):
+        _, (found, *_) = gradients_of(attend, halves, upstream, visible)
+        errors.append(np.abs(found - exact).mean())
+    assert errors[1] < 1.5 * errors[0]
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="torch has no jit here")
+def test_compiled_with_a_tape_for_many_gradients(rng, x):
+    whole, blocks = pair(rng, 4)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        @tf.function(jit_compile=True)
+        def find(x):
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch(x)
+                loss = tf.reduce_sum(blocks(x) ** 2)
+            return tape.gradient(loss, x)
+
+        found = find(tf.constant(x))
+    else:
+        import jax
+
+        found = jax.jit(jax.grad(lambda x: (blocks(x) ** 2).sum()))(x)
+    _, (expected,) = gradients(lambda x: ops.sum(whole(x) ** 2), x)
+    near(found, expected, 1e-4)
+
+
+def test_an_empty_batch(rng, monkeypatch):
+    monkeypatch.setattr(multi_head, "_LARGE", 1)
+    layer = MultiHeadAttention(4)
+    layer.build((BATCH, LENGTH, DIM))
+    attend = in_graph(lambda x: layer(x))
+    for shape in ((0, LENGTH, DIM), (BATCH, 0, DIM)):
+        assert tuple(attend(ops.zeros(shape)).shape) == shape
+
+
 def test_dropout_is_the_same_with_and_without_recomputation(rng, monkeypatch):
     query, key, value, visible = heads(rng)
     position = EveryHook()
@@ -370,6 +432,7 @@ def test_dropout_gradients_are_finite_differences(rng, block_size):
             )
         return ops.sum(output**2)
 
+    loss = in_graph(loss)
     _, found = gradients(loss, query, key, value)
     inputs = [query, key, value]
     for index, gradient in enumerate(found):
