@@ -383,6 +383,25 @@ def test_compiled_with_a_tape_for_many_gradients(rng, x):
     near(found, expected, 1e-4)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
+def test_gradients_are_by_hand_in_plain_graphs_alone(rng, x, monkeypatch):
+    import tensorflow as tf
+
+    calls, original = [], query_blocks.work_off_by_hand
+
+    def spy(*arguments, **options):
+        calls.append(1)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(query_blocks, "work_off_by_hand", spy)
+    _, layer = pair(rng, 4)
+    layer(x)  # an eager tape would hold on to every block
+    tf.function(layer, jit_compile=True)(tf.constant(x))
+    assert not calls
+    tf.function(layer)(tf.constant(x))
+    assert calls
+
+
 def test_an_empty_batch(rng, monkeypatch):
     monkeypatch.setattr(multi_head, "_LARGE", 1)
     layer = MultiHeadAttention(4)

@@ -194,3 +194,16 @@ def test_the_first_of_equals_is_chosen_and_never_none():
     chosen = ops.convert_to_numpy(chosen)
     assert chosen.dtype == "int32"
     assert chosen[:2].tolist() == [1, 2] and 0 <= chosen[2] < 3
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="a TensorFlow graph"
+)
+def test_a_graph_may_not_know_the_size_of_the_vocabulary():
+    import tensorflow as tf
+
+    choose = tf.function(
+        lambda logits: most_probable(logits, 0),
+        input_signature=[tf.TensorSpec([None, None])],
+    )
+    np.testing.assert_array_equal(choose(np.eye(3, dtype="float32")), range(3))

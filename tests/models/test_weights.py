@@ -84,3 +84,19 @@ def test_a_refused_file_leaves_the_model_as_it_was(tmp_path):
         with pytest.raises(ValueError, match="weights of this model"):
             load_weights(model, path)
         assert_same_weights(model, before)
+
+
+def test_an_interrupt_while_loading_leaves_the_model_as_it_was(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    save_weights(trained(), path)
+
+    class Interrupted(keras.Sequential):
+        def load_weights(self, path):
+            super().load_weights(path)
+            raise KeyboardInterrupt
+
+    model = Interrupted([keras.Input((None,)), *tiny_layers()])
+    before = model.get_weights()
+    with pytest.raises(KeyboardInterrupt):
+        load_weights(model, path)
+    assert_same_weights(model, before)
