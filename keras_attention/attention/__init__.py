@@ -55,21 +55,27 @@ def describe():
 
     Returns:
         A dictionary from name to a dictionary of `class_name`, `summary` (the
-        first line of its documentation), `kind`, and what it honours:
-        `cross_attention`, `causal_mask`, `attention_mask`, `bias`, `cache`
-        and `exact_causal`.
+        first line of its documentation), `kind`, `paper`, `cost` (time /
+        memory), `cache_size`, and what it honours: `cross_attention`,
+        `causal_mask`, `attention_mask`, `rotation`, `bias`, `cache`,
+        `exact_causal` and `weights` (whether `attention_weights` has any).
     """
     return {
         name: {
             "class_name": cls.__name__,
             "summary": inspect.getdoc(cls).splitlines()[0],
             "kind": cls.kind,
+            "paper": cls.paper,
+            "cost": cls.cost,
+            "cache_size": cls.cache_size,
             "cross_attention": cls.supports_cross_attention,
             "causal_mask": cls.supports_causal_mask,
             "attention_mask": cls.supports_attention_mask,
+            "rotation": cls.supports_rotation,
             "bias": cls.supports_bias,
             "cache": cls.supports_cache,
             "exact_causal": cls.exact_causal,
+            "weights": cls.compute_weights is not Attention.compute_weights,
         }
         for name, cls in sorted(_CLASSES.items())
     }

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attention import positions, registry
+from keras_attention.attention import key_value_cache
 from keras_attention.attention.checks import (
     check_call,
     check_heads,
@@ -19,14 +20,15 @@ from keras_attention.masks import (
     hide,
     implicit_mask,
 )
-from keras_attention.positions.base import known_integer
 
 
 class Attention(registry.Template, keras.layers.Layer):
     """Base of all attention layers: one call, one cache, one set of masks.
 
-    A flavour overrides `attend`. One whose state is not keys and values also
-    overrides `init_cache` and `update_cache`. What it cannot honour it
+    A flavour overrides `attend`; one that weighs keys by scores starts from
+    `ScoredAttention`. One whose state is not keys and values also overrides
+    `init_cache` and `attend_with_cache`; one with projections of its own,
+    `build` and the `project_` methods. What a flavour cannot honour it
     declares in the class attributes below, and the call refuses it.
 
     Args:
@@ -68,9 +70,13 @@ class Attention(registry.Template, keras.layers.Layer):
     """
 
     kind = "mixer"
+    paper = ""
+    cost = ""  # time / memory; `n` length, `d` width of a head
+    cache_size = None  # numbers that a row of the cache holds
     supports_cross_attention = True
     supports_causal_mask = True
     supports_attention_mask = True
+    supports_rotation = True
     supports_bias = True
     supports_cache = True
     exact_causal = True
@@ -183,7 +189,7 @@ class Attention(registry.Template, keras.layers.Layer):
             if value is None:
                 implicit = (key_mask, query_mask, mask)
             padding_mask = next((m for m in implicit if m is not None), None)
-        parts = self._prepare(
+        return self.run(
             query,
             value,
             key,
@@ -193,13 +199,66 @@ class Attention(registry.Template, keras.layers.Layer):
             cache=cache,
             memory=memory,
             start=start,
+            training=training,
         )
+
+    def run(
+        self,
+        query,
+        value,
+        key,
+        *,
+        cache,
+        start,
+        training,
+        options=None,
+        **masks,
+    ):
+        """Projects, attends and projects; the call without implicit masks.
+
+        Args: as of the call, and
+            options: dictionary of what a flavour's own call takes besides;
+                `attend` receives it.
+
+        Returns:
+            What the call returns.
+        """
+        *parts, inputs = self._prepare(
+            query, value, key, cache=cache, start=start, **masks
+        )
+        inputs = {**inputs, **(options or {}), "training": training}
         if cache is None:
-            return self.output_dense(self.attend(*parts, training=training))
+            output = self.attend(*parts, **inputs)
+            return self.project_output(output, query)
         output, cache = self.attend_with_cache(
-            *parts, cache=cache, start=start, training=training
+            *parts, cache=cache, start=start, **inputs
         )
-        return self.output_dense(output), cache
+        return self.project_output(output, query), cache
+
+    def project_query(self, query):
+        """Splits `(batch, query_length, dim)` into query heads."""
+        return self.query_dense(query)
+
+    def project_source(self, key, value):
+        """Splits what is attended to into `(key_heads, value_heads)`."""
+        return self.key_dense(key), self.value_dense(value)
+
+    def project_output(self, output, query):
+        """Joins heads; `query` `(batch, query_length, dim)` is the input."""
+        return self.output_dense(output)
+
+    def side_inputs(self, query, key, value):
+        """Computes what `attend` needs besides heads, gates for example.
+
+        Args:
+            query: `(batch, query_length, dim)`.
+            key, value: `(batch, key_length, dim)`; None with a memory.
+
+        Returns:
+            A dictionary of keyword arguments of `attend`,
+            `attend_with_cache` and `compute_weights`.
+        """
+        return {}
 
     def attend(self, query, key, value, visible, position, training=None):
         """Mixes values by what the queries see; the idea of a flavour.
@@ -212,6 +271,8 @@ class Attention(registry.Template, keras.layers.Layer):
             position: the encoding whose `bias`, `values` and `scale` apply.
             training: whether to apply dropout.
 
+        A flavour with `side_inputs` takes these by name as well.
+
         Returns:
             `(batch, query_length, num_heads, head_dim)`.
         """
@@ -220,7 +281,7 @@ class Attention(registry.Template, keras.layers.Layer):
     def compute_weights(self, query, key, visible, position):
         """Gives the weights of `attend` as one dense tensor.
 
-        Args: as of `attend`.
+        Args: as of `attend`, without `value` and `training`.
 
         Returns:
             `(batch, num_heads, query_length, key_length)`.
@@ -228,7 +289,7 @@ class Attention(registry.Template, keras.layers.Layer):
         raise ValueError(f"{type(self).__name__} has no attention weights.")
 
     def attend_with_cache(
-        self, query, key, value, visible, position, cache, start, training=None
+        self, query, key, value, visible, position, cache, start, **inputs
     ):
         """Writes keys and values to the cache and attends to all of it.
 
@@ -239,29 +300,10 @@ class Attention(registry.Template, keras.layers.Layer):
         Returns:
             `(output, cache)`.
         """
-        max_length = ops.shape(cache["mask"])[1]
-        known = [known_integer(n) for n in (start, key.shape[1], max_length)]
-        if known[0] is not None and known[0] < 0:
-            raise ValueError(f"start must be 0 or more. Received: {known[0]}")
-        if None not in known and known[0] + known[1] > known[2]:
-            raise ValueError(
-                f"The cache holds max_length={max_length} positions. "
-                f"Received: start={known[0]}, length={known[1]}"
-            )
-        mask = visible.padding_mask
-        if mask is None:
-            mask = ops.ones(ops.shape(key)[:2], dtype="bool")
-        cache = {
-            "key": _write(cache["key"], swap_heads(key), start, axis=2),
-            "value": _write(cache["value"], swap_heads(value), start, axis=2),
-            "mask": _write(cache["mask"], mask, start, axis=1),
-        }
-        visible = visible._replace(
-            key_positions=ops.arange(max_length, dtype="int32"),
-            padding_mask=cache["mask"],
+        cache, key, value, visible = key_value_cache.extend(
+            cache, key, value, visible, start
         )
-        key, value = swap_heads(cache["key"]), swap_heads(cache["value"])
-        output = self.attend(query, key, value, visible, position, training)
+        output = self.attend(query, key, value, visible, position, **inputs)
         return output, cache
 
     def init_cache(self, batch_size, max_length):
@@ -272,19 +314,11 @@ class Attention(registry.Template, keras.layers.Layer):
             head_dim)`, as every step multiplies them, and `{"mask"}` of
             `(batch, max_length)`.
         """
-        refuse_unless(
-            self,
-            self.supports_cache,
-            "a cache",
-            "feed the whole sequence instead",
+        self._check_cache()
+        return key_value_cache.empty(
+            *(batch_size, self.num_kv_heads, max_length, self.head_dim),
+            self.compute_dtype,
         )
-        self._check_built()
-        shape = (batch_size, self.num_kv_heads, max_length, self.head_dim)
-        return {
-            "key": ops.zeros(shape, dtype=self.compute_dtype),
-            "value": ops.zeros(shape, dtype=self.compute_dtype),
-            "mask": ops.zeros((batch_size, max_length), dtype="bool"),
-        }
 
     def init_memory(self, value, key=None, padding_mask=None):
         """Projects the source of cross-attention once for many calls.
@@ -314,9 +348,10 @@ class Attention(registry.Template, keras.layers.Layer):
             padding_mask = ops.ones(ops.shape(value)[:2], dtype="bool")
         padding_mask = as_mask("padding_mask", padding_mask)
         check_masks(value, key, padding_mask, None)
+        key_heads, value_heads = self.project_source(key, value)
         return {
-            "key": swap_heads(hide(self.key_dense(key), padding_mask)),
-            "value": swap_heads(hide(self.value_dense(value), padding_mask)),
+            "key": swap_heads(hide(key_heads, padding_mask)),
+            "value": swap_heads(hide(value_heads, padding_mask)),
             "mask": padding_mask,
         }
 
@@ -331,10 +366,11 @@ class Attention(registry.Template, keras.layers.Layer):
         use_causal_mask=False,
         memory=None,
         start=0,
+        options=None,
     ):
         """Computes the weights that a call with these arguments uses.
 
-        Args: as of the call.
+        Args: as of the call; `options` as of `run`.
 
         Returns:
             `(batch, num_heads, query_length, key_length)`.
@@ -349,7 +385,7 @@ class Attention(registry.Template, keras.layers.Layer):
             for source in (key, query if value is None else value):
                 if padding_mask is None:
                     padding_mask = implicit_mask(source)
-        query, key, _, visible, position = self._prepare(
+        query, key, _, visible, position, inputs = self._prepare(
             query,
             value,
             key,
@@ -359,7 +395,8 @@ class Attention(registry.Template, keras.layers.Layer):
             memory=memory,
             start=start,
         )
-        return self.compute_weights(query, key, visible, position)
+        inputs = {**inputs, **(options or {})}
+        return self.compute_weights(query, key, visible, position, **inputs)
 
     def _prepare(
         self,
@@ -373,7 +410,11 @@ class Attention(registry.Template, keras.layers.Layer):
         memory=None,
         start=0,
     ):
-        """Checks, projects and places; gives the arguments of `attend`."""
+        """Checks, projects and places.
+
+        Returns:
+            `(query, key, value, visible, position, side_inputs)`.
+        """
         padding_mask = as_mask("padding_mask", padding_mask)
         attention_mask = as_mask("attention_mask", attention_mask)
         is_self = value is None and key is None and memory is None
@@ -385,7 +426,7 @@ class Attention(registry.Template, keras.layers.Layer):
         length = ops.shape(query)[1]
         query_positions = start + ops.arange(length, dtype="int32")
         key_positions, position = query_positions, self.position
-        query_heads = self.query_dense(query)
+        query_heads = self.project_query(query)
         if memory is not None:
             key_heads, value_heads = (
                 swap_heads(memory["key"]),
@@ -394,10 +435,8 @@ class Attention(registry.Template, keras.layers.Layer):
         else:
             value = query if value is None else value
             key = value if key is None else key
-            key_heads, value_heads = (
-                self.key_dense(key),
-                self.value_dense(value),
-            )
+            key_heads, value_heads = self.project_source(key, value)
+        inputs = self.side_inputs(query, key, value)
         if is_self:
             query_heads = position.rotate(query_heads, query_positions, "query")
             key_heads = position.rotate(key_heads, key_positions, "key")
@@ -419,7 +458,33 @@ class Attention(registry.Template, keras.layers.Layer):
             attention_mask,
             use_causal_mask or cache is not None,
         )
-        return query_heads, key_heads, value_heads, visible, position
+        heads = query_heads, key_heads, value_heads
+        return *heads, visible, position, inputs
+
+    def drop(self, output, training):
+        """Applies dropout to mixed heads, for flavours that form no weights.
+
+        Args:
+            output: `(batch, query_length, num_heads, head_dim)`.
+            training: whether to apply it.
+
+        Returns:
+            A tensor of the same shape.
+        """
+        if not (self.dropout and training):
+            return output
+        seed = self.seed_generator
+        return keras.random.dropout(output, self.dropout, seed=seed)
+
+    def _check_cache(self):
+        """Refuses to make a cache where there can be none."""
+        refuse_unless(
+            self,
+            self.supports_cache,
+            "a cache",
+            "feed the whole sequence instead",
+        )
+        self._check_built()
 
     def _check_built(self):
         refuse_unless(
@@ -452,10 +517,3 @@ def _other_than(query, value, key):
     if key is query and value is None:
         key = None
     return value, key
-
-
-def _write(buffer, piece, start, axis):
-    """Replaces what stands from `start` on along an axis."""
-    index = [0] * len(buffer.shape)
-    index[axis] = start
-    return ops.slice_update(buffer, index, ops.cast(piece, buffer.dtype))

@@ -1,10 +1,12 @@
 """Exact softmax attention in blocks of queries."""
 
+import functools
 from typing import NamedTuple
 
 import keras
 from keras import ops
 
+from keras_attention.attention import softmax
 from keras_attention.attention.blocks_by_hand import work_off_by_hand
 from keras_attention.attention.cutting import (
     block_seed,
@@ -15,7 +17,6 @@ from keras_attention.attention.cutting import (
     without_eager_masks,
 )
 from keras_attention.attention.products import swap_heads
-from keras_attention.attention.softmax import attend
 from keras_attention.positions.base import known_integer
 
 _SEGMENTS = 4
@@ -31,16 +32,21 @@ def attend_in_blocks(
     seed=None,
     block_size=256,
     keep=0,
+    attend=softmax.attend,
+    variables=(),
 ):
     """Mixes values for one block of queries after the other.
 
-    The numbers are those of `softmax.attend`, but for what dropout draws. No
-    more than one block of scores exists at a time: each block is computed
-    again in the backward pass. In causal self-attention each quarter of the
-    queries leaves out the keys behind it.
+    The numbers are those of `attend`, but for what dropout draws. No more than
+    one block of scores exists at a time: each block is computed again in the
+    backward pass. In causal self-attention each quarter of the queries leaves
+    out the keys behind it.
 
     Args: as of `softmax.attend`, and
         block_size: integer, queries in a block.
+        attend: a function as `softmax.attend`, to which queries are rows.
+        variables: the trainable variables that `attend` reads, without those
+            of the position.
         keep: integer, scores that may be kept for the backward pass instead
             of being computed again; in plain TensorFlow graphs that know all
             sizes.
@@ -48,8 +54,15 @@ def attend_in_blocks(
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
-    by_hand = _in_plain_graph() and not position.acts_on_scores
-    work_off = work_off_by_hand if by_hand else _work_off
+    by_hand = (
+        attend is softmax.attend
+        and not position.acts_on_scores
+        and _in_plain_graph()
+    )
+    work_off = work_off_by_hand
+    if not by_hand:
+        variables = [*position.trainable_variables, *variables]
+        work_off = functools.partial(_work_off, attend, variables)
     batch, length, num_heads, _ = map(known_integer, query.shape)
     key_length = known_integer(key.shape[1])
     keep_of_head = 0
@@ -135,6 +148,8 @@ def _rows(x, start, stop):
 
 
 def _work_off(
+    attend,
+    variables,
     query,
     key,
     value,
@@ -149,7 +164,6 @@ def _work_off(
     # Read here, since a TensorFlow loop cannot differentiate a variable that
     # it reads inside; as a sum, since eagerly the variable itself would be
     # counted once more, beside the argument.
-    variables = position.trainable_variables
     weights = [variable + 0.0 for variable in variables]
     visible = without_eager_masks(visible)
     # Swapped once here, so that the swaps inside the loop cancel.

@@ -1,19 +1,36 @@
 """What attention layers refuse, in one message each."""
 
+import operator
+
 from keras_attention.positions import PositionalEncoding
+
+
+def check_integer(name, number, smallest=1):
+    """Refuses what is no integer, or too small.
+
+    Args:
+        name: the argument's name.
+        number: what was received.
+        smallest: integer, the smallest that makes sense.
+    """
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        valid = False
+    else:
+        valid = operator.index(number) >= smallest
+    if not valid:
+        expected = {0: "an integer of 0 or more", 1: "a positive integer"}
+        raise ValueError(
+            f"{name} must be "
+            f"{expected.get(smallest, f'an integer of {smallest} or more')}. "
+            f"Received: {number!r}"
+        )
 
 
 def check_heads(num_heads, head_dim, num_kv_heads):
     """Refuses head counts and widths that do not fit."""
-    for name, number in (
-        ("num_heads", num_heads),
-        ("head_dim", 1 if head_dim is None else head_dim),
-        ("num_kv_heads", num_kv_heads),
-    ):
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(
-                f"{name} must be a positive integer. Received: {number!r}"
-            )
+    check_integer("num_heads", num_heads)
+    check_integer("head_dim", 1 if head_dim is None else head_dim)
+    check_integer("num_kv_heads", num_kv_heads)
     if num_heads % num_kv_heads:
         raise ValueError(
             "num_heads must be a multiple of num_kv_heads. Received: "
@@ -35,6 +52,14 @@ def check_position(layer, position):
         layer.supports_bias or not has_bias,
         f"the score bias of {type(position).__name__}",
         "use RotaryEmbedding or another position without a bias",
+    )
+    has_rotation = type(position).rotate is not PositionalEncoding.rotate
+    refuse_unless(
+        layer,
+        layer.supports_rotation or not has_rotation,
+        f"the rotation of {type(position).__name__}",
+        "use a position that is added to embeddings, SinusoidalEncoding for "
+        "example",
     )
 
 

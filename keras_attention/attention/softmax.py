@@ -11,8 +11,8 @@ from keras_attention.attention.products import (
 from keras_attention.positions.base import at_least_float32
 
 
-def attention_scores(query, key, visible, position):
-    """Computes masked, scaled scores with the position's bias.
+def scores(query, key, visible, position):
+    """Computes scaled scores with the position's bias, before any mask.
 
     Args:
         query: `(batch, query_length, heads, head_dim)`.
@@ -21,14 +21,13 @@ def attention_scores(query, key, visible, position):
         position: a `PositionalEncoding`.
 
     Returns:
-        `(scores, mask)`: scores `(batch, heads, query_length, key_length)`
-        in float32, or float64 for such inputs; the mask that was applied,
-        broadcastable to them, or None.
+        `(batch, heads, query_length, key_length)` in float32, or float64 for
+        such inputs.
     """
     scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
     # Where keys are kept by heads, the compiler finds that the swap cancels.
-    scores = query_key_products(swap_heads(scaled), swap_heads(key))
-    scores = ops.cast(scores, at_least_float32(scores.dtype))
+    products = query_key_products(swap_heads(scaled), swap_heads(key))
+    products = ops.cast(products, at_least_float32(products.dtype))
     bias = position.bias(
         query,
         key,
@@ -36,10 +35,9 @@ def attention_scores(query, key, visible, position):
         visible.key_positions,
         visible.causal,
     )
-    if bias is not None:
-        scores = scores + ops.cast(bias, scores.dtype)
-    mask = visible.dense()
-    return add_mask(scores, mask), mask
+    if bias is None:
+        return products
+    return products + ops.cast(bias, products.dtype)
 
 
 def add_mask(scores, mask):
@@ -61,25 +59,26 @@ def add_mask(scores, mask):
     return scores - ops.cast(ops.logical_not(mask), scores.dtype) * 1e30
 
 
-def attention_weights(query, key, visible, position):
+def weigh(scores, mask):
     """Computes softmax weights; rows that see nothing get zeros.
 
-    Args: as of `attention_scores`.
+    Args:
+        scores: `(batch, heads, query_length, key_length)`.
+        mask: boolean, broadcastable to them, or None.
 
     Returns:
-        `(batch, heads, query_length, key_length)` in the dtype of `query`.
+        `(batch, heads, query_length, key_length)`.
     """
-    scores, mask = attention_scores(query, key, visible, position)
-    weights = softmax(scores)
+    weights = softmax(add_mask(scores, mask))
     if mask is not None:
         weights = ops.where(sees_any(mask), weights, 0.0)
-    return ops.cast(weights, query.dtype)
+    return weights
 
 
 def attend(query, key, value, visible, position, dropout=0.0, seed=None):
     """Mixes all values at once: softmax(QK' / sqrt(d)) V.
 
-    Args: as of `attention_scores`, and
+    Args: as of `scores`, and
         value: `(batch, key_length, kv_heads, head_dim)`.
         dropout: share of the weights that is dropped.
         seed: integer tensor `(2,)` for dropout.
@@ -88,20 +87,37 @@ def attend(query, key, value, visible, position, dropout=0.0, seed=None):
         `(batch, query_length, heads, head_dim)`; zeros for queries that see
         nothing.
     """
-    scores, mask = attention_scores(query, key, visible, position)
-    weights = ops.cast(softmax(scores), query.dtype)
+    mask = visible.dense()
+    found = add_mask(scores(query, key, visible, position), mask)
+    weights = ops.cast(softmax(found), query.dtype)
     if dropout:
         weights = keras.random.dropout(weights, dropout, seed=HeldSeed(seed))
     output = swap_heads(weighted_values(weights, swap_heads(value)))
-    extra = position.values(
-        weights, visible.query_positions, visible.key_positions
-    )
-    if extra is not None:
-        output = output + ops.cast(extra, output.dtype)
+    output = add_values(output, weights, visible, position)
     if mask is not None:
         # Here and not in the weights, which are so much larger.
         output = ops.where(swap_heads(sees_any(mask)), output, 0.0)
     return output
+
+
+def add_values(output, weights, visible, position):
+    """Adds what the position adds to the output of attention, if anything.
+
+    Args:
+        output: `(batch, query_length, heads, head_dim)`.
+        weights: `(batch, heads, query_length, key_length)`.
+        visible: the `Visibility` of these queries.
+        position: a `PositionalEncoding`.
+
+    Returns:
+        `(batch, query_length, heads, head_dim)`.
+    """
+    extra = position.values(
+        weights, visible.query_positions, visible.key_positions
+    )
+    if extra is None:
+        return output
+    return output + ops.cast(extra, output.dtype)
 
 
 def softmax(scores):

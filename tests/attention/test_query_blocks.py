@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_attention import MultiHeadAttention, PositionalEncoding
 from keras_attention.attention import blocks as query_blocks
-from keras_attention.attention import multi_head, softmax
+from keras_attention.attention import scored, softmax
 from keras_attention.masks import Visibility
 from tests.attention.reference import EveryHook
 from tests.tools import (
@@ -180,9 +180,9 @@ def test_auto_works_in_blocks_where_scores_are_large(rng, monkeypatch):
         return original(*arguments, block_size=block_size, **more)
 
     monkeypatch.setattr(query_blocks, "attend_in_blocks", spy)
-    monkeypatch.setattr(multi_head, "_LARGE", BATCH * 4 * 8 * 8)
-    monkeypatch.setattr(multi_head, "_BLOCK", BATCH * 4 * 9 * 5)
-    monkeypatch.setattr(multi_head, "_BLOCK_SIZES", (3, 6))
+    monkeypatch.setattr(scored, "_LARGE", BATCH * 4 * 8 * 8)
+    monkeypatch.setattr(scored, "_BLOCK", BATCH * 4 * 9 * 5)
+    monkeypatch.setattr(scored, "_BLOCK_SIZES", (3, 6))
     layer = MultiHeadAttention(4)
     # As many queries as fit into a block, but within the limits.
     cases = ((3, 3, []), (8, 8, []), (9, 9, [5]), (13, 13, [3]), (90, 1, [6]))
@@ -221,7 +221,7 @@ def test_in_a_graph_that_does_not_know_all_sizes(
 ):
     import tensorflow as tf
 
-    monkeypatch.setattr(multi_head, "_LARGE", 1)
+    monkeypatch.setattr(scored, "_LARGE", 1)
     whole, auto = pair(rng, block_size, position)
 
     @tf.function(
@@ -403,7 +403,7 @@ def test_gradients_are_by_hand_in_plain_graphs_alone(rng, x, monkeypatch):
 
 
 def test_an_empty_batch(rng, monkeypatch):
-    monkeypatch.setattr(multi_head, "_LARGE", 1)
+    monkeypatch.setattr(scored, "_LARGE", 1)
     layer = MultiHeadAttention(4)
     layer.build((BATCH, LENGTH, DIM))
     attend = in_graph(lambda x: layer(x))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.contract.cases import BATCH, CASES, DIM, KEY_LENGTH, LENGTH
+from tests.contract.case import BATCH, DIM, KEY_LENGTH, LENGTH
+from tests.contract.cases import CASES
 
 
 @pytest.fixture(params=CASES)

@@ -8,7 +8,8 @@ import pytest
 
 from keras_attention import attention
 from keras_attention.registry import describe
-from tests.contract.cases import BATCH, CASES, DIM, LENGTH
+from tests.contract.case import BATCH, DIM, LENGTH
+from tests.contract.cases import CASES
 from tests.tools import run_python, to_numpy
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.contract.cases import DIM
+from tests.contract.case import DIM
 from tests.tools import BACKEND, gradients, randomize, to_numpy
 
 BATCH, LENGTH, KEY_LENGTH = 2, 5, 3

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.contract.cases import BATCH, KEY_LENGTH, LENGTH
+from tests.contract.case import BATCH, KEY_LENGTH, LENGTH
 from tests.tools import to_numpy
 
 

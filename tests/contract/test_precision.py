@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.contract.cases import BATCH, LENGTH
+from tests.contract.case import BATCH, LENGTH
 from tests.tools import gradients, to_numpy
 
 POLICIES = {

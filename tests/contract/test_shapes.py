@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.contract.cases import BATCH, DIM, KEY_LENGTH, LENGTH
+from tests.contract.case import BATCH, DIM, KEY_LENGTH, LENGTH
 from tests.tools import to_numpy
 
 

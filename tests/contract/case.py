@@ -1,0 +1,64 @@
+"""One flavour of the contract: how it is made and what may be asked."""
+
+from typing import Any, NamedTuple
+
+from keras_attention import attention
+from tests.tools import randomize, to_numpy
+
+BATCH, LENGTH, KEY_LENGTH, DIM, NUM_HEADS = 3, 7, 5, 24, 4
+
+
+class Case(NamedTuple):
+    """One flavour with its options.
+
+    Attributes:
+        name: registered name.
+        options: constructor arguments beside `num_heads`.
+        cache: function from `(batch_size, max_length)` to the shape of every
+            leaf of the cache; None for a flavour without one.
+        growth: power of the length with which the largest tensor of a
+            training step may grow.
+        sees_all: whether, without a causal mask, the first of `LENGTH`
+            queries depends on the last key.
+        weights_sum_to_one: whether weights are positive and rows that see
+            anything sum to one.
+        weights_make_output: whether the values that `project_source` gives,
+            mixed by the weights, are what is projected.
+    """
+
+    name: str
+    options: dict
+    cache: Any = None
+    growth: float = 2.0
+    sees_all: bool = True
+    weights_sum_to_one: bool = True
+    weights_make_output: bool = True
+
+    def make(self, **options):
+        """A new, unbuilt layer."""
+        return attention.get(
+            self.name, num_heads=NUM_HEADS, **self.options, **options
+        )
+
+    def layer(self, rng, **options):
+        """A built layer whose weights are all off their initial values."""
+        layer = self.make(**options)
+        layer.build((BATCH, LENGTH, DIM))
+        return randomize(layer, rng)
+
+
+def nothing_of(layer):
+    """What a query that sees nothing gives: the bias of the output."""
+    dense = getattr(layer, "output_dense", None)
+    if dense is None or dense.bias is None:
+        return 0.0
+    return to_numpy(dense.bias.value)
+
+
+def keys_and_values(num_kv_heads, head_dim=DIM // NUM_HEADS):
+    """The shapes of a cache that holds all keys and values."""
+    return lambda batch_size, max_length: {
+        "key": (batch_size, num_kv_heads, max_length, head_dim),
+        "value": (batch_size, num_kv_heads, max_length, head_dim),
+        "mask": (batch_size, max_length),
+    }
