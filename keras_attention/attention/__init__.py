@@ -3,11 +3,22 @@
 import inspect
 
 from keras_attention import registry
+from keras_attention.attention.axial import AxialAttention
 from keras_attention.attention.base import Attention
+from keras_attention.attention.choice import choose_attention
+from keras_attention.attention.induced_set import InducedSetAttention
 from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.perceiver import PerceiverAttention
+from keras_attention.attention.pooling import AttentionPooling
+from keras_attention.attention.shifted_window import ShiftedWindowAttention
 
 _CLASSES = {
+    "axial": AxialAttention,
+    "induced_set": InducedSetAttention,
     "multi_head": MultiHeadAttention,
+    "perceiver": PerceiverAttention,
+    "pooling": AttentionPooling,
+    "shifted_window": ShiftedWindowAttention,
 }
 
 

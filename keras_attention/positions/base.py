@@ -64,7 +64,8 @@ class PositionalEncoding(Template, keras.layers.Layer):
             causal: whether queries see only the past.
 
         Returns:
-            `(batch or 1, heads, query_length, key_length)` in float32.
+            `(batch or 1, heads, query_length, key_length)` in float32, one
+            row for each row of positions that have a leading axis.
         """
         return None
 

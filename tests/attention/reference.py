@@ -30,21 +30,23 @@ class EveryHook(PositionalEncoding):
         distance = _distance(query_positions, key_positions)
         sign = -1.0 if causal else 1.0
         slopes = ops.convert_to_tensor(self.slopes)[:, None, None]
-        return sign * (slopes * ops.cast(distance, "float32"))[None]
+        bias = slopes * ops.cast(distance, "float32")[..., None, :, :]
+        return sign * (bias if len(bias.shape) == 4 else bias[None])
 
     def values(self, weights, query_positions, key_positions):
         distance = _distance(query_positions, key_positions)
         vectors = ops.take(self.vectors, distance + MOST, axis=0)
-        return ops.einsum(
-            "bhts,tsd->bthd", weights, ops.cast(vectors, weights.dtype)
-        )
+        vectors = ops.cast(vectors, weights.dtype)
+        if len(vectors.shape) == 3:
+            return ops.einsum("bhts,tsd->bthd", weights, vectors)
+        return ops.einsum("bhts,btsd->bthd", weights, vectors)
 
     def scale(self, head_dim):
         return 0.7 / head_dim
 
 
 def _distance(query_positions, key_positions):
-    return query_positions[:, None] - key_positions[None, :]
+    return query_positions[..., :, None] - key_positions[..., None, :]
 
 
 def attention(query, key, value, mask, position=None, causal=False):

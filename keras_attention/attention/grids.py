@@ -1,0 +1,110 @@
+"""Sequences as grids: rows of cells, one after the other."""
+
+import math
+
+from keras import ops
+
+from keras_attention.positions.base import known_integer
+
+
+def check_grid(grid):
+    """Refuses what is no `(height, width)`, and gives it as a tuple.
+
+    Args:
+        grid: pair of positive integers, or None.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if grid is None:
+        return None
+    numbers = tuple(grid) if isinstance(grid, (list, tuple)) else ()
+    if len(numbers) != 2 or not all(
+        isinstance(number, int) and number > 0 for number in numbers
+    ):
+        raise ValueError(
+            "grid must be (height, width), two positive integers, or None "
+            f"for the nearest to square. Received: {grid!r}"
+        )
+    return numbers
+
+
+def size_of(length, grid=None):
+    """Gives height and width of the grid that holds a sequence.
+
+    Args:
+        length: integer, or integer tensor where a graph computes it.
+        grid: pair of integers, or None for the grid nearest to a square: the
+            smallest height that is no less than the width, its last cells
+            empty where the length does not fill it.
+
+    Returns:
+        `(height, width)`.
+
+    Raises:
+        ValueError: if a given grid has another number of cells.
+    """
+    known = known_integer(length)
+    if grid is not None:
+        if known is not None and known != grid[0] * grid[1]:
+            raise ValueError(
+                f"grid={tuple(grid)} has {grid[0] * grid[1]} cells. Received: "
+                f"a sequence of {known}"
+            )
+        return grid
+    if known is not None:
+        height = math.isqrt(known - 1) + 1 if known else 1
+        return height, -(-known // height)
+    root = ops.cast(ops.sqrt(ops.cast(length, "float32")), "int32")
+    # The root of a large number may be rounded to its neighbour.
+    height = root - 1
+    for _ in range(2):
+        height = height + ops.cast(height * height < length, "int32")
+    height = ops.maximum(height, 1)
+    return height, -(-length // height)
+
+
+def to_grid(x, height, width):
+    """Lays a sequence out as a grid, the cells behind its end being zero.
+
+    Args:
+        x: `(batch, length, ...)`.
+        height, width: integers, at least `length` cells.
+
+    Returns:
+        `(batch, height, width, ...)`.
+    """
+    shape = ops.shape(x)
+    x = pad_to(x, height * width, axis=1)
+    return ops.reshape(x, (shape[0], height, width, *shape[2:]))
+
+
+def pad_to(x, size, axis):
+    """Adds zeros at the end of an axis until it has `size` entries."""
+    length = ops.shape(x)[axis]
+    known = known_integer(length), known_integer(size)
+    if None not in known and known[0] == known[1]:
+        return x
+    padding = [(0, 0)] * len(x.shape)
+    padding[axis] = (0, size - length)
+    return ops.pad(x, padding)
+
+
+def cells_that_count(visible, length, height, width):
+    """Marks the cells of a grid that hold a key that counts.
+
+    Args:
+        visible: the `Visibility` of the call.
+        length: integer, the number of keys.
+        height, width: integers.
+
+    Returns:
+        Boolean `(batch or 1, height, width)`, or None where all cells do.
+    """
+    mask = visible.padding_mask
+    known = [known_integer(n) for n in (length, height * width)]
+    if mask is None:
+        if None not in known and known[0] == known[1]:
+            return None
+        mask = ops.ones((1, length), dtype="bool")
+    return to_grid(mask, height, width)
