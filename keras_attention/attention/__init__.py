@@ -4,10 +4,16 @@ import inspect
 
 from keras_attention import registry
 from keras_attention.attention.base import Attention
+from keras_attention.attention.gated_delta import GatedDeltaAttention
+from keras_attention.attention.gated_linear import GatedLinearAttention
 from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.retention import RetentionAttention
 
 _CLASSES = {
+    "gated_delta": GatedDeltaAttention,
+    "gated_linear": GatedLinearAttention,
     "multi_head": MultiHeadAttention,
+    "retention": RetentionAttention,
 }
 
 
