@@ -10,6 +10,10 @@ from keras_attention.attention import (
     PerceiverAttention,
     ShiftedWindowAttention,
     choose_attention,
+    GatedDeltaAttention,
+    GatedLinearAttention,
+    MultiHeadAttention,
+    RetentionAttention,
 )
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding

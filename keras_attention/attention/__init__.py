@@ -19,6 +19,16 @@ _CLASSES = {
     "perceiver": PerceiverAttention,
     "pooling": AttentionPooling,
     "shifted_window": ShiftedWindowAttention,
+from keras_attention.attention.gated_delta import GatedDeltaAttention
+from keras_attention.attention.gated_linear import GatedLinearAttention
+from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.retention import RetentionAttention
+
+_CLASSES = {
+    "gated_delta": GatedDeltaAttention,
+    "gated_linear": GatedLinearAttention,
+    "multi_head": MultiHeadAttention,
+    "retention": RetentionAttention,
 }
 
 

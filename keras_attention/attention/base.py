@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention import positions, registry
 from keras_attention.attention import key_value_cache
+from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.attention.checks import (
     check_call,
     check_heads,
@@ -22,7 +23,7 @@ from keras_attention.masks import (
 )
 
 
-class Attention(registry.Template, keras.layers.Layer):
+class Attention(registry.Template, KeepsCache, keras.layers.Layer):
     """Base of all attention layers: one call, one cache, one set of masks.
 
     A flavour overrides `attend`; one that weighs keys by scores starts from
@@ -118,14 +119,7 @@ class Attention(registry.Template, keras.layers.Layer):
         value_shape = value_shape or query_shape
         key_shape = key_shape or value_shape
         dim = query_shape[-1]
-        if self.head_dim is None:
-            if dim % self.num_heads:
-                raise ValueError(
-                    "The width of the query must be a multiple of num_heads "
-                    "where head_dim is not given. Received: "
-                    f"dim={dim}, num_heads={self.num_heads}"
-                )
-            self.head_dim = dim // self.num_heads
+        self._choose_head_dim(dim)
         heads, kv_heads = self.num_heads, self.num_kv_heads
         self.query_dense = self._split_dense("query", heads)
         self.key_dense = self._split_dense("key", kv_heads)
@@ -140,6 +134,18 @@ class Attention(registry.Template, keras.layers.Layer):
         self.output_dense.build(split_shape)
         if not self.position.built:
             self.position.build(split_shape)
+
+    def _choose_head_dim(self, dim):
+        """Divides the width among the heads where head_dim is left open."""
+        if self.head_dim is not None:
+            return
+        if dim % self.num_heads:
+            raise ValueError(
+                "The width of the query must be a multiple of num_heads "
+                "where head_dim is not given. Received: "
+                f"dim={dim}, num_heads={self.num_heads}"
+            )
+        self.head_dim = dim // self.num_heads
 
     def _split_dense(self, name, heads):
         shape = (None, heads, self.head_dim)
@@ -196,7 +202,7 @@ class Attention(registry.Template, keras.layers.Layer):
             attention_mask=attention_mask,
             padding_mask=padding_mask,
             use_causal_mask=use_causal_mask,
-            cache=cache,
+            cache=released(cache),
             memory=memory,
             start=start,
             training=training,

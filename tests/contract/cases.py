@@ -5,4 +5,9 @@ from tests.contract.families import scored, sets
 CASES = {
     **scored.CASES,
     **sets.CASES,
+from tests.contract.families import recurrent, scored
+
+CASES = {
+    **scored.CASES,
+    **recurrent.CASES,
 }
