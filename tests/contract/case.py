@@ -24,6 +24,10 @@ class Case(NamedTuple):
             anything sum to one.
         weights_make_output: whether the values that `project_source` gives,
             mixed by the weights, are what is projected.
+        depends_on_length: whether what a query sees changes with the length
+            of the sequence, padding included.
+        causal_is_masked: whether the causal form is the other one with the
+            future masked.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Case(NamedTuple):
     sees_all: bool = True
     weights_sum_to_one: bool = True
     weights_make_output: bool = True
+    depends_on_length: bool = False
+    causal_is_masked: bool = True
 
     def make(self, **options):
         """A new, unbuilt layer."""
