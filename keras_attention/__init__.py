@@ -14,6 +14,10 @@ from keras_attention.attention import (
     GatedLinearAttention,
     MultiHeadAttention,
     RetentionAttention,
+    BigBirdAttention,
+    BlockSparseAttention,
+    MultiHeadAttention,
+    SparseTransformerAttention,
 )
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding

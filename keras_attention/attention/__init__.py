@@ -29,6 +29,18 @@ _CLASSES = {
     "gated_linear": GatedLinearAttention,
     "multi_head": MultiHeadAttention,
     "retention": RetentionAttention,
+from keras_attention.attention.bigbird import BigBirdAttention
+from keras_attention.attention.block_sparse import BlockSparseAttention
+from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.sparse_transformer import (
+    SparseTransformerAttention,
+)
+
+_CLASSES = {
+    "bigbird": BigBirdAttention,
+    "block_sparse": BlockSparseAttention,
+    "multi_head": MultiHeadAttention,
+    "sparse_transformer": SparseTransformerAttention,
 }
 
 

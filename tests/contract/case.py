@@ -22,9 +22,12 @@ class Case(NamedTuple):
             queries depends on the last key.
         weights_sum_to_one: whether weights are positive and rows that see
             anything sum to one.
-        cuts_tails: whether a tail of padding may be cut off without a trace.
         weights_make_output: whether the values that `project_source` gives,
             mixed by the weights, are what is projected.
+        depends_on_length: whether what a query sees changes with the length
+            of the sequence, padding included.
+        causal_is_masked: whether the causal form is the other one with the
+            future masked.
     """
 
     name: str
@@ -32,9 +35,10 @@ class Case(NamedTuple):
     cache: Any = None
     growth: float = 2.0
     sees_all: bool = True
-    cuts_tails: bool = True
     weights_sum_to_one: bool = True
     weights_make_output: bool = True
+    depends_on_length: bool = False
+    causal_is_masked: bool = True
 
     def make(self, **options):
         """A new, unbuilt layer."""

@@ -1,13 +1,15 @@
 """The flavours that go through the contract: one line each, by family."""
 
-from tests.contract.families import scored, sets
+from tests.contract.families import (
+    blocks,
+    recurrent,
+    scored,
+    sets,
+)
 
 CASES = {
+    **blocks.CASES,
+    **recurrent.CASES,
     **scored.CASES,
     **sets.CASES,
-from tests.contract.families import recurrent, scored
-
-CASES = {
-    **scored.CASES,
-    **recurrent.CASES,
 }

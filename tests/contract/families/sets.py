@@ -8,25 +8,25 @@ CASES = {
         {"window_size": 2},
         growth=1.0,
         sees_all=False,
-        cuts_tails=False,
+        depends_on_length=True,
     ),
     "shifted": Case(
         "shifted_window",
         {"window_size": 3, "shift": 1, "num_kv_heads": 2},
         growth=1.0,
         sees_all=False,
-        cuts_tails=False,
+        depends_on_length=True,
     ),
     # A padded query's row may hold no key where its column holds one.
     "axial": Case(
-        "axial", {}, growth=1.5, cuts_tails=False, weights_sum_to_one=False
+        "axial", {}, growth=1.5, depends_on_length=True, weights_sum_to_one=False
     ),
     "axial_rows": Case(
         "axial",
         {"axis": "row", "position": "rotary"},
         growth=1.5,
         sees_all=False,
-        cuts_tails=False,
+        depends_on_length=True,
     ),
     "induced_set": Case(
         "induced_set",
