@@ -5,9 +5,11 @@ import inspect
 from keras_attention import registry
 from keras_attention.attention.base import Attention
 from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.sliding_window import SlidingWindowAttention
 
 _CLASSES = {
     "multi_head": MultiHeadAttention,
+    "sliding_window": SlidingWindowAttention,
 }
 
 
