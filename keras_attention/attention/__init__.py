@@ -4,10 +4,12 @@ import inspect
 
 from keras_attention import registry
 from keras_attention.attention.base import Attention
+from keras_attention.attention.longformer import LongformerAttention
 from keras_attention.attention.multi_head import MultiHeadAttention
 from keras_attention.attention.sliding_window import SlidingWindowAttention
 
 _CLASSES = {
+    "longformer": LongformerAttention,
     "multi_head": MultiHeadAttention,
     "sliding_window": SlidingWindowAttention,
 }

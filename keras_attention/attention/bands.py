@@ -90,6 +90,9 @@ def _attend_in_strands(call, mixing):
         extra = extra._replace(
             key=ops.repeat(extra.key, dilation, axis=0),
             value=ops.repeat(extra.value, dilation, axis=0),
+            padding_mask=ops.repeat(
+                rows_of(extra.padding_mask, batch), dilation, axis=0
+            ),
         )
     counts = rows_of(counts_of(call), batch)
     positions = rows_of(visible.query_positions[None], batch)

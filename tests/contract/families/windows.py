@@ -36,4 +36,22 @@ CASES = {
         growth=1.0,
         sees_all=False,
     ),
+    "longformer": Case(
+        "longformer",
+        {"window_size": 2},
+        growth=1.0,
+        weights_make_output=False,
+    ),
+    "longformer_dilated": Case(
+        "longformer",
+        {
+            "window_size": 1,
+            "dilation": 2,
+            "num_global_tokens": 2,
+            "num_kv_heads": 2,
+            "position": "rotary",
+        },
+        growth=1.0,
+        weights_make_output=False,
+    ),
 }
