@@ -18,6 +18,9 @@ from keras_attention.attention import (
     BlockSparseAttention,
     MultiHeadAttention,
     SparseTransformerAttention,
+    LongformerAttention,
+    MultiHeadAttention,
+    SlidingWindowAttention,
 )
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding

@@ -41,6 +41,14 @@ _CLASSES = {
     "block_sparse": BlockSparseAttention,
     "multi_head": MultiHeadAttention,
     "sparse_transformer": SparseTransformerAttention,
+from keras_attention.attention.longformer import LongformerAttention
+from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.sliding_window import SlidingWindowAttention
+
+_CLASSES = {
+    "longformer": LongformerAttention,
+    "multi_head": MultiHeadAttention,
+    "sliding_window": SlidingWindowAttention,
 }
 
 

@@ -57,7 +57,7 @@ def attend_in_blocks(
     by_hand = (
         attend is softmax.attend
         and not position.acts_on_scores
-        and _in_plain_graph()
+        and in_plain_graph()
     )
     work_off = work_off_by_hand
     if not by_hand:
@@ -91,7 +91,7 @@ def attend_in_blocks(
     return outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, 1)
 
 
-def _in_plain_graph():
+def in_plain_graph():
     """Whether this is traced for TensorFlow's executor.
 
     There nothing fuses the parts of a gradient, so that it is worth writing

@@ -75,7 +75,7 @@ def _mix(parts, shared, keep):
     """Gives the outputs of all blocks, and the array of weights or None."""
 
     def add_block(index, outputs, *weights):
-        block = _Block({k: x[index] for k, x in parts.items()}, *shared)
+        block = Block({k: x[index] for k, x in parts.items()}, *shared)
         outputs = outputs.write(index, block.output())
         return outputs, *(
             array.write(index, block.weights) for array in weights
@@ -86,7 +86,7 @@ def _mix(parts, shared, keep):
     if keep:
         # An array, since a tensor of all the weights would be their copy.
         arrays.append(_array(query, at_least_float32(query.dtype)))
-    outputs, *weights = _loop(add_block, *arrays)
+    outputs, *weights = loop(add_block, *arrays)
     return outputs.stack(), *(weights or [None])
 
 
@@ -97,7 +97,7 @@ def _gradients(parts, shared, weights):
         part = {k: x[index] for k, x in parts.items()}
         if weights is not None:
             part["weights"] = weights.read(index)
-        found, *of_keys = _Block(part, *shared).gradients()
+        found, *of_keys = Block(part, *shared).gradients()
         sums = [
             total + ops.cast(one, total.dtype)
             for total, one in zip(sums, of_keys, strict=True)
@@ -107,7 +107,7 @@ def _gradients(parts, shared, weights):
     query, (key, value, *_) = parts["query"], shared
     # Sums of many blocks need more digits than half precision has.
     dtype = at_least_float32(query.dtype)
-    of_query, *sums = _loop(
+    of_query, *sums = loop(
         add_block,
         _array(query, query.dtype, query.shape[1:]),
         *(ops.zeros_like(x, dtype) for x in (key, value)),
@@ -126,7 +126,7 @@ def _array(blocks, dtype, element_shape=None):
     )
 
 
-def _loop(body, array, *state):
+def loop(body, array, *state):
     """Calls `body(index, array, *state)` for every place of the array."""
     import tensorflow as tf
 
@@ -139,7 +139,7 @@ def _loop(body, array, *state):
     )[1:]
 
 
-class _Block:
+class Block:
     """One block of queries, forwards and backwards.
 
     Args:

@@ -118,10 +118,10 @@ def check_masks(query, key, padding_mask, attention_mask):
     """
     batch, query_length, key_length = *query.shape[:2], key.shape[1]
     if padding_mask is not None:
-        _check_shape("padding_mask", padding_mask, (batch, key_length))
+        check_shape("padding_mask", padding_mask, (batch, key_length))
     if attention_mask is not None:
         rows = 1 if attention_mask.shape[0] == 1 else batch
-        _check_shape(
+        check_shape(
             "attention_mask", attention_mask, (rows, query_length, key_length)
         )
 
@@ -134,7 +134,8 @@ def refuse_unless(layer, supported, what, instead):
         )
 
 
-def _check_shape(name, tensor, expected):
+def check_shape(name, tensor, expected):
+    """Refuses a tensor of another shape, where the sizes are known."""
     shape = tuple(tensor.shape)
     if len(shape) != len(expected) or any(
         have is not None and want is not None and have != want

@@ -5,6 +5,7 @@ from tests.contract.families import (
     recurrent,
     scored,
     sets,
+    windows,
 )
 
 CASES = {
@@ -12,4 +13,5 @@ CASES = {
     **recurrent.CASES,
     **scored.CASES,
     **sets.CASES,
+    **windows.CASES,
 }
