@@ -4,10 +4,18 @@ import inspect
 
 from keras_attention import registry
 from keras_attention.attention.base import Attention
+from keras_attention.attention.cosformer import CosformerAttention
+from keras_attention.attention.efficient import EfficientAttention
+from keras_attention.attention.linear import LinearAttention
 from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.performer import PerformerAttention
 
 _CLASSES = {
+    "cosformer": CosformerAttention,
+    "efficient": EfficientAttention,
+    "linear": LinearAttention,
     "multi_head": MultiHeadAttention,
+    "performer": PerformerAttention,
 }
 
 
