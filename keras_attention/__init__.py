@@ -21,6 +21,11 @@ from keras_attention.attention import (
     LongformerAttention,
     MultiHeadAttention,
     SlidingWindowAttention,
+    CosformerAttention,
+    EfficientAttention,
+    LinearAttention,
+    MultiHeadAttention,
+    PerformerAttention,
 )
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding

@@ -49,6 +49,18 @@ _CLASSES = {
     "longformer": LongformerAttention,
     "multi_head": MultiHeadAttention,
     "sliding_window": SlidingWindowAttention,
+from keras_attention.attention.cosformer import CosformerAttention
+from keras_attention.attention.efficient import EfficientAttention
+from keras_attention.attention.linear import LinearAttention
+from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.performer import PerformerAttention
+
+_CLASSES = {
+    "cosformer": CosformerAttention,
+    "efficient": EfficientAttention,
+    "linear": LinearAttention,
+    "multi_head": MultiHeadAttention,
+    "performer": PerformerAttention,
 }
 
 

@@ -1,5 +1,6 @@
 """Products of heads, `(batch, heads, length, head_dim)`."""
 
+import keras
 from keras import ops
 
 
@@ -63,3 +64,24 @@ def _grouped(rows, kv_heads):
     return ops.reshape(
         rows, (batch, kv_heads, heads // kv_heads * length, width)
     )
+
+
+def product(x, y, transpose_x=False, transpose_y=False):
+    """Multiplies matrices, the last two axes; the others broadcast.
+
+    Args:
+        x: `(..., rows, inner)`, with `transpose_x` `(..., inner, rows)`.
+        y: `(..., inner, columns)`, with `transpose_y` `(..., columns, inner)`.
+        transpose_x, transpose_y: whether to swap the last two axes.
+
+    Returns:
+        `(..., rows, columns)` in the dtype of both.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # The gradient of its `einsum` transposes the large tensors.
+        return tf.matmul(x, y, transpose_a=transpose_x, transpose_b=transpose_y)
+    rows = "st" if transpose_x else "ts"
+    columns = "us" if transpose_y else "su"
+    return ops.einsum(f"...{rows},...{columns}->...tu", x, y)

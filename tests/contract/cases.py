@@ -7,6 +7,7 @@ from tests.contract.families import (
     sets,
     windows,
 )
+from tests.contract.families import linear, scored
 
 CASES = {
     **blocks.CASES,
@@ -14,4 +15,5 @@ CASES = {
     **scored.CASES,
     **sets.CASES,
     **windows.CASES,
+    **linear.CASES,
 }
