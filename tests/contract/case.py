@@ -22,6 +22,9 @@ class Case(NamedTuple):
             queries depends on the last key.
         weights_sum_to_one: whether weights are positive and rows that see
             anything sum to one.
+        cuts_tails: whether a tail of padding may be cut off without a trace.
+        chooses: whether it compares numbers to choose what attends to what,
+            so that rounding may choose otherwise.
         weights_make_output: whether the values that `project_source` gives,
             mixed by the weights, are what is projected.
     """
@@ -31,6 +34,8 @@ class Case(NamedTuple):
     cache: Any = None
     growth: float = 2.0
     sees_all: bool = True
+    cuts_tails: bool = True
+    chooses: bool = False
     weights_sum_to_one: bool = True
     weights_make_output: bool = True
 
