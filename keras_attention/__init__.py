@@ -26,6 +26,12 @@ from keras_attention.attention import (
     LinearAttention,
     MultiHeadAttention,
     PerformerAttention,
+    FourierMixing,
+    LinformerAttention,
+    LSHAttention,
+    MultiHeadAttention,
+    NystromAttention,
+    ProbSparseAttention,
 )
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding

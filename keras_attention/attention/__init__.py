@@ -61,6 +61,20 @@ _CLASSES = {
     "linear": LinearAttention,
     "multi_head": MultiHeadAttention,
     "performer": PerformerAttention,
+from keras_attention.attention.fourier import FourierMixing
+from keras_attention.attention.linformer import LinformerAttention
+from keras_attention.attention.lsh import LSHAttention
+from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.nystrom import NystromAttention
+from keras_attention.attention.prob_sparse import ProbSparseAttention
+
+_CLASSES = {
+    "fourier": FourierMixing,
+    "linformer": LinformerAttention,
+    "lsh": LSHAttention,
+    "multi_head": MultiHeadAttention,
+    "nystrom": NystromAttention,
+    "prob_sparse": ProbSparseAttention,
 }
 
 

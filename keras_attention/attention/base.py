@@ -128,10 +128,14 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
             "attention_output", "bthd,hdm->btm", (None, dim), "m"
         )
         split_shape = (*query_shape[:-1], heads, self.head_dim)
-        self.query_dense.build(query_shape)
-        self.key_dense.build(key_shape)
-        self.value_dense.build(value_shape)
-        self.output_dense.build(split_shape)
+        for dense, shape in (
+            (self.query_dense, query_shape),
+            (self.key_dense, key_shape),
+            (self.value_dense, value_shape),
+            (self.output_dense, split_shape),
+        ):
+            if dense is not None:  # a flavour may leave out some
+                dense.build(shape)
         if not self.position.built:
             self.position.build(split_shape)
 
@@ -246,7 +250,10 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
         return self.query_dense(query)
 
     def project_source(self, key, value):
-        """Splits what is attended to into `(key_heads, value_heads)`."""
+        """Splits what is attended to into `(key_heads, value_heads)`.
+
+        A flavour whose keys are its queries gives None for the keys.
+        """
         return self.key_dense(key), self.value_dense(value)
 
     def project_output(self, output, query):
@@ -442,6 +449,8 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
             value = query if value is None else value
             key = value if key is None else key
             key_heads, value_heads = self.project_source(key, value)
+            if key_heads is None:
+                key_heads = query_heads
         inputs = self.side_inputs(query, key, value)
         if is_self:
             query_heads = position.rotate(query_heads, query_positions, "query")

@@ -124,6 +124,21 @@ def known_integer(number):
         return None
 
 
+def is_made_up(x):
+    """Whether Keras infers shapes from a length that nobody passed.
+
+    Torch then has tensors without numbers, JAX a length without a value.
+
+    Args:
+        x: `(batch, length, ...)`.
+    """
+    device = getattr(x, "device", None)
+    if getattr(device, "type", None) == "meta":
+        return True
+    length = x.shape[1]
+    return length is not None and known_integer(length) is None
+
+
 def at_least_float32(dtype):
     """The dtype to place features in: positions need more than half has."""
     dtype = keras.backend.standardize_dtype(dtype)

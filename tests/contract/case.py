@@ -22,6 +22,8 @@ class Case(NamedTuple):
             queries depends on the last key.
         weights_sum_to_one: whether weights are positive and rows that see
             anything sum to one.
+        chooses: whether it compares numbers to choose what attends to what,
+            so that rounding may choose otherwise.
         weights_make_output: whether the values that `project_source` gives,
             mixed by the weights, are what is projected.
         depends_on_length: whether what a query sees changes with the length
@@ -35,6 +37,7 @@ class Case(NamedTuple):
     cache: Any = None
     growth: float = 2.0
     sees_all: bool = True
+    chooses: bool = False
     weights_sum_to_one: bool = True
     weights_make_output: bool = True
     depends_on_length: bool = False

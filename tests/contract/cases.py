@@ -2,18 +2,20 @@
 
 from tests.contract.families import (
     blocks,
+    linear,
     recurrent,
+    reduced,
     scored,
     sets,
     windows,
 )
-from tests.contract.families import linear, scored
 
 CASES = {
     **blocks.CASES,
+    **linear.CASES,
     **recurrent.CASES,
+    **reduced.CASES,
     **scored.CASES,
     **sets.CASES,
     **windows.CASES,
-    **linear.CASES,
 }

@@ -8,7 +8,7 @@ import pytest
 
 from keras_attention import attention
 from keras_attention.registry import describe
-from tests.contract.case import BATCH, DIM, LENGTH
+from tests.contract.case import BATCH, DIM, LENGTH, NUM_HEADS
 from tests.contract.cases import CASES
 from tests.tools import run_python, to_numpy
 
@@ -32,7 +32,7 @@ def test_config_is_the_constructor(case):
 def test_every_form_of_a_layer_makes_the_same_layer(case, layer, x):
     serialized = keras.saving.serialize_keras_object(layer)
     for form in (layer, describe(layer), serialized, describe(case.make())):
-        again = attention.get(json_or_same(form), num_heads=layer.num_heads)
+        again = attention.get(json_or_same(form), num_heads=NUM_HEADS)
         assert type(again) is type(layer)
         assert not again.built
         again.build(x.shape)
