@@ -4,10 +4,20 @@ import inspect
 
 from keras_attention import registry
 from keras_attention.attention.base import Attention
+from keras_attention.attention.differential import DifferentialAttention
+from keras_attention.attention.entmax import EntmaxAttention
+from keras_attention.attention.latent import LatentAttention
 from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.sigmoid import SigmoidAttention
+from keras_attention.attention.talking_heads import TalkingHeadsAttention
 
 _CLASSES = {
+    "differential": DifferentialAttention,
+    "entmax": EntmaxAttention,
+    "latent": LatentAttention,
     "multi_head": MultiHeadAttention,
+    "sigmoid": SigmoidAttention,
+    "talking_heads": TalkingHeadsAttention,
 }
 
 

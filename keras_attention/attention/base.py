@@ -78,6 +78,7 @@ class Attention(registry.Template, keras.layers.Layer):
     supports_attention_mask = True
     supports_rotation = True
     supports_bias = True
+    supports_values = True
     supports_cache = True
     exact_causal = True
 
@@ -118,14 +119,7 @@ class Attention(registry.Template, keras.layers.Layer):
         value_shape = value_shape or query_shape
         key_shape = key_shape or value_shape
         dim = query_shape[-1]
-        if self.head_dim is None:
-            if dim % self.num_heads:
-                raise ValueError(
-                    "The width of the query must be a multiple of num_heads "
-                    "where head_dim is not given. Received: "
-                    f"dim={dim}, num_heads={self.num_heads}"
-                )
-            self.head_dim = dim // self.num_heads
+        self._settle_head_dim(dim)
         heads, kv_heads = self.num_heads, self.num_kv_heads
         self.query_dense = self._split_dense("query", heads)
         self.key_dense = self._split_dense("key", kv_heads)
@@ -141,8 +135,19 @@ class Attention(registry.Template, keras.layers.Layer):
         if not self.position.built:
             self.position.build(split_shape)
 
-    def _split_dense(self, name, heads):
-        shape = (None, heads, self.head_dim)
+    def _settle_head_dim(self, dim):
+        if self.head_dim is not None:
+            return
+        if dim % self.num_heads:
+            raise ValueError(
+                "The width of the query must be a multiple of num_heads "
+                "where head_dim is not given. Received: "
+                f"dim={dim}, num_heads={self.num_heads}"
+            )
+        self.head_dim = dim // self.num_heads
+
+    def _split_dense(self, name, heads, width=None):
+        shape = (None, heads, width or self.head_dim)
         return self._dense(name, "btm,mhd->bthd", shape, "hd")
 
     def _dense(self, name, equation, output_shape, bias_axes):
@@ -246,6 +251,20 @@ class Attention(registry.Template, keras.layers.Layer):
     def project_output(self, output, query):
         """Joins heads; `query` `(batch, query_length, dim)` is the input."""
         return self.output_dense(output)
+
+    def rotate(self, heads, position, positions, role):
+        """Turns heads by their positions; a flavour may turn a part of them.
+
+        Args:
+            heads: `(batch, length, heads, head_dim)`.
+            position: a `PositionalEncoding`.
+            positions: integers `(length,)`.
+            role: `"query"` or `"key"`.
+
+        Returns:
+            A tensor of the shape of `heads`.
+        """
+        return position.rotate(heads, positions, role)
 
     def side_inputs(self, query, key, value):
         """Computes what `attend` needs besides heads, gates for example.
@@ -438,8 +457,11 @@ class Attention(registry.Template, keras.layers.Layer):
             key_heads, value_heads = self.project_source(key, value)
         inputs = self.side_inputs(query, key, value)
         if is_self:
-            query_heads = position.rotate(query_heads, query_positions, "query")
-            key_heads = position.rotate(key_heads, key_positions, "key")
+            rotate = self.rotate
+            query_heads = rotate(
+                query_heads, position, query_positions, "query"
+            )
+            key_heads = rotate(key_heads, position, key_positions, "key")
         else:
             # Position relates places in one sequence; across two there is
             # no common order.
