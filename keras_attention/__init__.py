@@ -32,6 +32,12 @@ from keras_attention.attention import (
     MultiHeadAttention,
     NystromAttention,
     ProbSparseAttention,
+    DifferentialAttention,
+    EntmaxAttention,
+    LatentAttention,
+    MultiHeadAttention,
+    SigmoidAttention,
+    TalkingHeadsAttention,
 )
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding

@@ -75,6 +75,20 @@ _CLASSES = {
     "multi_head": MultiHeadAttention,
     "nystrom": NystromAttention,
     "prob_sparse": ProbSparseAttention,
+from keras_attention.attention.differential import DifferentialAttention
+from keras_attention.attention.entmax import EntmaxAttention
+from keras_attention.attention.latent import LatentAttention
+from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.sigmoid import SigmoidAttention
+from keras_attention.attention.talking_heads import TalkingHeadsAttention
+
+_CLASSES = {
+    "differential": DifferentialAttention,
+    "entmax": EntmaxAttention,
+    "latent": LatentAttention,
+    "multi_head": MultiHeadAttention,
+    "sigmoid": SigmoidAttention,
+    "talking_heads": TalkingHeadsAttention,
 }
 
 

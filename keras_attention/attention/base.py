@@ -79,6 +79,7 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
     supports_attention_mask = True
     supports_rotation = True
     supports_bias = True
+    supports_values = True
     supports_cache = True
     exact_causal = True
 
@@ -151,8 +152,8 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
             )
         self.head_dim = dim // self.num_heads
 
-    def _split_dense(self, name, heads):
-        shape = (None, heads, self.head_dim)
+    def _split_dense(self, name, heads, width=None):
+        shape = (None, heads, width or self.head_dim)
         return self._dense(name, "btm,mhd->bthd", shape, "hd")
 
     def _dense(self, name, equation, output_shape, bias_axes):
@@ -259,6 +260,20 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
     def project_output(self, output, query):
         """Joins heads; `query` `(batch, query_length, dim)` is the input."""
         return self.output_dense(output)
+
+    def rotate(self, heads, position, positions, role):
+        """Turns heads by their positions; a flavour may turn a part of them.
+
+        Args:
+            heads: `(batch, length, heads, head_dim)`.
+            position: a `PositionalEncoding`.
+            positions: integers `(length,)`.
+            role: `"query"` or `"key"`.
+
+        Returns:
+            A tensor of the shape of `heads`.
+        """
+        return position.rotate(heads, positions, role)
 
     def side_inputs(self, query, key, value):
         """Computes what `attend` needs besides heads, gates for example.
@@ -453,8 +468,11 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
                 key_heads = query_heads
         inputs = self.side_inputs(query, key, value)
         if is_self:
-            query_heads = position.rotate(query_heads, query_positions, "query")
-            key_heads = position.rotate(key_heads, key_positions, "key")
+            rotate = self.rotate
+            query_heads = rotate(
+                query_heads, position, query_positions, "query"
+            )
+            key_heads = rotate(key_heads, position, key_positions, "key")
         else:
             # Position relates places in one sequence; across two there is
             # no common order.

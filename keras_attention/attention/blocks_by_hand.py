@@ -81,8 +81,9 @@ def _mix(parts, shared, keep):
             array.write(index, block.weights) for array in weights
         )
 
-    query = parts["query"]
-    arrays = [_array(query, query.dtype, query.shape[1:])]
+    query, (_, value, *_) = parts["query"], shared
+    shape = [*query.shape[1:-1], value.shape[-1]]
+    arrays = [_array(query, query.dtype, shape)]
     if keep:
         # An array, since a tensor of all the weights would be their copy.
         arrays.append(_array(query, at_least_float32(query.dtype)))

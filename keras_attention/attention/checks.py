@@ -61,6 +61,13 @@ def check_position(layer, position):
         "use a position that is added to embeddings, SinusoidalEncoding for "
         "example",
     )
+    has_values = type(position).values is not PositionalEncoding.values
+    refuse_unless(
+        layer,
+        layer.supports_values or not has_values,
+        f"what {type(position).__name__} adds to the values",
+        "use RotaryEmbedding or another position that adds nothing to them",
+    )
 
 
 def check_call(

@@ -37,22 +37,41 @@ def extend(cache, key, value, visible, start):
     Raises:
         ValueError: if they do not fit into the cache.
     """
-    max_length = ops.shape(cache["mask"])[1]
+    mask, visible = extend_mask(cache["mask"], key, visible, start)
+    cache = {
+        "key": write(cache["key"], swap_heads(key), start, axis=2),
+        "value": write(cache["value"], swap_heads(value), start, axis=2),
+        "mask": mask,
+    }
+    key, value = swap_heads(cache["key"]), swap_heads(cache["value"])
+    return cache, key, value, visible
+
+
+def extend_mask(buffer, key, visible, start):
+    """Writes which of the keys of a call count.
+
+    Args:
+        buffer: boolean `(batch, max_length)`, the mask of the cache.
+        key: `(batch, length, ...)`, the keys of this call.
+        visible: the `Visibility` of this call's own keys.
+        start: integer, the position of the first key.
+
+    Returns:
+        `(mask, visible)` of all `max_length` keys.
+
+    Raises:
+        ValueError: if the keys do not fit into the cache.
+    """
+    max_length = ops.shape(buffer)[1]
     check_room(start, key.shape[1], max_length)
     mask = visible.padding_mask
     if mask is None:
         mask = ops.ones(ops.shape(key)[:2], dtype="bool")
-    cache = {
-        "key": write(cache["key"], swap_heads(key), start, axis=2),
-        "value": write(cache["value"], swap_heads(value), start, axis=2),
-        "mask": write(cache["mask"], mask, start, axis=1),
-    }
+    mask = write(buffer, mask, start, axis=1)
     visible = visible._replace(
-        key_positions=ops.arange(max_length, dtype="int32"),
-        padding_mask=cache["mask"],
+        key_positions=ops.arange(max_length, dtype="int32"), padding_mask=mask
     )
-    key, value = swap_heads(cache["key"]), swap_heads(cache["value"])
-    return cache, key, value, visible
+    return mask, visible
 
 
 def check_room(start, length, max_length):

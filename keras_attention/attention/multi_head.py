@@ -2,7 +2,12 @@
 
 import keras
 
+from keras_attention.attention import softmax
 from keras_attention.attention.scored import ScoredAttention
+from keras_attention.attention.softmax_variants import (
+    soft_cap,
+    softmax_with_sink,
+)
 from keras_attention.registry import PACKAGE
 
 
@@ -20,6 +25,13 @@ class MultiHeadAttention(ScoredAttention):
     TensorFlow graph `"auto"` keeps 512 MiB of weights in each call, which is
     faster.)
 
+    Later models change small things, each an option and off by default; any
+    of them go together, but for the two last, which exclude each other:
+    normalized queries and keys, RMS(q)'RMS(k); bounded scores, c tanh(s / c);
+    gated heads, each times sigmoid(Wx) of the query's input; a sink, which
+    takes the weight that no key deserves, exp(s) / (exp(z) + sum of exp(s)),
+    with a learned z a head or with z = 0.
+
     Args:
         num_heads: integer, number of query heads.
         head_dim: integer, width of a head; `dim // num_heads` by default.
@@ -33,6 +45,16 @@ class MultiHeadAttention(ScoredAttention):
             1,024; where the lengths are known while the call is traced: a
             TensorFlow graph for any length stays dense), an integer (always
             blocks of that many queries), or None (never).
+        qk_norm: whether heads of queries and keys are divided by their root
+            mean square and scaled by `head_dim` learned numbers, before any
+            rotation. (Henry et al. divide by the norm and learn one number;
+            this is the form that became common.)
+        logit_softcap: positive float, bound of the scaled scores before the
+            bias of a position and masks are added; None for no bound.
+        gate: whether heads are gated before the output projection.
+        sink_logits: whether every head learns a logit of its sink, 0 at
+            first.
+        off_by_one: whether every head has a sink of logit 0.
         kernel_initializer: initializer of the projections.
         seed: integer for dropout; drawn by default.
 
@@ -48,8 +70,8 @@ class MultiHeadAttention(ScoredAttention):
         `(batch, query_length, dim)`; with a cache, `(output, cache)`.
 
     Raises:
-        ValueError: if the widths and head counts do not fit, or for call
-            arguments that exclude each other.
+        ValueError: if the widths and head counts do not fit, or for arguments
+            that exclude each other.
 
     Reference:
         Vaswani et al. 2017, Attention Is All You Need,
@@ -58,9 +80,112 @@ class MultiHeadAttention(ScoredAttention):
         https://arxiv.org/abs/1911.02150;
         Ainslie et al. 2023, GQA, https://arxiv.org/abs/2305.13245;
         Rabe, Staats 2021, Self-attention Does Not Need O(n^2) Memory
-        (blocks), https://arxiv.org/abs/2112.05682
+        (blocks), https://arxiv.org/abs/2112.05682;
+        Henry et al. 2020, Query-Key Normalization (qk_norm),
+        https://arxiv.org/abs/2010.04245;
+        Gemma Team 2024, Gemma 2 (logit_softcap),
+        https://arxiv.org/abs/2408.00118;
+        Qiu et al. 2025, Gated Attention (gate),
+        https://arxiv.org/abs/2505.06708;
+        OpenAI 2025, gpt-oss (sink_logits), https://arxiv.org/abs/2508.10925;
+        Miller 2023, Attention Is Off By One,
+        https://www.evanmiller.org/attention-is-off-by-one.html
     """
 
     paper = "Vaswani et al. 2017"
     cost = "n²d / n²"
     cache_size = "n · num_kv_heads · 2d"
+
+    def __init__(
+        self,
+        num_heads,
+        head_dim=None,
+        num_kv_heads=None,
+        *,
+        qk_norm=False,
+        logit_softcap=None,
+        gate=False,
+        sink_logits=False,
+        off_by_one=False,
+        **kwargs,
+    ):
+        super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
+        if logit_softcap is not None and not logit_softcap > 0:
+            raise ValueError(
+                "logit_softcap must be positive, or None for no bound. "
+                f"Received: {logit_softcap}"
+            )
+        if sink_logits and off_by_one:
+            raise ValueError(
+                "sink_logits learns the logit that off_by_one holds at 0; "
+                "use one of them. Received: sink_logits=True, off_by_one=True"
+            )
+        self.qk_norm = qk_norm
+        self.logit_softcap = logit_softcap
+        self.gate = gate
+        self.sink_logits = sink_logits
+        self.off_by_one = off_by_one
+
+    def build(self, query_shape, value_shape=None, key_shape=None):
+        super().build(query_shape, value_shape, key_shape)
+        if self.qk_norm:
+            self.query_norm = self._head_norm("query_norm")
+            self.key_norm = self._head_norm("key_norm")
+        if self.gate:
+            self.gate_dense = self._split_dense("gate", self.num_heads)
+            self.gate_dense.build(query_shape)
+        if self.sink_logits:
+            self.sinks = self.add_weight(
+                shape=(self.num_heads,),
+                initializer="zeros",
+                name="sinks",
+                autocast=False,
+            )
+
+    def _head_norm(self, name):
+        norm = keras.layers.RMSNormalization(name=name, dtype=self.dtype_policy)
+        norm.build((None, None, None, self.head_dim))
+        norm.supports_masking = True
+        return norm
+
+    def project_query(self, query):
+        heads = super().project_query(query)
+        return self.query_norm(heads) if self.qk_norm else heads
+
+    def project_source(self, key, value):
+        key_heads, value_heads = super().project_source(key, value)
+        if self.qk_norm:
+            key_heads = self.key_norm(key_heads)
+        return key_heads, value_heads
+
+    def project_output(self, output, query):
+        if self.gate:
+            output = output * keras.ops.sigmoid(self.gate_dense(query))
+        return super().project_output(output, query)
+
+    def scores(self, query, key, visible, position):
+        products = softmax.scaled_products(query, key, position)
+        if self.logit_softcap is not None:
+            products = soft_cap(products, self.logit_softcap)
+        return softmax.add_bias(products, query, key, visible, position)
+
+    def weigh(self, scores, mask, visible):
+        if not (self.sink_logits or self.off_by_one):
+            return softmax.weigh(scores, mask)
+        sink = self.sinks[:, None, None] if self.sink_logits else 0.0
+        return softmax_with_sink(softmax.add_mask(scores, mask), sink)
+
+    def _is_plain(self):
+        changed = self.sink_logits or self.off_by_one
+        changed = changed or self.logit_softcap is not None
+        return not changed and self._weighs_like(MultiHeadAttention)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "qk_norm": self.qk_norm,
+            "logit_softcap": self.logit_softcap,
+            "gate": self.gate,
+            "sink_logits": self.sink_logits,
+            "off_by_one": self.off_by_one,
+        }

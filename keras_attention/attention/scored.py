@@ -113,11 +113,17 @@ class ScoredAttention(Attention):
         return softmax.add_values(output, weights, visible, position)
 
     def _is_plain(self):
-        """Whether this is the softmax of scaled products and no more."""
+        """Whether this is the softmax of scaled products and no more.
+
+        A flavour whose options decide asks them.
+        """
+        return self._weighs_like(ScoredAttention)
+
+    def _weighs_like(self, cls):
+        """Whether the methods that make weights are those of a class."""
         methods = ("scores", "weigh", "compute_weights")
         return all(
-            getattr(type(self), name) is getattr(ScoredAttention, name)
-            for name in methods
+            getattr(type(self), name) is getattr(cls, name) for name in methods
         )
 
     def _choose_block_size(self, query, key):

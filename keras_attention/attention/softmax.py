@@ -24,10 +24,27 @@ def scores(query, key, visible, position):
         `(batch, heads, query_length, key_length)` in float32, or float64 for
         such inputs.
     """
+    products = scaled_products(query, key, position)
+    return add_bias(products, query, key, visible, position)
+
+
+def scaled_products(query, key, position):
+    """Computes scaled products of queries and keys, without any bias.
+
+    Args: as of `scores`.
+
+    Returns:
+        `(batch, heads, query_length, key_length)` in float32, or float64 for
+        such inputs.
+    """
     scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
     # Where keys are kept by heads, the compiler finds that the swap cancels.
     products = query_key_products(swap_heads(scaled), swap_heads(key))
-    products = ops.cast(products, at_least_float32(products.dtype))
+    return ops.cast(products, at_least_float32(products.dtype))
+
+
+def add_bias(products, query, key, visible, position):
+    """Adds the position's bias to what `scaled_products` gave."""
     bias = position.bias(
         query,
         key,

@@ -45,6 +45,13 @@ class EveryHook(PositionalEncoding):
         return 0.7 / head_dim
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Biased(EveryHook):
+    """Turns, biases and scales, but adds nothing to the output."""
+
+    values = PositionalEncoding.values
+
+
 def _distance(query_positions, key_positions):
     return query_positions[..., :, None] - key_positions[..., None, :]
 
