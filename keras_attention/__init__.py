@@ -7,6 +7,7 @@ from keras_attention.attention import (
     ContentAttention,
     LuongAttention,
     MultiHeadAttention,
+    PointerAttention,
 )
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
