@@ -89,6 +89,19 @@ _CLASSES = {
     "multi_head": MultiHeadAttention,
     "sigmoid": SigmoidAttention,
     "talking_heads": TalkingHeadsAttention,
+from keras_attention.attention.additive import AdditiveAttention
+from keras_attention.attention.base import Attention
+from keras_attention.attention.content import ContentAttention
+from keras_attention.attention.luong import LuongAttention
+from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.pointer import PointerAttention
+
+_CLASSES = {
+    "additive": AdditiveAttention,
+    "content": ContentAttention,
+    "luong": LuongAttention,
+    "multi_head": MultiHeadAttention,
+    "pointer": PointerAttention,
 }
 
 
@@ -118,10 +131,11 @@ def get(name_config_or_layer, **defaults):
             f"Received: {type(layer).__name__}"
         )
     wanted = defaults.get("num_heads")
-    if wanted is not None and getattr(layer, "num_heads", wanted) != wanted:
+    received = layer.get_config().get("num_heads", wanted)
+    if wanted is not None and received != wanted:
         raise ValueError(
             f"The {type(layer).__name__} given as attention has num_heads="
-            f"{layer.num_heads}, the model num_heads={wanted}."
+            f"{received}, the model num_heads={wanted}."
         )
     return layer
 

@@ -44,7 +44,15 @@ def scaled_products(query, key, position):
 
 
 def add_bias(products, query, key, visible, position):
-    """Adds the position's bias to what `scaled_products` gave."""
+    """Adds the position's bias to what was compared, in enough precision.
+
+    Args: as of `scores`, and
+        products: `(batch, heads, query_length, key_length)`.
+
+    Returns:
+        What `scores` returns.
+    """
+    products = ops.cast(products, at_least_float32(products.dtype))
     bias = position.bias(
         query,
         key,

@@ -154,6 +154,7 @@ class TransformerBlock(KeepsCache, keras.layers.Layer):
                 None if held else memory,
                 memory=memory if held else None,
                 padding_mask=memory_padding_mask,
+                start=start,
                 training=training,
             )
 

@@ -30,6 +30,7 @@ class Case(NamedTuple):
             of the sequence, padding included.
         causal_is_masked: whether the causal form is the other one with the
             future masked.
+        same_widths: whether a source has to be as wide as the query.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Case(NamedTuple):
     weights_make_output: bool = True
     depends_on_length: bool = False
     causal_is_masked: bool = True
+    same_widths: bool = False
 
     def make(self, **options):
         """A new, unbuilt layer."""

@@ -3,6 +3,7 @@
 from tests.contract.families import (
     blocks,
     linear,
+    older,
     recurrent,
     reduced,
     scored,
@@ -13,6 +14,7 @@ from tests.contract.families import (
 CASES = {
     **blocks.CASES,
     **linear.CASES,
+    **older.CASES,
     **recurrent.CASES,
     **reduced.CASES,
     **scored.CASES,

@@ -19,7 +19,11 @@ CASES = {
     ),
     # A padded query's row may hold no key where its column holds one.
     "axial": Case(
-        "axial", {}, growth=1.5, depends_on_length=True, weights_sum_to_one=False
+        "axial",
+        {},
+        growth=1.5,
+        depends_on_length=True,
+        weights_sum_to_one=False,
     ),
     "axial_rows": Case(
         "axial",
