@@ -1,7 +1,11 @@
 """Attention layers, positional encodings and the models they make."""
 
 from keras_attention import attention, masks, positions
-from keras_attention.attention import Attention, MultiHeadAttention
+from keras_attention.attention import (
+    AdditiveAttention,
+    Attention,
+    MultiHeadAttention,
+)
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
 from keras_attention.layers.feed_forward import FeedForward

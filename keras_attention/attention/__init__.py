@@ -3,10 +3,12 @@
 import inspect
 
 from keras_attention import registry
+from keras_attention.attention.additive import AdditiveAttention
 from keras_attention.attention.base import Attention
 from keras_attention.attention.multi_head import MultiHeadAttention
 
 _CLASSES = {
+    "additive": AdditiveAttention,
     "multi_head": MultiHeadAttention,
 }
 

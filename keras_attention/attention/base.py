@@ -134,10 +134,14 @@ class Attention(registry.Template, keras.layers.Layer):
             "attention_output", "bthd,hdm->btm", (None, dim), "m"
         )
         split_shape = (*query_shape[:-1], heads, self.head_dim)
-        self.query_dense.build(query_shape)
-        self.key_dense.build(key_shape)
-        self.value_dense.build(value_shape)
-        self.output_dense.build(split_shape)
+        for dense, shape in (
+            (self.query_dense, query_shape),
+            (self.key_dense, key_shape),
+            (self.value_dense, value_shape),
+            (self.output_dense, split_shape),
+        ):
+            if dense is not None:  # a flavour may leave out some
+                dense.build(shape)
         if not self.position.built:
             self.position.build(split_shape)
 

@@ -27,6 +27,18 @@ def scores(query, key, visible, position):
     scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
     # Where keys are kept by heads, the compiler finds that the swap cancels.
     products = query_key_products(swap_heads(scaled), swap_heads(key))
+    return add_bias(products, query, key, visible, position)
+
+
+def add_bias(products, query, key, visible, position):
+    """Adds the position's bias to what was compared, in enough precision.
+
+    Args: as of `scores`, and
+        products: `(batch, heads, query_length, key_length)`.
+
+    Returns:
+        What `scores` returns.
+    """
     products = ops.cast(products, at_least_float32(products.dtype))
     bias = position.bias(
         query,

@@ -151,6 +151,7 @@ class TransformerBlock(keras.layers.Layer):
                 None if held else memory,
                 memory=memory if held else None,
                 padding_mask=memory_padding_mask,
+                start=start,
                 training=training,
             )
 
