@@ -129,21 +129,25 @@ class AttentionRecurrence(keras.layers.Layer):
             memory_dim: integer, width of the memory; `hidden_dim` by default.
         """
         dim, hidden_dim = input_shape[-1], self.hidden_dim
-        attends = self.attention is not None
-        before = self.attention_order == "before"
+        before, context_dim = self.attention_order == "before", 0
+        if self.attention is not None:
+            query_shape = (None, None, hidden_dim)
+            memory_shape = (None, None, memory_dim or hidden_dim)
+            self.attention.build(query_shape, memory_shape)
+            # Some flavours give contexts as wide as the memory.
+            context = self.attention.compute_output_spec(
+                keras.KerasTensor((1, 2, hidden_dim), self.compute_dtype),
+                keras.KerasTensor((1, 3, memory_shape[-1]), self.compute_dtype),
+            )
+            context_dim = context.shape[-1]
         cell_dim = dim + self.input_feeding * self.output_dim
-        cell_dim += before * hidden_dim
+        cell_dim += before * context_dim
         for cell in self.cells:
             cell.build((None, cell_dim))
             cell_dim = hidden_dim
-        if attends:
-            self.attention.build(
-                (None, None, hidden_dim),
-                (None, None, memory_dim or hidden_dim),
-            )
         if self.output_dense is not None:
-            output_dim = hidden_dim + attends * hidden_dim + before * dim
-            self.output_dense.build((None, None, output_dim))
+            joined_dim = hidden_dim + context_dim + before * dim
+            self.output_dense.build((None, None, joined_dim))
 
     def call(
         self,
@@ -188,7 +192,7 @@ class AttentionRecurrence(keras.layers.Layer):
             if self.output_dense is not None:
                 outputs = self.output_dense(outputs)
         elif self.attention_order == "before":
-            hidden, context = ops.split(outputs, 2, axis=-1)
+            hidden, context = ops.split(outputs, [self.hidden_dim], axis=-1)
             outputs = self._output(x, hidden, context)
         else:
             context = self._attend(outputs, memory, start, training)
