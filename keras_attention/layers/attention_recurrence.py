@@ -3,12 +3,10 @@
 import keras
 from keras import ops
 
-from keras_attention import attention as attention_layers
 from keras_attention.layers import recurrence
-from keras_attention.layers.dropout import make_dropout
+from keras_attention.layers.dropout import dropout_mask, make_dropout
+from keras_attention.layers.held_draws import HeldDraws
 from keras_attention.registry import PACKAGE, describe
-
-ORDERS = ("before", "after")
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -86,7 +84,7 @@ class AttentionRecurrence(keras.layers.Layer):
             hidden_dim=hidden_dim,
             output_dim=output_dim,
         )
-        _check_order(attention, attention_order, input_feeding)
+        recurrence.check_order(attention, attention_order, input_feeding)
         self.num_layers = num_layers
         self.hidden_dim = hidden_dim
         self.output_dim = output_dim
@@ -98,7 +96,7 @@ class AttentionRecurrence(keras.layers.Layer):
         policy = {"dtype": self.dtype_policy}
         self.attention = None
         if attention is not None:
-            self.attention = _cross_attention(attention, **policy)
+            self.attention = recurrence.make_attention(attention, **policy)
         self.cells = [
             recurrence.make_cell(
                 cell, hidden_dim, name=f"cell_{index}", **policy
@@ -159,18 +157,17 @@ class AttentionRecurrence(keras.layers.Layer):
         training=None,
     ):
         batch_size, length = ops.shape(x)[:2]
-        draws = recurrence.HeldDraws(self.attention, length, training)
+        before = self.attention_order == "before"
+        in_loop = self.attention if before or self.input_feeding else None
+        draws = HeldDraws(in_loop, length, training)
+        shape = (batch_size, length, self.hidden_dim)
         masks = [None] + [
-            _dropout_mask(dropout, (batch_size, length, self.hidden_dim))
-            if training and self.dropout
-            else None
-            for dropout in self.dropouts
+            dropout_mask(dropout, shape, training) for dropout in self.dropouts
         ]
 
         def attend(query, index):
-            return self._attend(
-                query[:, None], memory, start + index, training
-            )[:, 0]
+            place = start + index
+            return self._attend(query[:, None], memory, place, training)[:, 0]
 
         def step(x, state, index):
             keep = None
@@ -191,7 +188,7 @@ class AttentionRecurrence(keras.layers.Layer):
         if self.attention is None:
             if self.output_dense is not None:
                 outputs = self.output_dense(outputs)
-        elif self.attention_order == "before":
+        elif before:
             hidden, context = ops.split(outputs, [self.hidden_dim], axis=-1)
             outputs = self._output(x, hidden, context)
         else:
@@ -300,47 +297,5 @@ class AttentionRecurrence(keras.layers.Layer):
         }
 
 
-def _check_order(attention, attention_order, input_feeding):
-    if attention_order not in ORDERS:
-        raise ValueError(
-            'attention_order must be "before" or "after". Received: '
-            f"{attention_order!r}"
-        )
-    if attention is not None:
-        return
-    if input_feeding:
-        raise ValueError(
-            "input_feeding=True feeds what attention found, and attention is "
-            'None. Give one, for example attention="multi_head".'
-        )
-    if attention_order == "before":
-        raise ValueError(
-            'attention_order="before" needs attention. Received: None'
-        )
-
-
-def _cross_attention(attention, **policy):
-    num_heads = None
-    if isinstance(attention, str):
-        num_heads = 1
-    elif isinstance(attention, dict):
-        num_heads = attention.get("config", {}).get("num_heads") or 1
-    layer = attention_layers.get(
-        attention, num_heads=num_heads, name="attention", **policy
-    )
-    if layer.kind != "mixer" or not layer.supports_cross_attention:
-        raise ValueError(
-            "The attention of a recurrent decoder must be a mixer that "
-            'supports cross-attention, for example "multi_head". Received: '
-            f"{type(layer).__name__}"
-        )
-    return layer
-
-
 def _choose(keep, new, old):
     return new if keep is None else ops.where(keep, new, old)
-
-
-def _dropout_mask(dropout, shape):
-    ones = ops.ones(shape, dropout.compute_dtype)
-    return dropout(ones, training=True)

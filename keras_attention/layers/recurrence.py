@@ -1,4 +1,4 @@
-"""Recurrent cells by name, and the loop over time."""
+"""Parts of recurrent layers: cells, attention, the loop over time."""
 
 import keras
 from keras import ops, tree
@@ -7,6 +7,9 @@ from keras import ops, tree
 # `ops.scan` cannot be, and `keras.layers.RNN` makes floats of every state.
 from keras.src.backend import rnn as run_over_time
 
+from keras_attention import attention as attention_layers
+
+_ORDERS = ("before", "after")
 _CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 _STATES = {"gru": ("hidden",), "lstm": ("hidden", "cell")}
 
@@ -80,62 +83,51 @@ def repeat_over_time(step, x, state):
     return outputs, tree.pack_sequence_as(state, list(states)[1:])
 
 
-class HeldDraws:
-    """Lets a layer draw random numbers inside a loop.
+def check_order(attention, attention_order, input_feeding):
+    """Raises ValueError for options of attention that do not fit."""
+    if attention_order not in _ORDERS:
+        raise ValueError(
+            'attention_order must be "before" or "after". Received: '
+            f"{attention_order!r}"
+        )
+    if attention is not None:
+        return
+    if input_feeding:
+        raise ValueError(
+            "input_feeding=True feeds what attention found, and attention is "
+            'None. Give one, for example attention="multi_head".'
+        )
+    if attention_order == "before":
+        raise ValueError(
+            'attention_order="before" needs attention. Received: None'
+        )
 
-    A seed that moves on inside a loop would leak out of it on JAX. So every
-    place of the sequence gets seeds of its own, drawn before the loop from
-    those of the layer, and the layer is used with copies of its variables.
+
+def make_attention(attention, **policy):
+    """Makes the attention between a decoder's state and a memory.
 
     Args:
-        layer: a built layer, or None.
-        length: integer, the places of the sequence.
-        training: whether the layer will be used in training; otherwise it
-            draws nothing.
+        attention: name (which gets one head), configuration or template.
+        **policy: the `dtype`.
+
+    Returns:
+        An unbuilt `Attention`.
+
+    Raises:
+        ValueError: if it does not attend across two sequences.
     """
-
-    def __init__(self, layer, length, training):
-        self._seeds = []
-        if layer is None or not training:
-            return
-        generators = {
-            id(part): part
-            for sublayer in layer._flatten_layers()
-            for part in vars(sublayer).values()
-            if isinstance(part, keras.random.SeedGenerator)
-        }
-        self._seeds = [
-            (generator.state, _draw_seeds(generator, length))
-            for generator in generators.values()
-        ]
-        if self._seeds:
-            states = {id(state) for state, _ in self._seeds}
-            self._others = [
-                (variable, variable.value)
-                for variable in layer.variables
-                if id(variable) not in states
-            ]
-
-    def at(self, index, function):
-        """Calls a function that uses the layer, with the draws of a place.
-
-        Args:
-            index: integer, the place.
-            function: function without arguments.
-
-        Returns:
-            What the function returned.
-        """
-        if not self._seeds:
-            return function()
-        seeds = [
-            (state, ops.take(drawn, index, axis=0))
-            for state, drawn in self._seeds
-        ]
-        with keras.StatelessScope(state_mapping=[*self._others, *seeds]):
-            return function()
-
-
-def _draw_seeds(generator, length):
-    seeds = keras.random.randint((length, 2), 0, 2**31 - 1, seed=generator)
-    return ops.cast(seeds, generator.state.dtype)
+    num_heads = None
+    if isinstance(attention, str):
+        num_heads = 1
+    elif isinstance(attention, dict):
+        num_heads = attention.get("config", {}).get("num_heads") or 1
+    layer = attention_layers.get(
+        attention, num_heads=num_heads, name="attention", **policy
+    )
+    if layer.kind != "mixer" or not layer.supports_cross_attention:
+        raise ValueError(
+            "The attention of a recurrent decoder must be a mixer that "
+            'supports cross-attention, for example "multi_head". Received: '
+            f"{type(layer).__name__}"
+        )
+    return layer

@@ -13,10 +13,19 @@ from keras_attention.registry import PACKAGE, describe
 class RecurrentEncoderDecoder(EncoderDecoder):
     """The attentional recurrent translation model, with any attention.
 
-    Bahdanau's model is `attention="additive"`, `attention_order="before"`
-    with GRU cells; Luong's is `attention="luong"`, `input_feeding=True`,
-    `cell="lstm"`, `bidirectional=False`. Every flavour that attends across
-    two sequences serves as well.
+    Every flavour that attends across two sequences serves. Bahdanau's and
+    Luong's models, which project neither values nor output, are
+
+    ```python
+    RecurrentEncoderDecoder(
+        30_000, 1, 1000, embedding_dim=620, attention_order="before",
+        attention=AdditiveAttention(1, use_projections=False),
+    )
+    RecurrentEncoderDecoder(
+        50_000, 4, 1000, cell="lstm", bidirectional=False, input_feeding=True,
+        attention=LuongAttention(1, use_projections=False),
+    )
+    ```
 
     The decoder's first state is `tanh(W s)` of the last state `s` of the
     backward direction (Bahdanau), layer by layer; without `bidirectional` it

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_attention import (
     EncoderDecoder,
+    LuongAttention,
     RecurrentDecoder,
     RecurrentEncoder,
     RecurrentEncoderDecoder,
@@ -170,6 +171,35 @@ def test_a_graph_that_knows_neither_batch_nor_length(rng, model):
         inputs = small.pairs(rng, batch_size=batch_size, ragged=False)
         tensors = [tf.constant(x, "int32") for x in inputs.values()]
         near(decode(*tensors), to_numpy(model(inputs))[:, -1])
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_local_window_moves_with_the_steps(rng, order):
+    attention = LuongAttention(1, local="monotonic", window_size=1)
+    model = small_recurrent.model(
+        rng, "none", attention=attention, attention_order=order
+    )
+    inputs = small.pairs(rng, ragged=False)
+    near(feed(model, inputs, [0, 1, 3, 4, LENGTH]), model(inputs))
+    recurrence = model.decoder.recurrence
+    memory = np.eye(12, dtype="float32")[None, :9]
+    held = recurrence.init_memory(ops.convert_to_tensor(memory))
+    for start in (0, 4):
+        x = ops.ones((1, 3, 5))
+        state = recurrence.init_state(1)
+        expected, _ = recurrence(x, state, memory=held, start=start)
+        far = memory.copy()
+        far[:, start + 4 :] = 5.0
+        far[:, : max(start - 1, 0)] = 5.0
+        other = recurrence.init_memory(ops.convert_to_tensor(far))
+        found, _ = recurrence(x, state, memory=other, start=start)
+        near(found, expected)
+        near_by = memory.copy()
+        near_by[:, start + 3] = 5.0
+        other = recurrence.init_memory(ops.convert_to_tensor(near_by))
+        found, _ = recurrence(x, state, memory=other, start=start)
+        difference = np.abs(to_numpy(found) - to_numpy(expected))[0].max(-1)
+        assert (difference > 1e-6).tolist() == [False, False, True]
 
 
 def test_what_is_made_of_parts_is_the_same(rng):

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from keras_attention import MultiHeadAttention, RecurrentEncoderDecoder
+from keras_attention.layers.held_draws import HeldDraws
 from tests.models import small, small_recurrent
 from tests.models.test_fit import Lengths
 from tests.tools import BACKEND, gradients, in_graph, near, run_python, to_numpy
@@ -120,8 +121,6 @@ def test_dropout_differs_between_places_and_calls(rng, variant):
         if model.encoder.bidirectional
         else ops.convert_to_tensor(rng.normal(size=(1, 4, 6)), "float32")
     )
-    from keras_attention.layers.recurrence import HeldDraws
-
     draws = HeldDraws(recurrence.attention, 30, True)
     contexts = [
         to_numpy(

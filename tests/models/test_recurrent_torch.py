@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_attention import AdditiveAttention
+from keras_attention import AdditiveAttention, LuongAttention
 from tests.models import small, small_recurrent
 from tests.tools import near, to_numpy
 
@@ -133,7 +133,7 @@ def decode(model, source, target):
 
 
 ADDITIVE = AdditiveAttention(1, 7, use_projections=False)
-GENERAL = AdditiveAttention(1, 7, use_projections=False)
+GENERAL = LuongAttention(1, use_projections=False)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
