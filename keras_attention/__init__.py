@@ -4,6 +4,8 @@ from keras_attention import attention, masks, positions
 from keras_attention.attention import (
     AdditiveAttention,
     Attention,
+    ContentAttention,
+    LuongAttention,
     MultiHeadAttention,
 )
 from keras_attention.layers.block import TransformerBlock

@@ -5,10 +5,14 @@ import inspect
 from keras_attention import registry
 from keras_attention.attention.additive import AdditiveAttention
 from keras_attention.attention.base import Attention
+from keras_attention.attention.content import ContentAttention
+from keras_attention.attention.luong import LuongAttention
 from keras_attention.attention.multi_head import MultiHeadAttention
 
 _CLASSES = {
     "additive": AdditiveAttention,
+    "content": ContentAttention,
+    "luong": LuongAttention,
     "multi_head": MultiHeadAttention,
 }
 

@@ -24,6 +24,7 @@ class Case(NamedTuple):
             anything sum to one.
         weights_make_output: whether the values that `project_source` gives,
             mixed by the weights, are what is projected.
+        same_widths: whether a source has to be as wide as the query.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Case(NamedTuple):
     sees_all: bool = True
     weights_sum_to_one: bool = True
     weights_make_output: bool = True
+    same_widths: bool = False
 
     def make(self, **options):
         """A new, unbuilt layer."""

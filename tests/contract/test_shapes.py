@@ -25,7 +25,7 @@ def test_cross_attention_has_the_length_of_the_query(case, x, source):
 
 def test_source_may_have_other_widths(case, x, rng):
     layer = case.make()
-    if layer.supports_cross_attention:
+    if layer.supports_cross_attention and not case.same_widths:
         value = rng.normal(size=(BATCH, KEY_LENGTH, 11)).astype("float32")
         key = rng.normal(size=(BATCH, KEY_LENGTH, 13)).astype("float32")
         output = layer(x, value, key)
