@@ -240,9 +240,8 @@ class AttentionRecurrence(keras.layers.Layer):
         return output, {**new, "output": output}
 
     def _attend(self, query, memory, start, training):
-        return self.attention(
-            query, memory=memory, start=start, training=training
-        )
+        options = {"memory": memory, "start": start, "training": training}
+        return self.attention(query, **options)
 
     def _output(self, x, hidden, context):
         if self.attention_order == "after":
