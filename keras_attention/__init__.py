@@ -43,6 +43,9 @@ from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.models.decoder import TransformerDecoder
 from keras_attention.models.encoder import TransformerEncoder
 from keras_attention.models.encoder_decoder import EncoderDecoder
+from keras_attention.models.recurrent import RecurrentEncoderDecoder
+from keras_attention.models.recurrent_decoder import RecurrentDecoder
+from keras_attention.models.recurrent_encoder import RecurrentEncoder
 from keras_attention.positions import (
     LearnedEncoding,
     PositionalEncoding,

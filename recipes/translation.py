@@ -1,4 +1,4 @@
-"""Trains, evaluates, runs and exports a Transformer that translates.
+"""Trains, evaluates, runs and exports a model that translates.
 
 python recipes/translation.py train
 python recipes/translation.py evaluate
@@ -35,13 +35,9 @@ from runs import (
     read_config,
     start_run,
 )
+from translators import check_model_options, make_model
 
-from keras_attention import (
-    EncoderDecoder,
-    TransformerDecoder,
-    TransformerEncoder,
-    training,
-)
+from keras_attention import training
 from keras_attention.data import (
     SentencePieceTokenizer,
     TokenBatches,
@@ -72,21 +68,30 @@ class Train:
     subwords: Literal["unigram", "bpe"] = "bpe"
     max_length: int = 128
     """Longest sentence in tokens; longer ones are cut and counted."""
+    model: Literal["transformer", "recurrent"] = "transformer"
     num_layers: int = 2
-    """Blocks of the encoder, and of the decoder."""
+    """Blocks or recurrent layers of the encoder, and of the decoder."""
     hidden_dim: int = 128
     num_heads: int = 4
-    intermediate_dim: int = 512
     attention: str = "multi_head"
+    """Of a Transformer within each side; of a recurrent model between both."""
+    attention_dropout: float = 0.0
+    """Of attention weights."""
+    cell: Literal["gru", "lstm"] = "gru"
+    """Of a recurrent model, as are the next two."""
+    attention_order: Literal["before", "after"] = "after"
+    """Whether attention comes before the cells or after them."""
+    input_feeding: bool = False
+    """Whether the cells see what attention found in the step before."""
+    intermediate_dim: int = 512
+    """Of a Transformer, as are the next four."""
     position: str = "sinusoidal"
     feed_forward: str = "relu"
     norm_first: bool = True
-    dropout: float = 0.1
-    """Of embeddings and of what each part adds."""
-    attention_dropout: float = 0.0
-    """Of attention weights."""
     feed_forward_dropout: float = 0.0
     """Inside the feed-forward parts."""
+    dropout: float = 0.1
+    """Of embeddings, between layers, and of what each part adds."""
     epochs: int = 8
     steps: int = 0
     """Optimizer steps after which to stop instead; 0 goes by epochs."""
@@ -266,39 +271,13 @@ def make_batches(config, tokenizers, sources, targets, is_training):
 
 def make_task(config, tokenizers, batches):
     """Builds the model and the task around it."""
-    attention = {
-        "class_name": config.attention,
-        "config": {"dropout": config.attention_dropout},
-    }
-    arguments = {
-        "num_layers": config.num_layers,
-        "hidden_dim": config.hidden_dim,
-        "num_heads": config.num_heads,
-        "intermediate_dim": config.intermediate_dim,
-        "attention": attention,
-        "position": config.position,
-        "feed_forward": {
-            "class_name": "feed_forward",
-            "config": {
-                "activation": config.feed_forward,
-                "dropout": config.feed_forward_dropout,
-            },
-        },
-        "norm_first": config.norm_first,
-        "dropout": config.dropout,
-    }
-    encoder = TransformerEncoder(tokenizers[0].vocabulary_size, **arguments)
-    if config.joint_vocabulary:
-        arguments["embedding"] = encoder.embedding
-    decoder = TransformerDecoder(
-        tokenizers[1].vocabulary_size,
-        cross_attention={**attention, "class_name": "multi_head"},
-        **arguments,
+    model = make_model(
+        config, *(tokenizer.vocabulary_size for tokenizer in tokenizers)
     )
     # Room for outputs half as long again as the longest that was seen.
     longest = max(target_length for _, _, target_length in batches.shapes)
     return TextToText(
-        EncoderDecoder(encoder, decoder),
+        model,
         *tokenizers,
         max_source_length=config.max_length,
         max_length=min(config.max_length, longest * 3 // 2) + 1,
@@ -329,6 +308,7 @@ def bleu(translations, targets):
 
 def check_options(config):
     """Refuses options out of their ranges before anything is written."""
+    check_model_options(config)
     check_numbers(
         config,
         *("vocabulary_size", "num_layers", "hidden_dim", "num_heads"),

@@ -3,6 +3,7 @@
 import random
 
 import keras
+from keras import ops
 
 
 def make_dropout(rate, seed=None, dtype=None):
@@ -23,3 +24,19 @@ def make_dropout(rate, seed=None, dtype=None):
     if seed is None:
         seed = random.randint(1, 10**9)
     return keras.layers.Dropout(rate, seed=seed, dtype=dtype)
+
+
+def dropout_mask(dropout, shape, training):
+    """Draws what Dropout multiplies by, for a loop that cannot draw itself.
+
+    Args:
+        dropout: a `keras.layers.Dropout`.
+        shape: of the mask.
+        training: whether to apply dropout.
+
+    Returns:
+        A tensor of `shape`, or None where nothing is dropped.
+    """
+    if not (training and dropout.rate):
+        return None
+    return dropout(ops.ones(shape, dropout.compute_dtype), training=True)

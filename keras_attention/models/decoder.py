@@ -164,6 +164,26 @@ class TransformerDecoder(KeepsCache, Transformer):
         hidden, cache = self(token_ids, memory=memory, cache=cache, start=start)
         return self.logits(hidden[:, -1]), cache
 
+    def check_encoder(self, encoder):
+        """Raises ValueError for an encoder that this decoder cannot read."""
+        if any(block.cross_attention is None for block in self.blocks):
+            raise ValueError(
+                "The decoder of an EncoderDecoder needs cross_attention, for "
+                'example cross_attention="multi_head".'
+            )
+        if hasattr(encoder, "recurrent_layers"):
+            raise ValueError(
+                "A TransformerDecoder needs a TransformerEncoder. Received: "
+                f"{type(encoder).__name__}"
+            )
+        memory_dim = self.memory_dim or self.hidden_dim
+        if memory_dim != encoder.hidden_dim:
+            raise ValueError(
+                "The decoder expects a memory of memory_dim="
+                f"{memory_dim}; the encoder gives hidden_dim="
+                f"{encoder.hidden_dim}. Pass memory_dim to the decoder."
+            )
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -15,9 +15,10 @@ class EncoderDecoder(Preset, keras.Model):
     encoder's: `TransformerDecoder(..., embedding=encoder.embedding)`.
 
     Args:
-        encoder: a `TransformerEncoder`, or its configuration.
-        decoder: a `TransformerDecoder` with `cross_attention`, or its
+        encoder: a `TransformerEncoder` or `RecurrentEncoder`, or its
             configuration.
+        decoder: a `TransformerDecoder` with `cross_attention`, or a
+            `RecurrentDecoder`, or its configuration.
         share_embeddings: whether both use one embedding. By default read off
             the two; True with configurations builds them so.
 
@@ -75,18 +76,7 @@ class EncoderDecoder(Preset, keras.Model):
             raise ValueError(
                 "share_embeddings=False, but the two models use one embedding."
             )
-        if any(block.cross_attention is None for block in decoder.blocks):
-            raise ValueError(
-                "The decoder of an EncoderDecoder needs cross_attention, for "
-                'example cross_attention="multi_head".'
-            )
-        memory_dim = decoder.memory_dim or decoder.hidden_dim
-        if memory_dim != encoder.hidden_dim:
-            raise ValueError(
-                "The decoder expects a memory of memory_dim="
-                f"{memory_dim}; the encoder gives hidden_dim="
-                f"{encoder.hidden_dim}. Pass memory_dim to the decoder."
-            )
+        decoder.check_encoder(encoder)
         self.encoder = encoder
         self.decoder = decoder
         self.share_embeddings = shared
@@ -145,7 +135,7 @@ class EncoderDecoder(Preset, keras.Model):
             padding_mask: boolean `(batch, source_length)`.
 
         Returns:
-            A dictionary whose leaves are `(batch, ...)`.
+            Nested dictionaries whose leaves are `(batch, ...)`.
         """
         if padding_mask is None:
             padding_mask = self.encoder.padding_mask(source_ids)

@@ -35,11 +35,12 @@ def check_settings(model, settings):
         ("max_source_length", model.encoder),
         ("max_length", model.decoder),
     ):
-        limit = part.position.max_length
+        position = getattr(part, "position", None)
+        limit = getattr(position, "max_length", None)
         if limit is not None and settings[name] > limit:
             raise ValueError(
                 f"{name} must be at most {limit}, the positions that the "
-                f"{type(part.position).__name__} of the {part.name} has. "
+                f"{type(position).__name__} of the {part.name} has. "
                 f"Received: {name}={settings[name]}"
             )
 

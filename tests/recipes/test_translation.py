@@ -46,6 +46,15 @@ def text(tmp_path_factory):
     return folder
 
 
+RECURRENT = {
+    **{name: TINY[name] for name in TINY if name != "intermediate-dim"},
+    "model": "recurrent",
+    "attention": "additive",
+    "attention-order": "before",
+    "attention-dropout": 0.1,
+}
+
+
 @pytest.fixture(scope="module")
 def trained(text, tmp_path_factory):
     """A finished run."""
@@ -66,8 +75,8 @@ def command(*arguments, stdin=None):
     )
 
 
-def options(text, run, **changes):
-    given = {"dataset": f"files:{text}", "run": run, **TINY, **changes}
+def options(text, run, tiny=TINY, **changes):
+    given = {"dataset": f"files:{text}", "run": run, **tiny, **changes}
     return [x for name, value in given.items() for x in (f"--{name}", value)]
 
 
@@ -128,6 +137,20 @@ def test_a_finished_run_translates_evaluates_and_exports(trained, tmp_path):
     exported = command("export", "--run", run, "--folder", tmp_path / "served")
     assert exported.returncode == 0, exported.stderr
     assert (tmp_path / "served" / "saved_model.pb").is_file()
+
+
+def test_a_recurrent_model_trains_goes_on_and_exports(text, tmp_path):
+    for epochs in (1, 2):
+        result = train(text, tmp_path / "run", tiny=RECURRENT, epochs=epochs)
+        assert result.returncode == 0, result.stderr
+    with open(tmp_path / "run" / "metrics.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+    scores = command("evaluate", "--run", tmp_path / "run")
+    assert scores.returncode == 0, scores.stderr
+    assert "exact match" in scores.stdout
+    exported = command("export", "--run", tmp_path / "run")
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "run/saved_model/saved_model.pb").is_file()
 
 
 def test_a_finished_run_is_left_as_it_is_when_run_again(trained, text):
@@ -230,6 +253,23 @@ def test_bad_input_is_one_message_and_leaves_no_run(
     assert message in error and "Traceback" not in error, error
     assert error.count("error:") == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [
+        ({"model": "recurrent"}, "intermediate-dim"),
+        ({"cell": "lstm"}, "cell"),
+    ],
+)
+def test_an_option_of_another_model_is_refused(
+    text, tmp_path, recipe, capsys, given, flag
+):
+    code, error = recipe(
+        capsys, "train", *options(text, tmp_path / "run", **given)
+    )
+    assert code == 2 and f"--{flag} is an option of --model" in error
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_flag_is_refused(text, tmp_path, recipe, capsys):

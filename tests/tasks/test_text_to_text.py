@@ -103,6 +103,18 @@ def test_scores_are_log_probabilities_over_the_length(task):
     check_against_whole_passes(task, tiny.sentences(5, seed=3))
 
 
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_a_recurrent_model_answers_as_its_whole_passes(num_beams, tmp_path):
+    task = tiny.task(make=tiny.recurrent_model, num_beams=num_beams)
+    texts = tiny.sentences(5, seed=3)
+    assert len(set(task(texts))) > 2
+    check_against_whole_passes(task, texts, is_greedy=num_beams == 1)
+    together = task.generate(texts)
+    check_same(task.generate(texts[:1]), [part[:1] for part in together])
+    task.save(tmp_path / "task")
+    check_same(TextToText.load(tmp_path / "task").generate(texts), together)
+
+
 def test_beams_find_better_than_greedy(task, single):
     texts = tiny.sentences(23, seed=6)
     gain = task.generate(texts)[1] - single.generate(texts)[1]

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention import (
     EncoderDecoder,
+    RecurrentEncoderDecoder,
     TransformerDecoder,
     TransformerEncoder,
 )
@@ -65,20 +66,31 @@ def model(vocabulary_size=43, target_size=None, seed=3, **arguments):
         tie_embeddings=False,
         **arguments,
     )
-    made = EncoderDecoder(encoder, decoder)
+    return _vary(EncoderDecoder(encoder, decoder), seed)
+
+
+def recurrent_model(vocabulary_size=43, seed=3, **arguments):
+    """The same of recurrent layers."""
+    made = RecurrentEncoderDecoder(
+        vocabulary_size, 2, 22, **{"input_feeding": True, **arguments}
+    )
+    return _vary(made, seed)
+
+
+def _vary(made, seed):
     # Drawn by NumPy: the same on all backends.
     generator = np.random.default_rng(seed)
     for weight in made.weights:
         if len(weight.shape) > 1:
             weight.assign(generator.normal(0, 0.4, weight.shape))
-    logits = decoder.embedding.embedding.reverse_embeddings
+    logits = made.decoder.embedding.embedding.reverse_embeddings
     factors = np.ones(logits.shape[1])
     factors[[PADDING_ID, END_ID]] = 0, 1.5
     logits.assign(logits.value * ops.convert_to_tensor(factors, logits.dtype))
     return made
 
 
-def task(model_arguments=None, pieces=None, **settings):
+def task(model_arguments=None, pieces=None, make=model, **settings):
     pieces = pieces or tokenizer()
     settings = {
         "max_source_length": 37,
@@ -88,5 +100,5 @@ def task(model_arguments=None, pieces=None, **settings):
         **settings,
     }
     return TextToText(
-        model(**(model_arguments or {})), pieces, pieces, **settings
+        make(**(model_arguments or {})), pieces, pieces, **settings
     )

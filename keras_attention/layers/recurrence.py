@@ -1,0 +1,133 @@
+"""Parts of recurrent layers: cells, attention, the loop over time."""
+
+import keras
+from keras import ops, tree
+
+# Keras has no public loop over time that XLA can differentiate on TensorFlow:
+# `ops.scan` cannot be, and `keras.layers.RNN` makes floats of every state.
+from keras.src.backend import rnn as run_over_time
+
+from keras_attention import attention as attention_layers
+
+_ORDERS = ("before", "after")
+_CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
+_STATES = {"gru": ("hidden",), "lstm": ("hidden", "cell")}
+
+
+def make_cell(cell, hidden_dim, **kwargs):
+    """Makes a recurrent cell.
+
+    Args:
+        cell: `"gru"` (Cho et al. 2014, in the form of cuDNN and PyTorch: the
+            reset gate acts after the product) or `"lstm"` (Hochreiter,
+            Schmidhuber 1997).
+        hidden_dim: integer, width of the state.
+        **kwargs: `name`, `dtype`.
+
+    Returns:
+        An unbuilt `keras.layers.GRUCell` or `LSTMCell`.
+
+    Raises:
+        ValueError: for another name.
+    """
+    if not isinstance(cell, str) or cell not in _CELLS:
+        raise ValueError(
+            f'cell must be one of "gru" and "lstm". Received: {cell!r}'
+        )
+    return _CELLS[cell](hidden_dim, **kwargs)
+
+
+def state_names(cell):
+    """Names the states of a cell, the one that it shows first."""
+    return _STATES[cell]
+
+
+def check_sizes(dropout, **sizes):
+    """Raises ValueError for sizes that are no positive integers."""
+    for name, number in sizes.items():
+        if type(number) is not int or number < 1:
+            raise ValueError(
+                f"{name} must be a positive integer. Received: {number!r}"
+            )
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+
+
+def repeat_over_time(step, x, state):
+    """Applies a step to one place of a sequence after another.
+
+    Args:
+        step: function `(x, state, index) -> (output, state)`, from
+            `(batch, dim)` to an output `(batch, output_dim)`. `index` counts
+            the places from 0. It may change no shape and no type.
+        x: `(batch, length, dim)`.
+        state: nested dictionary of tensors.
+
+    Returns:
+        `(outputs, state)`: `(batch, length, output_dim)` and the last state.
+    """
+    if x.shape[1] == 1:
+        # One token of a decoding loop, where a loop within costs more than
+        # its contents.
+        output, state = step(x[:, 0], state, 0)
+        return output[:, None], state
+
+    def advance(x, states):
+        index, *states = states
+        before = tree.pack_sequence_as(state, states)
+        output, after = step(x, before, index)
+        return output, [index + 1, *tree.flatten(after)]
+
+    states = [ops.zeros((), "int32"), *tree.flatten(state)]
+    _, outputs, states = run_over_time(advance, x, states)
+    return outputs, tree.pack_sequence_as(state, list(states)[1:])
+
+
+def check_order(attention, attention_order, input_feeding):
+    """Raises ValueError for options of attention that do not fit."""
+    if attention_order not in _ORDERS:
+        raise ValueError(
+            'attention_order must be "before" or "after". Received: '
+            f"{attention_order!r}"
+        )
+    if attention is not None:
+        return
+    if input_feeding:
+        raise ValueError(
+            "input_feeding=True feeds what attention found, and attention is "
+            'None. Give one, for example attention="multi_head".'
+        )
+    if attention_order == "before":
+        raise ValueError(
+            'attention_order="before" needs attention. Received: None'
+        )
+
+
+def make_attention(attention, **policy):
+    """Makes the attention between a decoder's state and a memory.
+
+    Args:
+        attention: name (which gets one head), configuration or template.
+        **policy: the `dtype`.
+
+    Returns:
+        An unbuilt `Attention`.
+
+    Raises:
+        ValueError: if it does not attend across two sequences.
+    """
+    num_heads = None
+    if isinstance(attention, str):
+        num_heads = 1
+    elif isinstance(attention, dict):
+        num_heads = attention.get("config", {}).get("num_heads") or 1
+    layer = attention_layers.get(
+        attention, num_heads=num_heads, name="attention", **policy
+    )
+    if layer.kind != "mixer" or not layer.supports_cross_attention:
+        raise ValueError(
+            "The attention of a recurrent decoder must be a mixer that "
+            'supports cross-attention, for example "multi_head". Received: '
+            f"{type(layer).__name__}"
+        )
+    return layer

@@ -1,0 +1,198 @@
+"""The recurrent encoder."""
+
+import keras
+from keras import ops
+
+from keras_attention.layers import embeddings, recurrence
+from keras_attention.layers.dropout import make_dropout
+from keras_attention.models.presets import Preset
+from keras_attention.models.transformer import unpack
+from keras_attention.registry import PACKAGE, describe_whole
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class RecurrentEncoder(Preset, keras.Model):
+    """Reads a source with recurrent layers, in one direction or in both.
+
+    Padding leaves the state as it is: the direction that reads backwards
+    starts at the last token, however much padding follows.
+
+    Args:
+        vocabulary_size: integer, number of tokens.
+        num_layers: integer, number of layers.
+        hidden_dim: integer, width of each direction.
+        embedding_dim: integer, width of the embedding; `hidden_dim` by
+            default.
+        cell: `"gru"` or `"lstm"`.
+        bidirectional: whether each layer reads the source in both directions;
+            the vectors of a token are then concatenated.
+        dropout: float, for the embeddings and between the layers.
+        embedding: `"tokens"`, a configuration, or a layer with a method
+            `padding_mask(inputs)`, which is used as it is.
+
+    Call arguments:
+        token_ids: integers `(batch, length)`, or a dictionary with
+            `token_ids` and optionally `padding_mask`.
+        padding_mask: boolean `(batch, length)`; by default where the ids are
+            not the padding id, 0.
+        training: whether to apply dropout.
+
+    Returns:
+        A dictionary: `"hidden"`, `(batch, length, output_dim)` with zeros at
+        padding, and `"state"`, the last states: a dictionary of `"layer_0"`
+        and so on, each of `"hidden"` and with LSTM cells `"cell"`, `(batch,
+        hidden_dim)`. Of both directions they are those of the backward one,
+        which has ended at the first token.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Reference:
+        Bahdanau et al. 2014, Neural Machine Translation by Jointly Learning
+        to Align and Translate, https://arxiv.org/abs/1409.0473;
+        Schuster, Paliwal 1997, Bidirectional Recurrent Neural Networks
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        num_layers,
+        hidden_dim,
+        *,
+        embedding_dim=None,
+        cell="gru",
+        bidirectional=True,
+        dropout=0.1,
+        embedding="tokens",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if embedding_dim is None:
+            embedding_dim = hidden_dim
+        recurrence.check_sizes(
+            dropout,
+            num_layers=num_layers,
+            hidden_dim=hidden_dim,
+            embedding_dim=embedding_dim,
+        )
+        self.vocabulary_size = vocabulary_size
+        self.num_layers = num_layers
+        self.hidden_dim = hidden_dim
+        self.embedding_dim = embedding_dim
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        policy = {"dtype": self.dtype_policy}
+        self.embedding = make_embedding(
+            embedding, vocabulary_size, embedding_dim, **policy
+        )
+        self.recurrent_layers = [
+            self._make_layer(index, policy) for index in range(num_layers)
+        ]
+        self.dropouts = [
+            make_dropout(dropout, **policy) for _ in range(num_layers)
+        ]
+        self.build()
+
+    def _make_layer(self, index, policy):
+        cell = recurrence.make_cell(
+            self.cell, self.hidden_dim, name="cell", **policy
+        )
+        layer = keras.layers.RNN(
+            cell,
+            return_sequences=True,
+            return_state=True,
+            # What stands there otherwise differs between backends.
+            zero_output_for_mask=True,
+            name="rnn" if self.bidirectional else f"layer_{index}",
+            **policy,
+        )
+        if not self.bidirectional:
+            return layer
+        return keras.layers.Bidirectional(
+            layer, name=f"layer_{index}", **policy
+        )
+
+    def build(self, input_shape=None):
+        known_shape = getattr(self.embedding, "known_shape", None)
+        if not self.embedding.built and known_shape is not None:
+            self.embedding.build(known_shape)
+        dim = self.embedding_dim
+        for layer in self.recurrent_layers:
+            layer.build((None, None, dim))
+            dim = self.output_dim
+
+    @property
+    def output_dim(self):
+        """Width of the vector of a token."""
+        return self.hidden_dim * (1 + self.bidirectional)
+
+    def call(self, token_ids, padding_mask=None, training=None):
+        token_ids, padding_mask = unpack(
+            token_ids, ("token_ids", None), ("padding_mask", padding_mask)
+        )
+        if padding_mask is None:
+            padding_mask = self.padding_mask(token_ids)
+        if padding_mask is not None:
+            padding_mask = ops.convert_to_tensor(padding_mask, "bool")
+        x = self.embedding(token_ids, training=training)
+        names, state = recurrence.state_names(self.cell), {}
+        for index, layer in enumerate(self.recurrent_layers):
+            x = self.dropouts[index](x, training=training)
+            x, *states = layer(x, mask=padding_mask, training=training)
+            last = states[-len(names) :]
+            state[f"layer_{index}"] = dict(zip(names, last, strict=True))
+        return {"hidden": x, "state": state}
+
+    def padding_mask(self, token_ids):
+        """Marks the positions of `(batch, length)` that hold a token."""
+        return self.embedding.padding_mask(token_ids)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "num_layers": self.num_layers,
+            "hidden_dim": self.hidden_dim,
+            "embedding_dim": self.embedding_dim,
+            "cell": self.cell,
+            "bidirectional": self.bidirectional,
+            "dropout": self.dropout,
+            "embedding": describe_whole(self.embedding),
+        }
+
+
+def make_embedding(embedding, vocabulary_size, embedding_dim, **options):
+    """Makes an embedding, or checks the one that was given.
+
+    Args:
+        embedding: a name, a configuration, or a layer, used as it is.
+        vocabulary_size: integer.
+        embedding_dim: integer.
+        **options: further arguments for what is left open.
+
+    Returns:
+        A layer.
+
+    Raises:
+        ValueError: if its sizes are others.
+    """
+    if not isinstance(embedding, keras.layers.Layer):
+        embedding = embeddings.get(
+            embedding,
+            vocabulary_size=vocabulary_size,
+            hidden_dim=embedding_dim,
+            name="embedding",
+            **options,
+        )
+    for ours, name, expected in (
+        ("vocabulary_size", "vocabulary_size", vocabulary_size),
+        ("embedding_dim", "hidden_dim", embedding_dim),
+    ):
+        received = getattr(embedding, name, expected)
+        if received != expected:
+            raise ValueError(
+                f"The embedding has {name}={received}, the model "
+                f"{ours}={expected}."
+            )
+    return embedding

@@ -1,0 +1,112 @@
+"""The models that translation.py trains."""
+
+import dataclasses
+
+from common import UsageError
+
+from keras_attention import (
+    EncoderDecoder,
+    RecurrentEncoderDecoder,
+    TransformerDecoder,
+    TransformerEncoder,
+)
+
+# Options of one model, which mean nothing to the other.
+_OWN = {
+    "transformer": (
+        *("intermediate_dim", "position", "feed_forward", "norm_first"),
+        "feed_forward_dropout",
+    ),
+    "recurrent": ("cell", "attention_order", "input_feeding"),
+}
+
+
+def check_model_options(config):
+    """Refuses options of another model than the one chosen.
+
+    Args:
+        config: the options of training.
+
+    Raises:
+        UsageError: for the first such option.
+    """
+    defaults = {x.name: x.default for x in dataclasses.fields(config)}
+    for model, names in _OWN.items():
+        for name in names:
+            if (
+                model != config.model
+                and getattr(config, name) != (defaults[name])
+            ):
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is an option of --model "
+                    f"{model}, not of --model {config.model}."
+                )
+
+
+def make_model(config, source_size, target_size):
+    """Builds the model that the options describe.
+
+    Args:
+        config: the options of training.
+        source_size, target_size: integers, sizes of the vocabularies.
+
+    Returns:
+        An `EncoderDecoder`.
+    """
+    make = {"transformer": _transformer, "recurrent": _recurrent}[config.model]
+    return make(config, source_size, target_size)
+
+
+def _transformer(config, source_size, target_size):
+    attention = {
+        "class_name": config.attention,
+        "config": {"dropout": config.attention_dropout},
+    }
+    arguments = {
+        "num_layers": config.num_layers,
+        "hidden_dim": config.hidden_dim,
+        "num_heads": config.num_heads,
+        "intermediate_dim": config.intermediate_dim,
+        "attention": attention,
+        "position": config.position,
+        "feed_forward": {
+            "class_name": "feed_forward",
+            "config": {
+                "activation": config.feed_forward,
+                "dropout": config.feed_forward_dropout,
+            },
+        },
+        "norm_first": config.norm_first,
+        "dropout": config.dropout,
+    }
+    encoder = TransformerEncoder(source_size, **arguments)
+    if config.joint_vocabulary:
+        arguments["embedding"] = encoder.embedding
+    decoder = TransformerDecoder(
+        target_size,
+        cross_attention={**attention, "class_name": "multi_head"},
+        **arguments,
+    )
+    return EncoderDecoder(encoder, decoder)
+
+
+def _recurrent(config, source_size, target_size):
+    return RecurrentEncoderDecoder(
+        target_size,
+        config.num_layers,
+        config.hidden_dim,
+        source_vocabulary_size=source_size,
+        cell=config.cell,
+        attention={
+            "class_name": config.attention,
+            "config": {
+                "num_heads": config.num_heads,
+                "dropout": config.attention_dropout,
+            },
+        },
+        attention_order=config.attention_order,
+        input_feeding=config.input_feeding,
+        dropout=config.dropout,
+        share_embeddings=config.joint_vocabulary,
+        tie_embeddings=config.joint_vocabulary,
+    )

@@ -1,0 +1,320 @@
+"""The recurrent encoder and decoder: padding, steps, searches, errors."""
+
+import hypothesis
+import hypothesis.strategies as st
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_attention import (
+    EncoderDecoder,
+    LuongAttention,
+    RecurrentDecoder,
+    RecurrentEncoder,
+    RecurrentEncoderDecoder,
+    TokenEmbedding,
+    TransformerDecoder,
+    TransformerEncoder,
+)
+from keras_attention.generation import Generator
+from tests.models import small, small_recurrent
+from tests.tools import BACKEND, compiled, near, to_numpy
+
+LENGTH = 7
+
+
+@pytest.fixture(params=small_recurrent.VARIANTS)
+def model(rng, request):
+    return small_recurrent.model(rng, request.param)
+
+
+@st.composite
+def borders(draw):
+    inner = draw(st.sets(st.integers(1, LENGTH - 1)))
+    return [0, *sorted(inner), LENGTH]
+
+
+def feed(model, inputs, edges):
+    """Logits of all pieces."""
+    memory = model.init_memory(inputs["source_ids"])
+    cache, outputs = model.init_cache(3, LENGTH), []
+    for start, stop in zip(edges, edges[1:], strict=False):
+        piece = ops.convert_to_tensor(inputs["target_ids"][:, start:stop])
+        hidden, cache = model.decoder(
+            piece, memory=memory, cache=cache, start=start
+        )
+        outputs.append(to_numpy(model.decoder.logits(hidden)))
+    return np.concatenate(outputs, axis=1)
+
+
+@hypothesis.settings(max_examples=4)
+@hypothesis.given(edges=borders(), holes=st.sets(st.integers(0, 20)))
+def test_any_split_gives_the_full_pass_with_padding_anywhere(
+    rng, model, edges, holes
+):
+    inputs = small.pairs(rng)
+    inputs["target_ids"].flat[list(holes)] = 0
+    near(feed(model, inputs, edges), model(inputs))
+
+
+def test_steps_predict_as_the_full_pass_does(rng, model):
+    inputs = small.pairs(rng, ragged=False)
+    step = compiled(
+        lambda ids, cache, memory, start: model.step(ids, cache, memory, start)
+    )
+    expected = to_numpy(model(inputs))
+    memory = model.init_memory(inputs["source_ids"])
+    cache = model.init_cache(3, LENGTH)
+    for start in range(LENGTH):
+        piece = ops.convert_to_tensor(inputs["target_ids"][:, [start]])
+        number = ops.convert_to_tensor(start, dtype="int32")
+        logits, cache = step(piece, cache, memory, number)
+        near(logits, expected[:, start])
+
+
+def test_more_padding_and_other_rows_change_nothing(rng, model):
+    inputs = small.pairs(rng)
+    expected = to_numpy(model(inputs))
+    wide = {name: np.pad(ids, [(0, 0), (0, 3)]) for name, ids in inputs.items()}
+    near(to_numpy(model(wide))[:, :LENGTH], expected)
+    alone = {name: ids[1:2] for name, ids in inputs.items()}
+    short = {"source_ids": alone["source_ids"][:, :2]}
+    near(model({**alone, **short}), expected[1:2])
+
+
+def test_contents_of_padding_do_not_matter(rng, model):
+    inputs = small.pairs(rng)
+    masks = {
+        "source_padding_mask": rng.random((3, 5)) < 0.6,
+        "target_padding_mask": rng.random((3, 7)) < 0.6,
+    }
+    masks["source_padding_mask"][2] = False
+    expected = to_numpy(model({**inputs, **masks}))
+    assert np.isfinite(expected).all()
+    keep = masks["target_padding_mask"]
+    for side in ("source", "target"):
+        tokens = inputs[f"{side}_ids"]
+        other = small.changed(rng, tokens, ~masks[f"{side}_padding_mask"])
+        output = to_numpy(model({**inputs, f"{side}_ids": other, **masks}))
+        near(output[keep], expected[keep], 1e-6)
+
+
+def test_every_token_counts_for_what_follows_alone(rng, model):
+    inputs = small.pairs(rng, ragged=False)
+    expected = to_numpy(model(inputs))
+    for place in (0, 3, 6):
+        here = np.arange(LENGTH)[None] == place
+        tokens = small.changed(rng, inputs["target_ids"], here)
+        output = to_numpy(model({**inputs, "target_ids": tokens}))
+        near(output[:, :place], expected[:, :place], 1e-6)
+        assert np.abs(output - expected)[:, place:].max(axis=(0, 2)).min() > 0
+    for place in range(5):
+        here = np.arange(5)[None] == place
+        tokens = small.changed(rng, inputs["source_ids"], here)
+        output = to_numpy(model({**inputs, "source_ids": tokens}))
+        assert np.abs(output - expected).max() > 1e-4
+
+
+def test_cache_and_memory_are_batch_first_and_of_constant_size(rng, model):
+    inputs = small.pairs(rng)
+    memory = model.init_memory(inputs["source_ids"])
+    cache = model.init_cache(3, LENGTH)
+    for leaf in keras.tree.flatten([memory, cache]):
+        assert leaf.shape[0] == 3
+    longer = keras.tree.flatten(model.init_cache(3, 99))
+    assert [leaf.shape for leaf in longer] == [
+        leaf.shape for leaf in keras.tree.flatten(cache)
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["greedy", "beam"])
+def test_searches_score_as_the_full_pass_does(rng, model, strategy):
+    source = small.ids(rng, 5)
+    prompt = np.array([[5, 1, 7], [2, 6, 0], [4, 4, 2]])
+    lengths = np.array([3, 2, 3])
+    generator = Generator(
+        model,
+        max_length=9,
+        end_id=None,
+        strategy=strategy,
+        settings={"num_beams": 3, "length_penalty": 0.0}
+        if strategy == "beam"
+        else None,
+        jit_compile=BACKEND == "jax",
+    )
+    result = generator(prompt, source)
+    tokens = result["token_ids"]
+    logits = model({"source_ids": source, "target_ids": tokens[:, :-1]})
+    scores = to_numpy(ops.log_softmax(ops.cast(logits, "float32")))
+    chosen = np.take_along_axis(scores, tokens[:, 1:, None], axis=2)[..., 0]
+    new = np.arange(1, 9)[None] >= lengths[:, None]
+    near(result["scores"], (chosen * new).sum(axis=1), 1e-4)
+    if strategy == "greedy":
+        assert (scores.argmax(axis=2) == tokens[:, 1:])[new].all()
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
+def test_a_graph_that_knows_neither_batch_nor_length(rng, model):
+    import tensorflow as tf
+
+    tokens = tf.TensorSpec([None, None], "int32")
+
+    @tf.function(input_signature=[tokens, tokens])
+    def decode(source_ids, target_ids):
+        memory = model.init_memory(source_ids)
+        cache = model.init_cache(tf.shape(target_ids)[0], 9)
+        _, cache = model.step(target_ids[:, :2], cache, memory)
+        return model.step(target_ids[:, 2:], cache, memory, start=2)[0]
+
+    for batch_size in (3, 1):
+        inputs = small.pairs(rng, batch_size=batch_size, ragged=False)
+        tensors = [tf.constant(x, "int32") for x in inputs.values()]
+        near(decode(*tensors), to_numpy(model(inputs))[:, -1])
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_local_window_moves_with_the_steps(rng, order):
+    attention = LuongAttention(1, local="monotonic", window_size=1)
+    model = small_recurrent.model(
+        rng, "none", attention=attention, attention_order=order
+    )
+    inputs = small.pairs(rng, ragged=False)
+    near(feed(model, inputs, [0, 1, 3, 4, LENGTH]), model(inputs))
+    recurrence = model.decoder.recurrence
+    memory = np.eye(12, dtype="float32")[None, :9]
+    held = recurrence.init_memory(ops.convert_to_tensor(memory))
+    for start in (0, 4):
+        x = ops.ones((1, 3, 5))
+        state = recurrence.init_state(1)
+        expected, _ = recurrence(x, state, memory=held, start=start)
+        far = memory.copy()
+        far[:, start + 4 :] = 5.0
+        far[:, : max(start - 1, 0)] = 5.0
+        other = recurrence.init_memory(ops.convert_to_tensor(far))
+        found, _ = recurrence(x, state, memory=other, start=start)
+        near(found, expected)
+        near_by = memory.copy()
+        near_by[:, start + 3] = 5.0
+        other = recurrence.init_memory(ops.convert_to_tensor(near_by))
+        found, _ = recurrence(x, state, memory=other, start=start)
+        difference = np.abs(to_numpy(found) - to_numpy(expected))[0].max(-1)
+        assert (difference > 1e-6).tolist() == [False, False, True]
+
+
+def test_what_is_made_of_parts_is_the_same(rng):
+    whole = small_recurrent.model(rng, "at once", share_embeddings=False)
+    encoder = RecurrentEncoder(23, 2, 6, embedding_dim=5)
+    decoder = RecurrentDecoder(
+        *(23, 2, 6),
+        embedding_dim=5,
+        memory_dim=12,
+        state_dim=6,
+        attention=whole.decoder.recurrence.attention,
+    )
+    model = EncoderDecoder(encoder, decoder)
+    model.set_weights(whole.get_weights())
+    inputs = small.pairs(rng)
+    near(model(inputs), whole(inputs), 0)
+    again = EncoderDecoder.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    near(again(inputs), whole(inputs), 0)
+
+
+def test_number_of_weights():
+    vocabulary, dim, width = 23, 6, 5
+    model = RecurrentEncoderDecoder(
+        *(vocabulary, 2, dim),
+        source_vocabulary_size=29,
+        embedding_dim=width,
+        attention="multi_head",
+    )
+
+    def gru(inputs):
+        return 3 * dim * (inputs + dim + 2)
+
+    encoder = 29 * width + 2 * (gru(width) + gru(2 * dim))
+    attention = 2 * (dim * dim + dim) + 2 * (2 * dim * dim + dim)
+    decoder = (
+        *(2 * vocabulary * width, gru(width), gru(dim), attention),
+        *(2 * (dim * dim + dim), 2 * dim * width + width),
+    )
+    count = sum(int(np.prod(w.shape)) for w in model.trainable_variables)
+    assert count == encoder + sum(decoder)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cell": "rnn"}, "cell.*gru.*rnn"),
+        ({"num_layers": 0}, "num_layers.*0"),
+        ({"hidden_dim": 6.0}, "hidden_dim.*6.0"),
+        ({"embedding_dim": 0}, "embedding_dim.*0"),
+        ({"dropout": 1.0}, "dropout.*1.0"),
+        ({"vocabulary_size": 0}, "vocabulary_size.*0"),
+        ({"attention": "no_such"}, "no_such.*multi_head"),
+        ({"attention": keras.layers.Dense(3)}, "Dense"),
+        ({"attention_order": "later"}, "attention_order.*before.*later"),
+        ({"attention": None, "input_feeding": True}, "input_feeding"),
+        ({"attention": None, "attention_order": "before"}, "attention_order"),
+        (
+            {"source_vocabulary_size": 29, "share_embeddings": True},
+            "share_embeddings.*29",
+        ),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        RecurrentEncoderDecoder(**{**small_recurrent.SIZES, **options})
+
+
+@pytest.mark.parametrize("name", ["num_heads", "attend", "causal"])
+def test_an_argument_that_nobody_knows_is_refused(name):
+    with pytest.raises((TypeError, ValueError), match=name):
+        RecurrentEncoderDecoder(**small_recurrent.SIZES, **{name: 3})
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "message"),
+    [
+        ({"cell": "lstm"}, {}, "cell='gru'.*'lstm'"),
+        ({"num_layers": 1}, {}, "num_layers=2.*1"),
+        ({}, {"memory_dim": 6}, "memory_dim=6.*12"),
+        ({}, {"state_dim": 7}, "state_dim=7.*6"),
+    ],
+)
+def test_parts_that_do_not_fit_are_named(encoder, decoder, message):
+    sizes = {"vocabulary_size": 23, "num_layers": 2, "hidden_dim": 6}
+    defaults = {"memory_dim": 12, "state_dim": 6}
+    with pytest.raises(ValueError, match=message):
+        EncoderDecoder(
+            RecurrentEncoder(**{**sizes, **encoder}),
+            RecurrentDecoder(**{**sizes, **defaults, **decoder}),
+        )
+
+
+def test_recurrent_and_transformer_parts_do_not_mix():
+    encoders = [RecurrentEncoder(23, 2, 12), TransformerEncoder(23, 2, 12, 3)]
+    decoders = [
+        TransformerDecoder(23, 2, 12, 3, cross_attention="multi_head"),
+        RecurrentDecoder(23, 2, 12),
+    ]
+    for encoder, decoder in zip(encoders, decoders, strict=True):
+        with pytest.raises(ValueError, match="needs a .*Encoder"):
+            EncoderDecoder(encoder, decoder)
+
+
+def test_what_the_decoder_lacks_is_named(rng):
+    decoder = RecurrentDecoder(23, 1, 6)
+    with pytest.raises(ValueError, match="memory"):
+        decoder(small.ids(rng))
+    embedding = TokenEmbedding(23, 6)
+    with pytest.raises(ValueError, match="tie_weights=True"):
+        RecurrentDecoder(23, 1, 6, embedding=embedding)
+    with pytest.raises(ValueError, match="hidden_dim=6.*embedding_dim=5"):
+        RecurrentEncoder(23, 1, 6, embedding_dim=5, embedding=embedding)
+    model = small_recurrent.model(rng, "none")
+    with pytest.raises(ValueError, match="target_ids"):
+        model({"source_ids": small.ids(rng)})
+    with pytest.raises(ValueError, match="vocabulary_size.*23"):
+        model(small.ids(rng), np.full((3, 2), 23))
