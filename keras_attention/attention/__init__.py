@@ -3,105 +3,76 @@
 import inspect
 
 from keras_attention import registry
+from keras_attention.attention.additive import AdditiveAttention
 from keras_attention.attention.axial import AxialAttention
 from keras_attention.attention.base import Attention
-from keras_attention.attention.choice import choose_attention
-from keras_attention.attention.induced_set import InducedSetAttention
-from keras_attention.attention.multi_head import MultiHeadAttention
-from keras_attention.attention.perceiver import PerceiverAttention
-from keras_attention.attention.pooling import AttentionPooling
-from keras_attention.attention.shifted_window import ShiftedWindowAttention
-
-_CLASSES = {
-    "axial": AxialAttention,
-    "induced_set": InducedSetAttention,
-    "multi_head": MultiHeadAttention,
-    "perceiver": PerceiverAttention,
-    "pooling": AttentionPooling,
-    "shifted_window": ShiftedWindowAttention,
-from keras_attention.attention.gated_delta import GatedDeltaAttention
-from keras_attention.attention.gated_linear import GatedLinearAttention
-from keras_attention.attention.multi_head import MultiHeadAttention
-from keras_attention.attention.retention import RetentionAttention
-
-_CLASSES = {
-    "gated_delta": GatedDeltaAttention,
-    "gated_linear": GatedLinearAttention,
-    "multi_head": MultiHeadAttention,
-    "retention": RetentionAttention,
 from keras_attention.attention.bigbird import BigBirdAttention
 from keras_attention.attention.block_sparse import BlockSparseAttention
+from keras_attention.attention.choice import choose_attention
+from keras_attention.attention.content import ContentAttention
+from keras_attention.attention.cosformer import CosformerAttention
+from keras_attention.attention.differential import DifferentialAttention
+from keras_attention.attention.efficient import EfficientAttention
+from keras_attention.attention.entmax import EntmaxAttention
+from keras_attention.attention.fourier import FourierMixing
+from keras_attention.attention.gated_delta import GatedDeltaAttention
+from keras_attention.attention.gated_linear import GatedLinearAttention
+from keras_attention.attention.induced_set import InducedSetAttention
+from keras_attention.attention.latent import LatentAttention
+from keras_attention.attention.linear import LinearAttention
+from keras_attention.attention.linformer import LinformerAttention
+from keras_attention.attention.longformer import LongformerAttention
+from keras_attention.attention.lsh import LSHAttention
+from keras_attention.attention.luong import LuongAttention
 from keras_attention.attention.multi_head import MultiHeadAttention
+from keras_attention.attention.nystrom import NystromAttention
+from keras_attention.attention.perceiver import PerceiverAttention
+from keras_attention.attention.performer import PerformerAttention
+from keras_attention.attention.pointer import PointerAttention
+from keras_attention.attention.pooling import AttentionPooling
+from keras_attention.attention.prob_sparse import ProbSparseAttention
+from keras_attention.attention.retention import RetentionAttention
+from keras_attention.attention.shifted_window import ShiftedWindowAttention
+from keras_attention.attention.sigmoid import SigmoidAttention
+from keras_attention.attention.sliding_window import SlidingWindowAttention
 from keras_attention.attention.sparse_transformer import (
     SparseTransformerAttention,
 )
-
-_CLASSES = {
-    "bigbird": BigBirdAttention,
-    "block_sparse": BlockSparseAttention,
-    "multi_head": MultiHeadAttention,
-    "sparse_transformer": SparseTransformerAttention,
-from keras_attention.attention.longformer import LongformerAttention
-from keras_attention.attention.multi_head import MultiHeadAttention
-from keras_attention.attention.sliding_window import SlidingWindowAttention
-
-_CLASSES = {
-    "longformer": LongformerAttention,
-    "multi_head": MultiHeadAttention,
-    "sliding_window": SlidingWindowAttention,
-from keras_attention.attention.cosformer import CosformerAttention
-from keras_attention.attention.efficient import EfficientAttention
-from keras_attention.attention.linear import LinearAttention
-from keras_attention.attention.multi_head import MultiHeadAttention
-from keras_attention.attention.performer import PerformerAttention
-
-_CLASSES = {
-    "cosformer": CosformerAttention,
-    "efficient": EfficientAttention,
-    "linear": LinearAttention,
-    "multi_head": MultiHeadAttention,
-    "performer": PerformerAttention,
-from keras_attention.attention.fourier import FourierMixing
-from keras_attention.attention.linformer import LinformerAttention
-from keras_attention.attention.lsh import LSHAttention
-from keras_attention.attention.multi_head import MultiHeadAttention
-from keras_attention.attention.nystrom import NystromAttention
-from keras_attention.attention.prob_sparse import ProbSparseAttention
-
-_CLASSES = {
-    "fourier": FourierMixing,
-    "linformer": LinformerAttention,
-    "lsh": LSHAttention,
-    "multi_head": MultiHeadAttention,
-    "nystrom": NystromAttention,
-    "prob_sparse": ProbSparseAttention,
-from keras_attention.attention.differential import DifferentialAttention
-from keras_attention.attention.entmax import EntmaxAttention
-from keras_attention.attention.latent import LatentAttention
-from keras_attention.attention.multi_head import MultiHeadAttention
-from keras_attention.attention.sigmoid import SigmoidAttention
 from keras_attention.attention.talking_heads import TalkingHeadsAttention
 
 _CLASSES = {
-    "differential": DifferentialAttention,
-    "entmax": EntmaxAttention,
-    "latent": LatentAttention,
-    "multi_head": MultiHeadAttention,
-    "sigmoid": SigmoidAttention,
-    "talking_heads": TalkingHeadsAttention,
-from keras_attention.attention.additive import AdditiveAttention
-from keras_attention.attention.base import Attention
-from keras_attention.attention.content import ContentAttention
-from keras_attention.attention.luong import LuongAttention
-from keras_attention.attention.multi_head import MultiHeadAttention
-from keras_attention.attention.pointer import PointerAttention
-
-_CLASSES = {
     "additive": AdditiveAttention,
+    "axial": AxialAttention,
+    "bigbird": BigBirdAttention,
+    "block_sparse": BlockSparseAttention,
     "content": ContentAttention,
+    "cosformer": CosformerAttention,
+    "differential": DifferentialAttention,
+    "efficient": EfficientAttention,
+    "entmax": EntmaxAttention,
+    "fourier": FourierMixing,
+    "gated_delta": GatedDeltaAttention,
+    "gated_linear": GatedLinearAttention,
+    "induced_set": InducedSetAttention,
+    "latent": LatentAttention,
+    "linear": LinearAttention,
+    "linformer": LinformerAttention,
+    "longformer": LongformerAttention,
+    "lsh": LSHAttention,
     "luong": LuongAttention,
     "multi_head": MultiHeadAttention,
+    "nystrom": NystromAttention,
+    "perceiver": PerceiverAttention,
+    "performer": PerformerAttention,
     "pointer": PointerAttention,
+    "pooling": AttentionPooling,
+    "prob_sparse": ProbSparseAttention,
+    "retention": RetentionAttention,
+    "shifted_window": ShiftedWindowAttention,
+    "sigmoid": SigmoidAttention,
+    "sliding_window": SlidingWindowAttention,
+    "sparse_transformer": SparseTransformerAttention,
+    "talking_heads": TalkingHeadsAttention,
 }
 
 
