@@ -38,7 +38,7 @@ def test_future_tokens_do_not_change_the_past(layer, x, rng):
 
 def test_without_the_causal_mask_the_future_counts(case, layer, x):
     if not case.sees_all:
-        pytest.skip("looks near by alone")
+        pytest.skip("looks near by alone, or at few keys")
     changed = x.copy()
     changed[:, -1] += 1
     difference = to_numpy(layer(changed)) - to_numpy(layer(x))
@@ -94,7 +94,7 @@ def test_padding_of_a_source_does_not_matter(layer, x, source, rng):
     )
 
 
-def test_dense_mask_hides_what_it_says(layer, x, rng):
+def test_dense_mask_hides_what_it_says(case, layer, x, rng):
     mask = rng.random((BATCH, LENGTH, LENGTH)) < 0.5
     mask[:, :, 0] = True
     mask[:, 2, 4] = False
@@ -110,7 +110,8 @@ def test_dense_mask_hides_what_it_says(layer, x, rng):
     unseen[:, 4] = False
     np.testing.assert_array_equal(output[unseen], expected[unseen])
     seen = mask[:, :, 4]
-    assert (np.abs(output - expected).max(axis=-1)[seen] > 1e-5).all()
+    changes = np.abs(output - expected).max(axis=-1)[seen] > 1e-5
+    assert changes.all() if case.sees_all else changes.any()
 
 
 def test_dense_causal_mask_is_the_causal_mask(layer, x):
