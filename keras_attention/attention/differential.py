@@ -33,7 +33,8 @@ class DifferentialAttention(ScoredAttention):
         num_kv_heads: integer, number of key (pairs) and value heads, a
             divisor of `num_heads`; `num_heads` by default.
         depth: integer, number of the block from 0 on, which decides
-            `lambda_init`.
+            `lambda_init`. (A model makes all blocks of one template: to tell
+            them apart, give it a list of layers.)
         lambda_init: float in (0, 1), the share at the beginning; by default
             0.8 - 0.6 exp(-0.3 depth).
         query_block_size: `"auto"`, an integer or None; see `ScoredAttention`.

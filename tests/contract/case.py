@@ -19,7 +19,8 @@ class Case(NamedTuple):
         growth: power of the length with which the largest tensor of a
             training step may grow.
         sees_all: whether, without a causal mask, the first of `LENGTH`
-            queries depends on the last key.
+            queries depends on the last key, and every query on every key
+            that a dense mask leaves it.
         weights_sum_to_one: whether weights are positive and rows that see
             anything sum to one.
         chooses: whether it compares numbers to choose what attends to what,

@@ -38,7 +38,7 @@ def test_future_tokens_do_not_change_the_past(layer, x, rng):
 
 def test_without_the_causal_mask_the_future_counts(case, layer, x):
     if not case.sees_all:
-        pytest.skip("looks near by alone")
+        pytest.skip("looks near by alone, or at few keys")
     changed = x.copy()
     changed[:, -1] += 1
     difference = to_numpy(layer(changed)) - to_numpy(layer(x))
@@ -112,9 +112,8 @@ def test_dense_mask_hides_what_it_says(case, layer, x, rng):
     unseen[:, 4] = False
     np.testing.assert_array_equal(output[unseen], expected[unseen])
     seen = mask[:, :, 4]
-    if not case.sees_all:
-        seen = seen & (np.arange(LENGTH) == 4)
-    assert (np.abs(output - expected).max(axis=-1)[seen] > 1e-5).all()
+    changes = np.abs(output - expected).max(axis=-1)[seen] > 1e-5
+    assert changes.all() if case.sees_all else changes.any()
 
 
 def test_dense_causal_mask_is_the_causal_mask(case, layer, x):
