@@ -7,8 +7,9 @@ from keras import ops
 from keras_attention.attention import softmax
 from keras_attention.masks import Visibility
 
-# Queries in a block.
-_BLOCK_SIZE = 128
+# Queries in a block: few enough that keys outside the band, of which each
+# block meets as many as it has queries, cost little.
+_BLOCK_SIZE, _BLOCKS_IN_WINDOW = 128, 8
 
 
 class Extra(NamedTuple):
@@ -64,13 +65,18 @@ class Mixing(NamedTuple):
     Attributes:
         position: a `PositionalEncoding`.
         dropout, seed: as of `softmax.attend`.
-        block_size: integer, queries in a block.
+        block_size: integer, queries in a block; None as the window suggests.
     """
 
     position: Any
     dropout: float = 0.0
     seed: Any = None
-    block_size: int = _BLOCK_SIZE
+    block_size: int | None = None
+
+    def with_block_size(self, window_size):
+        """Chooses the queries in a block, where that is left open."""
+        size = max(_BLOCK_SIZE, window_size // _BLOCKS_IN_WINDOW)
+        return self._replace(block_size=self.block_size or size)
 
 
 def counts_of(call):

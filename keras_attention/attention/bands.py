@@ -48,6 +48,7 @@ def attend(call, mixing):
         `(batch, length, heads, head_dim)`; zeros for queries that see
         nothing.
     """
+    mixing = mixing.with_block_size(call.window_size)
     key_length = ops.shape(call.key)[1]
     # Up to here all keys are no more than those of one block.
     short = mixing.block_size + call.window_size + call.after

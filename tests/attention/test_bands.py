@@ -70,7 +70,8 @@ class Problem:
         return attend(call, Mixing(self.position, dropout, seed, BLOCK))
 
     def loss(self, *inputs, **options):
-        return ops.sum(self.run(*inputs, **options) * self.direction)
+        direction = ops.convert_to_tensor(self.direction)
+        return ops.sum(self.run(*inputs, **options) * direction)
 
     def expected(self):
         mask = see(*self.band) & self.padding[:, None]
@@ -92,8 +93,10 @@ def every_hook():
     return position
 
 
-@pytest.mark.parametrize("group", [1, 2**26])
-@pytest.mark.parametrize("band", BANDS)
+@pytest.mark.parametrize(
+    "band, group",
+    [*((band, 2**26) for band in BANDS), (BANDS[1], 1), (BANDS[3], 3000)],
+)
 def test_blocks_give_the_definition(rng, band, group, monkeypatch):
     monkeypatch.setattr(band_blocks, "_GROUP", group)
     problem = Problem(rng, band)
@@ -121,7 +124,7 @@ def test_gradients_by_hand_are_the_gradients(rng, band):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
-@pytest.mark.parametrize("band", BANDS[1:4])
+@pytest.mark.parametrize("band", [BANDS[1], BANDS[3]])
 def test_xla_differentiates_blocks(rng, band, monkeypatch):
     import tensorflow as tf
 
@@ -141,8 +144,9 @@ def test_xla_differentiates_blocks(rng, band, monkeypatch):
         near(one, other)
 
 
-@pytest.mark.parametrize("band", [BANDS[1], BANDS[4]])
-@pytest.mark.parametrize("wrap", [lambda f: f, in_graph])
+@pytest.mark.parametrize(
+    "band, wrap", [(BANDS[1], in_graph), (BANDS[4], lambda f: f)]
+)
 def test_a_position_is_asked_for_each_block(rng, band, wrap):
     problem = Problem(rng, band, every_hook())
     near(wrap(problem.run)(*problem.tensors()), problem.expected())
@@ -164,7 +168,7 @@ def test_dropout_drops_the_same_forwards_and_backwards(rng, wrap, monkeypatch):
     near(wrap(run)(query, key, value), dropped)
     assert np.abs(dropped - problem.expected()).max() > 0.1
     # The output is linear in the values, and the gradient knows the factors.
-    loss = wrap(lambda *x: ops.sum(run(*x) * problem.direction))
+    loss = wrap(lambda *x: problem.loss(*x, dropout=0.5))
     value, found = gradients(loss, *problem.inputs)
     near(np.sum(found[2] * problem.inputs[2]), value, 1e-4, 1e-4)
 
