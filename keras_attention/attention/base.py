@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention import positions, registry
 from keras_attention.attention import key_value_cache
+from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.attention.checks import (
     check_call,
     check_heads,
@@ -22,7 +23,7 @@ from keras_attention.masks import (
 )
 
 
-class Attention(registry.Template, keras.layers.Layer):
+class Attention(registry.Template, KeepsCache, keras.layers.Layer):
     """Base of all attention layers: one call, one cache, one set of masks.
 
     A flavour overrides `attend`; one that weighs keys by scores starts from
@@ -196,7 +197,7 @@ class Attention(registry.Template, keras.layers.Layer):
             attention_mask=attention_mask,
             padding_mask=padding_mask,
             use_causal_mask=use_causal_mask,
-            cache=cache,
+            cache=released(cache),
             memory=memory,
             start=start,
             training=training,

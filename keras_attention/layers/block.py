@@ -3,6 +3,7 @@
 import keras
 
 from keras_attention import attention as attention_layers
+from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers import normalization as normalizations
 from keras_attention.layers.dropout import make_dropout
@@ -10,7 +11,7 @@ from keras_attention.registry import PACKAGE, describe, describe_whole
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(KeepsCache, keras.layers.Layer):
     """Self-attention, cross-attention where asked, and feed-forward.
 
     Each part stands on a residual path with a normalization of its own,
@@ -125,6 +126,8 @@ class TransformerBlock(keras.layers.Layer):
         start=0,
         training=None,
     ):
+        cache = released(cache)
+
         def attend(x):
             nonlocal cache
             if cache is None:

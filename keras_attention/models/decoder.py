@@ -2,13 +2,14 @@
 
 import keras
 
+from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.models.transformer import Transformer, unpack
 from keras_attention.positions.base import known_integer
 from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class TransformerDecoder(Transformer):
+class TransformerDecoder(KeepsCache, Transformer):
     """Predicts each token from those before it, and from a source if asked.
 
     Args:
@@ -78,7 +79,7 @@ class TransformerDecoder(Transformer):
         )
         padding_mask = self._padding_mask(token_ids, padding_mask)
         x = self._embed(token_ids, start, training)
-        new_cache = {}
+        cache, new_cache = released(cache), {}
         for block in self.blocks:
             block_memory = memory
             if isinstance(memory, dict):
