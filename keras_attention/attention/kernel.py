@@ -98,13 +98,9 @@ class KernelAttention(Attention):
     def attend_with_cache(
         self, query, key, value, visible, position, cache, start, training=None
     ):
-        dtype = at_least_float32(query.dtype)
-        cache = {name: ops.cast(x, dtype) for name, x in cache.items()}
         sums = [cache["state"], cache["sum"][..., None]]
         if "log" in cache:
-            # Keras may have made half precision of it, where it is infinite.
-            log = ops.maximum(cache["log"], LOWEST)
-            sums.append(log[..., None, None])
+            sums.append(cache["log"][..., None, None])
         output, sums = self._attend_in_order(
             query, key, value, visible, position, sums
         )
