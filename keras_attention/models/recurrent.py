@@ -49,7 +49,7 @@ class RecurrentEncoderDecoder(EncoderDecoder):
         bidirectional: whether the encoder reads in both directions.
         attention: cross-attention by name (which gets one head),
             configuration or template. None for none: the source is then known
-            by the first state alone.
+            by the first state alone, and `bidirectional` must be False.
         attention_order: `"after"`: the new state of the uppermost layer
             attends, and logits are made of `tanh(W [context; state])`
             (Luong). `"before"`: the last state attends, the layers see what
@@ -116,6 +116,12 @@ class RecurrentEncoderDecoder(EncoderDecoder):
                 "share_embeddings=True needs one vocabulary. Received: "
                 f"vocabulary_size={vocabulary_size}, "
                 f"source_vocabulary_size={source_vocabulary_size}"
+            )
+        if attention is None and bidirectional:
+            raise ValueError(
+                "attention=None needs bidirectional=False: the decoder then "
+                "starts from the backward direction and would never learn "
+                "what the forward one has read."
             )
         embedding = "tokens"
         if share_embeddings:

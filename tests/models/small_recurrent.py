@@ -32,7 +32,7 @@ VARIANTS = {
         "input_feeding": True,
         "tie_embeddings": True,
     },
-    "none": {"attention": None, "num_layers": 1},
+    "none": {"attention": None, "bidirectional": False, "num_layers": 1},
 }
 
 

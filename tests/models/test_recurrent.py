@@ -22,6 +22,7 @@ from tests.models import small, small_recurrent
 from tests.tools import BACKEND, compiled, near, to_numpy
 
 LENGTH = 7
+ALONE = {"attention": None, "bidirectional": False}
 
 
 @pytest.fixture(params=small_recurrent.VARIANTS)
@@ -177,7 +178,7 @@ def test_a_graph_that_knows_neither_batch_nor_length(rng, model):
 def test_a_local_window_moves_with_the_steps(rng, order):
     attention = LuongAttention(1, local="monotonic", window_size=1)
     model = small_recurrent.model(
-        rng, "none", attention=attention, attention_order=order
+        rng, num_layers=1, attention=attention, attention_order=order
     )
     inputs = small.pairs(rng, ragged=False)
     near(feed(model, inputs, [0, 1, 3, 4, LENGTH]), model(inputs))
@@ -255,8 +256,9 @@ def test_number_of_weights():
         ({"attention": "no_such"}, "no_such.*multi_head"),
         ({"attention": keras.layers.Dense(3)}, "Dense"),
         ({"attention_order": "later"}, "attention_order.*before.*later"),
-        ({"attention": None, "input_feeding": True}, "input_feeding"),
-        ({"attention": None, "attention_order": "before"}, "attention_order"),
+        ({"attention": None}, "attention=None.*bidirectional"),
+        ({**ALONE, "input_feeding": True}, "input_feeding"),
+        ({**ALONE, "attention_order": "before"}, "attention_order"),
         (
             {"source_vocabulary_size": 29, "share_embeddings": True},
             "share_embeddings.*29",
