@@ -10,7 +10,7 @@ from keras_attention import attention
 from keras_attention.registry import describe
 from tests.contract.case import BATCH, DIM, LENGTH, NUM_HEADS
 from tests.contract.cases import CASES
-from tests.tools import run_python, to_numpy
+from tests.tools import BACKEND, run_python, to_numpy
 
 
 def test_config_makes_the_same_layer(layer, x):
@@ -91,6 +91,7 @@ for path in folder.glob("*.keras"):
 """
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a file is a file")
 def test_keras_file_in_a_fresh_process(tmp_path):
     rng = np.random.default_rng(3)
     x = rng.normal(size=(BATCH, LENGTH, DIM)).astype("float32")

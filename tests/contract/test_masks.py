@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.contract.case import BATCH, KEY_LENGTH, LENGTH, nothing_of
+from tests.contract.case import BATCH, DTYPES, KEY_LENGTH, LENGTH, nothing_of
 from tests.tools import gradients, to_numpy
 
 HUGE = {"float32": 1e15, "bfloat16": 1e15, "float16": 1e3}
@@ -58,7 +58,7 @@ def test_a_cut_off_tail_of_padding_changes_nothing(case, layer, x):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_contents_of_padding_do_not_matter(
     case, rng, x, padding, dtype, causal
 ):
@@ -145,7 +145,7 @@ def calls_that_see_nothing(layer):
         yield {"attention_mask": mask}, blind
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_that_see_nothing_give_zeros(case, rng, x, dtype):
     layer = case.layer(rng, dtype=dtype)
     nothing = nothing_of(layer)

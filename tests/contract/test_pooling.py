@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_attention import attention
 from keras_attention.registry import describe
-from tests.contract.case import BATCH, DIM, LENGTH, nothing_of
+from tests.contract.case import BATCH, DIM, DTYPES, LENGTH, nothing_of
 from tests.contract.families.sets import POOLING
 from tests.tools import BACKEND, compiled, gradients, near, to_numpy
 
@@ -49,7 +49,7 @@ def test_the_order_does_not_matter(layer, x, rng):
     near(layer(x[:, rng.permutation(LENGTH)]), layer(x))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_contents_of_padding_do_not_matter(case, rng, x, padding, dtype):
     layer = case.layer(rng, dtype=dtype)
     expected = to_numpy(layer(x, padding_mask=padding))
