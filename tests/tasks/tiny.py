@@ -55,7 +55,13 @@ def tokenizer(vocabulary_size=43, **arguments):
     )
 
 
-def model(vocabulary_size=43, target_size=None, seed=3, **arguments):
+def model(
+    vocabulary_size=43,
+    target_size=None,
+    seed=3,
+    copy_generator=None,
+    **arguments,
+):
     """An encoder and decoder whose outputs vary and end, though untrained."""
     arguments = {"intermediate_dim": 29, **arguments}
     encoder = TransformerEncoder(vocabulary_size, 2, 22, 2, **arguments)
@@ -65,7 +71,7 @@ def model(vocabulary_size=43, target_size=None, seed=3, **arguments):
         tie_embeddings=False,
         **arguments,
     )
-    made = EncoderDecoder(encoder, decoder)
+    made = EncoderDecoder(encoder, decoder, copy_generator=copy_generator)
     # Drawn by NumPy: the same on all backends.
     generator = np.random.default_rng(seed)
     for weight in made.weights:
