@@ -38,6 +38,7 @@ from keras_attention.attention import (
     choose_attention,
 )
 from keras_attention.layers.block import TransformerBlock
+from keras_attention.layers.copy_generator import CopyGenerator
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
 from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.models.decoder import TransformerDecoder

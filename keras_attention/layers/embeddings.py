@@ -132,24 +132,13 @@ class TokenEmbedding(Template, keras.layers.Layer):
     def check_ids(self, token_ids):
         """Refuses ids outside the vocabulary, where their values are known.
 
-        Left to themselves the backends answer with an internal error, a
-        clamped id, or NaN.
-
         Args:
             token_ids: integers of any shape.
 
         Raises:
             ValueError: for an id outside the vocabulary.
         """
-        token_ids = _concrete(token_ids)
-        if token_ids is None or token_ids.size == 0:
-            return
-        low, high = token_ids.min(), token_ids.max()
-        if low < 0 or high >= self.vocabulary_size:
-            raise ValueError(
-                "token_ids must lie in [0, vocabulary_size="
-                f"{self.vocabulary_size}). Received ids from {low} to {high}."
-            )
+        check_ids("token_ids", token_ids, self.vocabulary_size)
 
     def get_config(self):
         return {
@@ -233,6 +222,31 @@ def get(name_config_or_layer, **defaults):
         ValueError: for an unknown name.
     """
     return resolve(name_config_or_layer, _CLASSES, "embedding", defaults)
+
+
+def check_ids(name, token_ids, vocabulary_size):
+    """Refuses ids outside a vocabulary, where their values are known.
+
+    Left to themselves the backends answer with an internal error, a clamped
+    id, or NaN.
+
+    Args:
+        name: what the ids are called in the error message.
+        token_ids: integers of any shape.
+        vocabulary_size: integer.
+
+    Raises:
+        ValueError: for an id outside the vocabulary.
+    """
+    token_ids = _concrete(token_ids)
+    if token_ids is None or token_ids.size == 0:
+        return
+    low, high = token_ids.min(), token_ids.max()
+    if low < 0 or high >= vocabulary_size:
+        raise ValueError(
+            f"{name} must lie in [0, vocabulary_size={vocabulary_size}). "
+            f"Received ids from {low} to {high}."
+        )
 
 
 def _with_dense_gradient(table):

@@ -2,9 +2,12 @@
 
 import keras
 
+from keras_attention.layers.copy_generator import CopyGenerator
 from keras_attention.models.presets import Preset
 from keras_attention.models.transformer import unpack
-from keras_attention.registry import PACKAGE
+from keras_attention.registry import PACKAGE, describe, resolve
+
+_COPIED = "copied"  # in the memory, beside the names of decoder blocks
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -21,6 +24,9 @@ class EncoderDecoder(Preset, keras.Model):
             `RecurrentDecoder`, or its configuration.
         share_embeddings: whether both use one embedding. By default read off
             the two; True with configurations builds them so.
+        copy_generator: True, a `CopyGenerator` as a template or its
+            configuration, to let the model copy tokens of its source; None
+            for none. Source and target then have one vocabulary.
 
     Call arguments:
         source_ids: integers `(batch, source_length)`, or a dictionary with
@@ -33,11 +39,12 @@ class EncoderDecoder(Preset, keras.Model):
         training: whether to apply dropout.
 
     Returns:
-        Logits `(batch, target_length, vocabulary_size)`.
+        Logits `(batch, target_length, vocabulary_size)`; with a copy
+        generator log-probabilities, which are logits too.
 
     Raises:
-        ValueError: if the decoder has no cross-attention, or widths do not
-            fit.
+        ValueError: if the decoder has no cross-attention, or widths or
+            vocabularies do not fit.
 
     Example:
 
@@ -52,7 +59,14 @@ class EncoderDecoder(Preset, keras.Model):
     ```
     """
 
-    def __init__(self, encoder, decoder, share_embeddings=None, **kwargs):
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        share_embeddings=None,
+        copy_generator=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if isinstance(encoder, dict):
             encoder = keras.saving.deserialize_keras_object(encoder)
@@ -80,10 +94,47 @@ class EncoderDecoder(Preset, keras.Model):
         self.encoder = encoder
         self.decoder = decoder
         self.share_embeddings = shared
+        self._copy_generator = describe(copy_generator)
+        self.copy_generator = self._make_copy_generator(copy_generator)
         self.build()
 
+    def _make_copy_generator(self, given):
+        if given in (None, False):
+            return None
+        layer = resolve(
+            "copy_generator" if given is True else given,
+            {"copy_generator": CopyGenerator},
+            "copy_generator",
+            {"name": "copy_generator", "dtype": self.decoder.dtype_policy},
+        )
+        if not isinstance(layer, CopyGenerator):
+            raise ValueError(
+                "Expected a CopyGenerator as copy_generator. "
+                f"Received: {type(layer).__name__}"
+            )
+        sizes = [
+            getattr(part.embedding, "vocabulary_size", None)
+            for part in (self.encoder, self.decoder)
+        ]
+        if sizes[0] is None or sizes[0] != sizes[1]:
+            raise ValueError(
+                "To copy, encoder and decoder need token embeddings of one "
+                f"vocabulary. Received: vocabulary_size={sizes[0]} of the "
+                f"encoder, {sizes[1]} of the decoder"
+            )
+        if layer.num_extra:
+            raise ValueError(
+                "The copy_generator of a model needs num_extra=0: its "
+                "decoder could not be fed what is beyond the vocabulary. "
+                f"Received: num_extra={layer.num_extra}"
+            )
+        return layer
+
     def build(self, input_shape=None):
-        pass
+        if self.copy_generator is not None:
+            shape = (None, None, self.decoder.hidden_dim)
+            source_shape = (None, None, self.encoder.hidden_dim)
+            self.copy_generator.build(shape, shape, source_shape=source_shape)
 
     @property
     def vocabulary_size(self):
@@ -121,7 +172,18 @@ class EncoderDecoder(Preset, keras.Model):
             memory_padding_mask=source_padding_mask,
             training=training,
         )
-        return self.decoder.logits(hidden)
+        if self.copy_generator is None:
+            return self.decoder.logits(hidden)
+        copied = self.copy_generator.init_memory(
+            memory, source_ids, source_padding_mask
+        )
+        return self._mix(hidden, target_ids, copied, training)
+
+    def _mix(self, hidden, target_ids, memory, training=None):
+        """Log-probabilities of what is generated or copied."""
+        inputs = self.decoder.embedding(target_ids, training=training)
+        logits = self.decoder.logits(hidden)
+        return self.copy_generator(hidden, inputs, logits, memory=memory)
 
     def init_cache(self, batch_size, max_length):
         """Makes empty caches for at most `max_length` target positions."""
@@ -140,7 +202,12 @@ class EncoderDecoder(Preset, keras.Model):
         if padding_mask is None:
             padding_mask = self.encoder.padding_mask(source_ids)
         encoded = self.encoder(source_ids, padding_mask=padding_mask)
-        return self.decoder.init_memory(encoded, padding_mask)
+        memory = self.decoder.init_memory(encoded, padding_mask)
+        if self.copy_generator is not None:
+            memory[_COPIED] = self.copy_generator.init_memory(
+                encoded, source_ids, padding_mask
+            )
+        return memory
 
     def step(self, token_ids, cache, memory, start=0):
         """Feeds target tokens and predicts the one that follows the last.
@@ -150,7 +217,13 @@ class EncoderDecoder(Preset, keras.Model):
         Returns:
             `(logits, cache)` with logits `(batch, vocabulary_size)`.
         """
-        return self.decoder.step(token_ids, cache, memory, start)
+        if self.copy_generator is None:
+            return self.decoder.step(token_ids, cache, memory, start)
+        hidden, cache = self.decoder(
+            token_ids, memory=memory, cache=cache, start=start
+        )
+        last = hidden[:, -1:], token_ids[:, -1:]
+        return self._mix(*last, memory[_COPIED])[:, 0], cache
 
     def get_config(self):
         return {
@@ -158,4 +231,5 @@ class EncoderDecoder(Preset, keras.Model):
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "decoder": keras.saving.serialize_keras_object(self.decoder),
             "share_embeddings": self.share_embeddings,
+            "copy_generator": self._copy_generator,
         }

@@ -7,6 +7,7 @@ from keras_attention.generation.compiled import Generator
 from keras_attention.tasks import text_batches
 from keras_attention.tasks.text_to_text_checks import (
     check_settings,
+    check_shared,
     check_tokenizer,
 )
 from keras_attention.tasks.text_to_text_folder import load_parts, save_parts
@@ -78,6 +79,7 @@ class TextToText:
         check_tokenizer(
             "target", target_tokenizer, model.decoder, ["start_id", "end_id"]
         )
+        check_shared(model, source_tokenizer, target_tokenizer)
         self.model = model
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer

@@ -45,6 +45,21 @@ def check_settings(model, settings):
             )
 
 
+def check_shared(model, source_tokenizer, target_tokenizer):
+    """Raises ValueError where a model copies between two vocabularies.
+
+    Args:
+        model: an `EncoderDecoder`.
+        source_tokenizer, target_tokenizer: `SentencePieceTokenizer`s.
+    """
+    copies = getattr(model, "copy_generator", None) is not None
+    if copies and source_tokenizer.proto != target_tokenizer.proto:
+        raise ValueError(
+            "A model with a copy_generator needs one tokenizer as "
+            "source_tokenizer and target_tokenizer. Received: two"
+        )
+
+
 def check_tokenizer(side, tokenizer, part, needed):
     """Raises ValueError for a tokenizer that does not suit the model.
 

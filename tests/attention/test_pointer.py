@@ -101,11 +101,11 @@ def test_blocks_have_the_gradients_of_all_at_once(rng, x, source, padding):
     blocks = make(rng, query_block_size=3)
     blocks.set_weights(whole.get_weights())
     upstream = rng.normal(size=(BATCH, LENGTH, KEY_LENGTH)).astype("float32")
-    found = []
+    upstream, found = ops.convert_to_tensor(upstream), []
     for layer in (whole, blocks):
         loss = in_graph(
             lambda x, source, layer=layer: ops.sum(
-                upstream * layer(x, source, padding_mask=padding)
+                layer(x, source, padding_mask=padding) * upstream
             )
         )
         found.append(gradients(loss, x, source, layer=layer)[1])

@@ -275,3 +275,9 @@ def test_empty_texts_stay_empty(task, tmp_path):
     task.export(tmp_path / "translator")
     batches = [["", *tiny.sentences(2), " "], [""]]
     check_same(serve(tmp_path / "translator", batches)[0], task, batches)
+
+
+def test_a_model_that_copies_is_exported(tmp_path):
+    task = tiny.task({"copy_generator": True})
+    task.export(tmp_path / "translator")
+    check_same_here(tmp_path / "translator", task, tolerance=1e-4)

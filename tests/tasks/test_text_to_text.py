@@ -271,3 +271,25 @@ def test_an_empty_text_stays_empty(task):
     outputs = task(texts)
     assert outputs[0] == outputs[2] == "" and outputs[1] == task(texts[1])
     assert task("") == ""
+
+
+def test_a_model_that_copies(tmp_path):
+    task = tiny.task({"copy_generator": True})
+    texts = tiny.sentences(4)
+    token_ids, scores = task.generate(texts)
+    lengths = [len(without_padding(row)) for row in token_ids]
+    for row, score, text, length in zip(
+        token_ids, scores, texts, lengths, strict=True
+    ):
+        logs = log_probabilities(task, text, row[: length - 1].tolist())
+        picked = logs[np.arange(length - 1), row[1:length]]
+        np.testing.assert_allclose(picked.mean(), score, atol=1e-4)
+    task.save(tmp_path / "task")
+    again = TextToText.load(tmp_path / "task")
+    check_same(again.generate(texts), (token_ids, scores))
+    with pytest.raises(ValueError, match="copy_generator needs one tokenizer"):
+        TextToText(
+            *(task.model, tiny.tokenizer(43), tiny.tokenizer(41)),
+            max_source_length=37,
+            max_length=17,
+        )

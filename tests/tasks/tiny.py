@@ -56,7 +56,13 @@ def tokenizer(vocabulary_size=43, **arguments):
     )
 
 
-def model(vocabulary_size=43, target_size=None, seed=3, **arguments):
+def model(
+    vocabulary_size=43,
+    target_size=None,
+    seed=3,
+    copy_generator=None,
+    **arguments,
+):
     """An encoder and decoder whose outputs vary and end, though untrained."""
     arguments = {"intermediate_dim": 29, **arguments}
     encoder = TransformerEncoder(vocabulary_size, 2, 22, 2, **arguments)
@@ -66,7 +72,8 @@ def model(vocabulary_size=43, target_size=None, seed=3, **arguments):
         tie_embeddings=False,
         **arguments,
     )
-    return _vary(EncoderDecoder(encoder, decoder), seed)
+    made = EncoderDecoder(encoder, decoder, copy_generator=copy_generator)
+    return _vary(made, seed)
 
 
 def recurrent_model(vocabulary_size=43, seed=3, **arguments):
