@@ -70,8 +70,8 @@ class Problem:
         return attend(call, Mixing(self.position, dropout, seed, BLOCK))
 
     def loss(self, *inputs, **options):
-        direction = ops.convert_to_tensor(self.direction)
-        return ops.sum(self.run(*inputs, **options) * direction)
+        output = ops.cast(self.run(*inputs, **options), "float32")
+        return ops.sum(output * ops.convert_to_tensor(self.direction))
 
     def expected(self):
         mask = see(*self.band) & self.padding[:, None]
@@ -220,3 +220,16 @@ def test_windows_are_slices(rng, rows, reach):
         start = block * rows
         expected = x[:, start : start + before + rows + after]
         np.testing.assert_array_equal(found[block], expected)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_gradients_in_other_precisions(rng, dtype):
+    if BACKEND == "jax" and dtype == "float64":
+        pytest.skip("needs JAX_ENABLE_X64")
+    problem = Problem(rng, BANDS[1])
+    low = in_graph(lambda *x: problem.loss(*(ops.cast(t, dtype) for t in x)))
+    found = gradients(low, *problem.inputs)[1]
+    expected = gradients(problem.loss, *problem.inputs)[1]
+    for one, other in zip(found, expected, strict=True):
+        error = np.abs(one - other).max() / np.abs(other).max()
+        assert error < {"bfloat16": 4e-2, "float16": 6e-3}.get(dtype, 1e-5)
