@@ -12,7 +12,7 @@ from keras_attention.positions.base import known_integer
 
 # Scores of a group of blocks, and the most groups. Their number is bounded
 # because each of them adds to the gradients of all keys.
-_GROUP, _MOST_GROUPS = 2**21, 8
+_GROUP, _MOST_GROUPS = 2**18, 8
 
 
 def attend_to_blocks(

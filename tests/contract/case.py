@@ -32,8 +32,7 @@ class Case(NamedTuple):
             so that rounding may choose otherwise.
         weights_make_output: whether the values that `project_source` gives,
             mixed by the weights, are what is projected.
-        depends_on_length: whether what a query sees changes with the length
-            of the sequence, padding included.
+        cuts_tails: whether a tail of padding may be cut off without a trace.
         causal_is_masked: whether the causal form is the other one with the
             future masked.
         same_widths: whether a source has to be as wide as the query.
@@ -47,7 +46,7 @@ class Case(NamedTuple):
     chooses: bool = False
     weights_sum_to_one: bool = True
     weights_make_output: bool = True
-    depends_on_length: bool = False
+    cuts_tails: bool = True
     causal_is_masked: bool = True
     same_widths: bool = False
 

@@ -46,8 +46,8 @@ def test_without_the_causal_mask_the_future_counts(case, layer, x):
 
 
 def test_a_cut_off_tail_of_padding_changes_nothing(case, layer, x):
-    if case.depends_on_length:
-        pytest.skip("sees other keys in a longer sequence")
+    if not case.cuts_tails:
+        pytest.skip("depends on the length, padding included")
     mask = np.ones((BATCH, LENGTH), bool)
     mask[:, -3:] = False
     np.testing.assert_allclose(

@@ -25,6 +25,7 @@ CASES = {
         "sparse_transformer",
         {"pattern": "fixed", "stride": 2, "num_summary": 1},
         block_and_summaries,
+        sees_all=False,
     ),
     "block_sparse_local": Case(
         "block_sparse",
@@ -48,7 +49,7 @@ CASES = {
         {"block_size": 2, "num_window_blocks": 1, "num_random_blocks": 1},
         keys_and_values(4),
         growth=1.0,
-        depends_on_length=True,
+        cuts_tails=False,
         causal_is_masked=False,
     ),
     "bigbird_rotary": Case(
@@ -62,7 +63,7 @@ CASES = {
         },
         keys_and_values(2),
         growth=1.0,
-        depends_on_length=True,
+        cuts_tails=False,
         causal_is_masked=False,
     ),
 }
