@@ -306,7 +306,7 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
         """
         raise self._not_implemented_error(self.attend)
 
-    def compute_weights(self, query, key, visible, position):
+    def compute_weights(self, query, key, visible, position, **inputs):
         """Gives the weights of `attend` as one dense tensor.
 
         Args: as of `attend`, without `value` and `training`.

@@ -43,8 +43,8 @@ CASES = {
             "conv_size": 3,
             "num_key_heads": 2,
             "head_dim": 5,
-            "value_head_dim": 3,
+            "value_head_dim": 7,
         },
-        state(5, 3, query=(2, 2, 5), key=(2, 2, 5), value=(2, 4, 3)),
+        state(5, 7, query=(2, 2, 5), key=(2, 2, 5), value=(2, 4, 7)),
     ),
 }
