@@ -8,21 +8,21 @@ CASES = {
         {"window_size": 2},
         growth=1.0,
         sees_all=False,
-        depends_on_length=True,
+        cuts_tails=False,
     ),
     "shifted": Case(
         "shifted_window",
         {"window_size": 3, "shift": 1, "num_kv_heads": 2},
         growth=1.0,
         sees_all=False,
-        depends_on_length=True,
+        cuts_tails=False,
     ),
     # A padded query's row may hold no key where its column holds one.
     "axial": Case(
         "axial",
         {},
         growth=1.5,
-        depends_on_length=True,
+        cuts_tails=False,
         weights_sum_to_one=False,
     ),
     "axial_rows": Case(
@@ -30,7 +30,7 @@ CASES = {
         {"axis": "row", "position": "rotary"},
         growth=1.5,
         sees_all=False,
-        depends_on_length=True,
+        cuts_tails=False,
     ),
     "induced_set": Case(
         "induced_set",
