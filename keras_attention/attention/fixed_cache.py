@@ -87,8 +87,9 @@ def listed_keys(cache, recent, place, start, count):
         count: integer, how many at the end of each block are kept.
 
     Returns:
-        `(key, value, mask, positions)`: `(batch, keys, num_kv_heads,
-        head_dim)` twice, `(batch, keys)` and `(keys,)`.
+        `(key, value, mask, positions)`: `(batch, num_kv_heads, keys,
+        head_dim)` twice, `(batch, keys)` and `(keys,)`; first `stride` keys
+        near by, then the others.
     """
     stride = cache["block_mask"].shape[1]
     first = place // stride * stride
@@ -108,8 +109,8 @@ def listed_keys(cache, recent, place, start, count):
             far = ops.logical_and(far, ends < first)
         joined[name] = ops.concatenate([near, far], axis=axis)
     return (
-        swap_heads(joined["key"]),
-        swap_heads(joined["value"]),
+        joined["key"],
+        joined["value"],
         joined["mask"],
         ops.concatenate([own, ends]),
     )

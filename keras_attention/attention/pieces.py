@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from keras_attention.positions import PositionalEncoding
-from keras_attention.positions.base import at_least_float32
+from keras_attention.positions.base import at_least_float32, known_integer
 
 
 def piece_scores(query, key, position, query_positions, key_positions, causal):
@@ -109,6 +109,8 @@ def _by_piece(hook, position, parts, head_axis):
             found = [of_table(piece, table) for table in range(tables)]
         return ops.concatenate(found, head_axis) if tables > 1 else found[0]
 
+    if known_integer(parts["positions"].shape[0]) == 1:
+        return run({name: x[0] for name, x in parts.items()})[None]
     return ops.map(run, parts)
 
 

@@ -13,7 +13,7 @@ from keras_attention.attention.partial_softmax import (
 )
 from keras_attention.attention.products import swap_heads
 from keras_attention.attention.strided_grid import StridedGrid
-from keras_attention.masks import Visibility, combine_masks
+from keras_attention.masks import combine_masks
 from keras_attention.positions.base import known_integer
 from keras_attention.registry import PACKAGE
 
@@ -146,17 +146,29 @@ class SparseTransformerAttention(Attention):
         seed = self.seed_generator.next() if dropout else None
 
         def attend_one(query, place, seed):
-            key, value, mask, positions = listed(place[0])
-            seen = Visibility(place, positions, mask, causal=True)
-            arguments = query, key, value, seen, position, dropout, seed
-            return softmax.attend(*arguments)
+            keys = listed(place[0])
+            parts = slice(None, self.stride), slice(self.stride, None)
+            partials = []
+            # Near and far keys apart, so that numbers are rounded as above.
+            for index, part in enumerate(parts):
+                key, value = (x[:, :, None, part] for x in keys[:2])
+                partial = partial_softmax(
+                    *(swap_heads(query)[:, :, None], key, value),
+                    keys[2][:, None, None, None, part],
+                    position,
+                    *(place[None], keys[3][None, None, part]),
+                    *(True, dropout, block_seed(seed, index)),
+                )
+                partials.append(partial)
+            output = join_partials(partials)[:, :, 0]
+            return swap_heads(ops.cast(output, query.dtype))
 
         places = visible.query_positions
         if known_integer(query.shape[1]) == 1:
             return attend_one(query, places, seed), cache
 
         def run(token):
-            own_seed = block_seed(seed, token["place"])
+            own_seed = block_seed(seed, 2 + token["place"])
             place = token["place"][None]
             return attend_one(token["query"][:, None], place, own_seed)[:, 0]
 
@@ -229,6 +241,6 @@ def _strided_keys(cache, place, stride):
     places = place - ops.concatenate([near, far])
     index = ops.clip(places, 0, length - 1)
     mask = ops.logical_and(ops.take(cache["mask"], index, 1), places >= 0)
-    key = swap_heads(ops.take(cache["key"], index, axis=2))
-    value = swap_heads(ops.take(cache["value"], index, axis=2))
+    key = ops.take(cache["key"], index, axis=2)
+    value = ops.take(cache["value"], index, axis=2)
     return key, value, mask, ops.maximum(places, 0)

@@ -232,7 +232,7 @@ def test_the_past_does_not_depend_on_the_length(rng):
 
 def test_groups_and_positions_of_every_kind(rng, monkeypatch):
     layer = make(rng, block_size=2, num_random_blocks=1, position=EveryHook())
-    x, weights = draw(rng, 13), draw(rng, 13)
+    x, weights = draw(rng, 13), ops.convert_to_tensor(draw(rng, 13))
     loss = in_graph(lambda x: ops.sum(layer(x) * weights))
     value, expected = gradients(loss, x, layer=layer)
     monkeypatch.setattr(gathered_blocks, "_GROUP", 1)

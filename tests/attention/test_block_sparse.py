@@ -149,7 +149,7 @@ def test_groups_of_blocks_give_the_same_numbers(rng, monkeypatch, position):
         position=position and position(),
     )
     x, padding = draw(rng, 17), rng.random((BATCH, 17)) < 0.7
-    weights = draw(rng, 17)
+    weights = ops.convert_to_tensor(draw(rng, 17))
 
     def loss(x):
         output = layer(x, padding_mask=padding, use_causal_mask=True)
