@@ -202,7 +202,7 @@ class ProbSparseAttention(Attention):
         groups = self.num_heads // self.num_kv_heads
         wide = ops.cast(swap_heads(value), at_least_float32(value.dtype))
         if visible.causal:
-            lazy = ops.cumsum(wide, axis=2)
+            lazy = _sums_so_far(wide)
         else:
             number = ops.cast(ops.maximum(count, 1), wide.dtype)
             lazy = ops.sum(wide, axis=2, keepdims=True)
@@ -219,6 +219,20 @@ def _count(query, visible):
         return ops.reshape(ops.cast(ops.shape(query)[1], "int32"), (1, 1))
     mask = ops.cast(visible.padding_mask, "int32")
     return ops.sum(mask, axis=1, keepdims=True)
+
+
+def _sums_so_far(x):
+    """Running sums of `(batch, heads, length, head_dim)` over the length."""
+    length = known_integer(ops.shape(x)[2])
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if dtype != "float64" or length is None:
+        return ops.cumsum(x, axis=2)
+    # `cumsum` on torch gives float32 for float64: twice as far each time.
+    step = 1
+    while step < length:
+        x = x + ops.pad(x[:, :, :-step], [(0, 0), (0, 0), (step, 0), (0, 0)])
+        step = 2 * step
+    return x
 
 
 def _log_length(length):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_attention import LinformerAttention
+from keras_attention import LinformerAttention, RotaryEmbedding
 from tests.tools import near, randomize, to_numpy
 
 BATCH, DIM, HEADS, MAX_LENGTH, RANK = 2, 15, 3, 13, 5
@@ -94,6 +94,26 @@ def test_heads_with_mixings_of_their_own(rng):
         parts.append(np.einsum("bts,bsd->btd", weights, own))
     output = layer.project_output(np.stack(parts, axis=2), x)
     near(layer(x), output)
+
+
+def test_weights_and_positions_are_as_defined(rng):
+    layer = make(rng, position=RotaryEmbedding(fraction=0.8))
+    x = rng.normal(size=(BATCH, 7, DIM)).astype("float32")
+    turned = [
+        layer.position.rotate(dense(x), np.arange(7), role)
+        for dense, role in (
+            (layer.query_dense, "query"),
+            (layer.key_dense, "key"),
+        )
+    ]
+    query, key = (x.astype("float64") for x in to_numpy(turned))
+    mixed = np.einsum("bshd,sr->brhd", key, to_numpy(layer.key_mixing)[:7])
+    scores = np.einsum("bthd,brhd->bhtr", query, mixed) / np.sqrt(5)
+    raised = np.exp(scores)
+    weights = raised / raised.sum(axis=-1, keepdims=True)
+    back = to_numpy(layer.value_mixing)[:7]
+    expected = np.einsum("bhtr,sr->bhts", weights, back)
+    near(layer.attention_weights(x), expected)
 
 
 def test_each_mixing_starts_with_the_deviation_of_its_fans():

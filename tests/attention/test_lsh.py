@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_attention import LSHAttention, PositionalEncoding
+from keras_attention import LSHAttention, PositionalEncoding, RotaryEmbedding
 from keras_attention.attention import hashing
 from tests.tools import near, randomize, to_numpy
 
@@ -137,7 +137,9 @@ def test_it_agrees_with_transformers(rng, monkeypatch, options, causal):
 
 def shared_attention(layer, x, mask, causal):
     """Attention with shared queries and keys in float64."""
-    query = to_numpy(layer.query_dense(x)).astype("float64")
+    places = np.arange(x.shape[1])
+    query = layer.position.rotate(layer.query_dense(x), places, "query")
+    query = to_numpy(query).astype("float64")
     key = query / np.linalg.norm(query, axis=-1, keepdims=True)
     scores = np.einsum("bthd,bshd->bhts", query, key) / np.sqrt(HEAD_DIM)
     length = x.shape[1]
@@ -157,6 +159,7 @@ def shared_attention(layer, x, mask, causal):
         {},
         {"chunk_size": 7, "num_hashes": 1},
         {"chunk_size": 5, "num_chunks_after": 1, "num_hashes": 1},
+        {"position": RotaryEmbedding(fraction=0.8)},
     ],
 )
 @pytest.mark.parametrize("causal", [False, True])

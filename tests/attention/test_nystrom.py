@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from keras_attention import MultiHeadAttention, NystromAttention
+from keras_attention import (
+    MultiHeadAttention,
+    NystromAttention,
+    RotaryEmbedding,
+)
 from keras_attention.attention.landmarks import iterative_pseudo_inverse
 from tests.tools import near, randomize, to_numpy
 
@@ -157,8 +161,9 @@ def test_empty_segments_and_padding_are_left_out(rng, length, num_landmarks):
 
 
 def test_enough_landmarks_and_iterations_are_exact_attention(rng):
-    layer = make(rng, 7, num_iterations=25)
-    exact = MultiHeadAttention(HEADS)
+    position = RotaryEmbedding(fraction=0.8)
+    layer = make(rng, 7, num_iterations=25, position=position)
+    exact = MultiHeadAttention(HEADS, position=position)
     exact.build((BATCH, None, DIM))
     exact.set_weights(layer.get_weights())
     x = 2 * draw(rng, 7)

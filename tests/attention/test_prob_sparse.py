@@ -5,7 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from keras_attention import MultiHeadAttention, ProbSparseAttention
+from keras_attention import (
+    MultiHeadAttention,
+    ProbSparseAttention,
+    RotaryEmbedding,
+)
 from tests.tools import near, randomize, to_numpy
 
 BATCH, HEADS, HEAD_DIM = 2, 3, 5
@@ -83,8 +87,9 @@ def test_it_agrees_with_transformers(rng, monkeypatch, length, factor, causal):
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_it_is_exact_where_all_queries_are_chosen(rng, causal):
-    layer, exact = make(rng, factor=3, num_kv_heads=1), None
-    exact = MultiHeadAttention(HEADS, num_kv_heads=1)
+    options = {"num_kv_heads": 1, "position": RotaryEmbedding(fraction=0.8)}
+    layer = make(rng, factor=3, **options)
+    exact = MultiHeadAttention(HEADS, **options)
     exact.build((BATCH, None, DIM))
     for name in ("query_dense", "key_dense", "value_dense", "output_dense"):
         for ours, theirs in zip(
