@@ -132,8 +132,8 @@ class EncoderDecoder(Preset, keras.Model):
 
     def build(self, input_shape=None):
         if self.copy_generator is not None:
-            shape = (None, None, self.decoder.hidden_dim)
-            source_shape = (None, None, self.encoder.hidden_dim)
+            shape = (None, None, self.decoder.output_dim)
+            source_shape = (None, None, self.encoder.output_dim)
             self.copy_generator.build(shape, shape, source_shape=source_shape)
 
     @property
@@ -175,7 +175,7 @@ class EncoderDecoder(Preset, keras.Model):
         if self.copy_generator is None:
             return self.decoder.logits(hidden)
         copied = self.copy_generator.init_memory(
-            memory, source_ids, source_padding_mask
+            _vectors(memory), source_ids, source_padding_mask
         )
         return self._mix(hidden, target_ids, copied, training)
 
@@ -205,7 +205,7 @@ class EncoderDecoder(Preset, keras.Model):
         memory = self.decoder.init_memory(encoded, padding_mask)
         if self.copy_generator is not None:
             memory[_COPIED] = self.copy_generator.init_memory(
-                encoded, source_ids, padding_mask
+                _vectors(encoded), source_ids, padding_mask
             )
         return memory
 
@@ -233,3 +233,8 @@ class EncoderDecoder(Preset, keras.Model):
             "share_embeddings": self.share_embeddings,
             "copy_generator": self._copy_generator,
         }
+
+
+def _vectors(encoded):
+    """The vectors of the tokens in what an encoder returned."""
+    return encoded["hidden"] if isinstance(encoded, dict) else encoded

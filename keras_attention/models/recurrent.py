@@ -62,6 +62,7 @@ class RecurrentEncoderDecoder(EncoderDecoder):
             logits; for attention weights, give a template.
         share_embeddings: whether source and target use one embedding.
         tie_embeddings: whether logits use the matrix of the target embedding.
+        copy_generator: see `EncoderDecoder`.
 
     Call arguments:
         source_ids, target_ids, source_padding_mask, target_padding_mask,
@@ -107,6 +108,7 @@ class RecurrentEncoderDecoder(EncoderDecoder):
         dropout=0.1,
         share_embeddings=False,
         tie_embeddings=False,
+        copy_generator=None,
         dtype=None,
         **kwargs,
     ):
@@ -159,6 +161,7 @@ class RecurrentEncoderDecoder(EncoderDecoder):
                 name="decoder",
                 **sizes,
             ),
+            copy_generator=copy_generator,
             dtype=dtype,
             **kwargs,
         )

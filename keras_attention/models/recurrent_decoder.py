@@ -184,6 +184,11 @@ class RecurrentDecoder(Preset, keras.Model):
         hidden = self.output_dropout(hidden, training=training)
         return hidden if cache is None else (hidden, state)
 
+    @property
+    def output_dim(self):
+        """Width of what logits are made of."""
+        return self.embedding_dim
+
     def logits(self, hidden):
         """Maps `(..., embedding_dim)` to `(..., vocabulary_size)`."""
         return self.embedding(hidden, reverse=True)

@@ -86,6 +86,11 @@ class Transformer(Preset, keras.Model):
             else None
         )
 
+    @property
+    def output_dim(self):
+        """Width of the vector of a token."""
+        return self.hidden_dim
+
     def _check_embedding(self):
         for name in ("vocabulary_size", "hidden_dim"):
             expected = getattr(self, name)

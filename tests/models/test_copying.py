@@ -13,11 +13,24 @@ from keras_attention import (
 )
 from keras_attention.generation import beam_search, greedy_search
 from keras_attention.training.losses import LabelSmoothedCrossentropy
-from tests.models import small
+from tests.models import small, small_recurrent
 from tests.tools import BACKEND, near, randomize, to_numpy
 
 
-def make(rng, copy_generator=True, **options):
+@pytest.fixture(params=["transformer", "recurrent"])
+def make(request):
+    return {"transformer": make_transformer, "recurrent": make_recurrent}[
+        request.param
+    ]
+
+
+def make_recurrent(rng, copy_generator=True, **options):
+    return small_recurrent.model(
+        rng, "luong", copy_generator=copy_generator, **options
+    )
+
+
+def make_transformer(rng, copy_generator=True, **options):
     encoder = TransformerEncoder(**{**small.SIZES, **options})
     decoder = TransformerDecoder(
         **{**small.SIZES, "hidden_dim": 18, "memory_dim": small.DIM, **options},
@@ -27,7 +40,7 @@ def make(rng, copy_generator=True, **options):
     return randomize(model, rng)
 
 
-def test_log_probabilities_sum_to_one_and_favour_the_source(rng):
+def test_log_probabilities_sum_to_one_and_favour_the_source(rng, make):
     model = make(rng)
     inputs = small.pairs(rng)
     found = np.exp(to_numpy(model(inputs)))
@@ -42,7 +55,7 @@ def test_log_probabilities_sum_to_one_and_favour_the_source(rng):
         assert row[:, others].max() < 1e-12
 
 
-def test_decoding_gives_the_full_pass(rng):
+def test_decoding_gives_the_full_pass(rng, make):
     model = make(rng)
     inputs = small.pairs(rng)
     expected = to_numpy(model(inputs))
@@ -56,7 +69,7 @@ def test_decoding_gives_the_full_pass(rng):
 
 
 @pytest.mark.parametrize("num_beams", [1, 3])
-def test_beams_score_what_the_model_says(rng, num_beams):
+def test_beams_score_what_the_model_says(rng, make, num_beams):
     model = make(rng, dropout=0.0)
     source = small.ids(rng, 5)
     found = beam_search(
@@ -86,7 +99,7 @@ def test_beams_score_what_the_model_says(rng, num_beams):
         np.testing.assert_array_equal(to_numpy(greedy["token_ids"]), tokens)
 
 
-def test_it_learns_to_copy_by_fit(rng):
+def test_it_learns_to_copy_by_fit(rng, make):
     model = make(rng, dropout=0.0)
     source = rng.integers(1, small.VOCABULARY, size=(64, 5))
     shifted = np.concatenate([np.ones((64, 1), int), source[:, :-1]], axis=1)
@@ -101,7 +114,7 @@ def test_it_learns_to_copy_by_fit(rng):
 
 
 @pytest.mark.parametrize("given", [True, CopyGenerator(5)])
-def test_presets_and_files(rng, tmp_path, given):
+def test_presets_and_files(rng, make, tmp_path, given):
     model = make(rng, given)
     inputs = small.pairs(rng)
     expected = to_numpy(model(inputs))
@@ -111,12 +124,12 @@ def test_presets_and_files(rng, tmp_path, given):
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     near(again(inputs), expected, 1e-6)
-    width = 18 if given is True else 5
+    width = model.decoder.output_dim if given is True else 5
     assert again.copy_generator.pointer.head_dim == width
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision(rng, policy):
+def test_mixed_precision(rng, make, policy):
     model = make(rng, dtype=policy)
     found = to_numpy(model(small.pairs(rng)))
     near(np.exp(found).sum(axis=-1), 1.0, 2e-2)
@@ -124,7 +137,7 @@ def test_mixed_precision(rng, policy):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
-def test_a_graph_that_knows_neither_batch_nor_length(rng):
+def test_a_graph_that_knows_neither_batch_nor_length(rng, make):
     import tensorflow as tf
 
     model = make(rng)
