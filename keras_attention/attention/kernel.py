@@ -300,7 +300,7 @@ class KernelAttention(Attention):
             return False
         # A row of the batch stands for all where their number is unknown.
         rows = (batch or 1) * length * self.num_heads
-        return length > _KEYS and rows * self.feature_dim > _LARGE
+        return length > _KEYS and rows * self.feature_dim >= _LARGE
 
     def get_config(self):
         return {**super().get_config(), "chunk_size": self.chunk_size}
