@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_attention import LSHAttention, PositionalEncoding, RotaryEmbedding
 from keras_attention.attention import hashing
@@ -177,13 +178,21 @@ def test_chunks_that_see_all_are_attention_with_shared_queries(
     near(itself, np.full_like(itself, float(causal)))
 
 
+def hashed(rng, vectors, factors, num_chunks=1, rounds=1):
+    columns = hashing.num_columns(factors)
+    rotations = rng.normal(size=(HEAD_DIM, rounds, columns))
+    return hashing.hash_vectors(
+        ops.convert_to_tensor(vectors, dtype="float32"),
+        ops.convert_to_tensor(rotations, dtype="float32"),
+        factors,
+        ops.full((1, 1, 1, 1), num_chunks, dtype="int32"),
+    )
+
+
 @pytest.mark.parametrize("num_chunks", [1, 2, 3, 8, 9, 300, 5000])
 def test_buckets_by_length_are_two_for_every_chunk(rng, num_chunks):
-    vectors = rng.normal(size=(1, 1, 6000, HEAD_DIM)).astype("float32")
-    columns = hashing.num_columns(None)
-    rotations = rng.normal(size=(HEAD_DIM, 1, columns)).astype("float32")
-    chunks = np.full((1, 1, 1, 1), num_chunks, "int32")
-    buckets, number = hashing.hash_vectors(vectors, rotations, None, chunks)
+    vectors = rng.normal(size=(1, 1, 6000, HEAD_DIM))
+    buckets, number = hashed(rng, vectors, None, num_chunks)
     half = next(h for h in range(1, 99) if (2 * h) ** 2 >= 2 * num_chunks)
     factor = 2 * min(half, 32)
     buckets = to_numpy(buckets)
@@ -193,18 +202,16 @@ def test_buckets_by_length_are_two_for_every_chunk(rng, num_chunks):
 
 
 def test_near_vectors_share_buckets(rng):
-    x = rng.normal(size=(1, 1, 200, HEAD_DIM)).astype("float32")
-    rotations = rng.normal(size=(HEAD_DIM, 2, 4)).astype("float32")
-    chunks = np.ones((1, 1, 1, 1), "int32")
-
-    def hashed(x):
-        return to_numpy(hashing.hash_vectors(x, rotations, [8], chunks)[0])
-
-    same = hashed(x) == hashed(x + 0.01 * rng.normal(size=x.shape))
-    assert same.mean() > 0.95
+    x = rng.normal(size=(1, 1, 200, HEAD_DIM))
+    other = [x, x + 0.01 * rng.normal(size=x.shape), 3 * x, -x]
+    # All in one call, so that the directions are the same.
+    together = np.concatenate(other, axis=2)
+    buckets = to_numpy(hashed(rng, together, [8], rounds=2)[0])
+    first, near_by, longer, opposite = np.split(buckets, 4, axis=-1)
+    assert (first == near_by).mean() > 0.95
     # The length of a vector does not matter, its direction does.
-    np.testing.assert_array_equal(hashed(3 * x), hashed(x))
-    np.testing.assert_array_equal(hashed(-x), (hashed(x) + 4) % 8)
+    np.testing.assert_array_equal(longer, first)
+    np.testing.assert_array_equal(opposite, (first + 4) % 8)
 
 
 def test_the_directions_follow_the_seed(rng):
@@ -219,9 +226,10 @@ def test_the_directions_follow_the_seed(rng):
 
 
 def test_more_places_than_integers_are_refused():
-    buckets = np.zeros((1, 1, 1, 8), "int32")
+    buckets = ops.zeros((1, 1, 1, 8), dtype="int32")
+    counts = ops.ones((1, 8), dtype="bool")
     with pytest.raises(ValueError, match="num_buckets times the length"):
-        hashing.sort_by_bucket(buckets, 2**28, np.ones((1, 8), bool))
+        hashing.sort_by_bucket(buckets, 2**28, counts)
 
 
 @pytest.mark.parametrize("wrong", [3, 0, [4, 3], [], "many", True])
