@@ -124,7 +124,9 @@ def test_vectors_of_zeros_have_the_cosine_zero(rng, x, dtype):
 
 def test_the_strength_is_positive_in_half_precision(rng, x):
     layer = make(rng, (3, 3), dtype="mixed_float16")
-    layer.strength_dense.bias.assign(0 * layer.strength_dense.bias - 12.0)
+    kernel, bias = layer.strength_dense.kernel, layer.strength_dense.bias
+    kernel.assign(0 * kernel)
+    bias.assign(0 * bias - 12.0)
     query = to_numpy(layer.project_query(ops.convert_to_tensor(x)))
     assert (np.abs(query).max(axis=-1) > 0).all()
 
