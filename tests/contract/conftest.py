@@ -6,18 +6,27 @@ from tests.contract.case import BATCH, DIM, KEY_LENGTH, LENGTH
 from tests.contract.cases import CASES
 from tests.tools import BACKEND
 
+# Further cases that have code of their own; they run by default as well, but
+# on TensorFlow alone.
+ALSO = {
+    "dilated_window_with_sinks",
+    "gated_delta_convolution",
+    "grouped",
+    "luong_predictive",
+    "normalized_gated_with_sinks",
+    "sparse_transformer_fixed",
+}
+
 
 def cases():
-    """All cases; elsewhere than on TensorFlow the first of each flavour.
-
-    The others are marked as slow there, so that three backends stay quick.
-    """
+    """All cases, of which those that differ little are marked as slow."""
     seen = set()
     for key, case in CASES.items():
-        is_first = case.name not in seen
+        is_quick = case.name not in seen
         seen.add(case.name)
-        quick = is_first or BACKEND == "tensorflow"
-        yield pytest.param(key, marks=() if quick else pytest.mark.slow)
+        if BACKEND == "tensorflow":
+            is_quick = is_quick or key in ALSO
+        yield pytest.param(key, marks=() if is_quick else pytest.mark.slow)
 
 
 @pytest.fixture(params=cases())
