@@ -102,11 +102,10 @@ def get(name_config_or_layer, **defaults):
             f"Received: {type(layer).__name__}"
         )
     wanted = defaults.get("num_heads")
-    received = layer.get_config().get("num_heads", wanted)
-    if wanted is not None and received != wanted:
+    if layer.has_heads and wanted not in (None, layer.num_heads):
         raise ValueError(
             f"The {type(layer).__name__} given as attention has num_heads="
-            f"{received}, the model num_heads={wanted}."
+            f"{layer.num_heads}, the model num_heads={wanted}."
         )
     return layer
 

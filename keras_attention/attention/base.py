@@ -71,6 +71,7 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
     """
 
     kind = "mixer"
+    has_heads = True  # whether the constructor takes num_heads
     paper = ""
     cost = ""  # time / memory; `n` length, `d` width of a head
     cache_size = None  # numbers that a row of the cache holds

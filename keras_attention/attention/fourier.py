@@ -48,6 +48,7 @@ class FourierMixing(Attention):
         https://arxiv.org/abs/2105.03824
     """
 
+    has_heads = False
     paper = "Lee-Thorp et al. 2022"
     cost = "nd log nd / nd"
     supports_cross_attention = False

@@ -52,6 +52,7 @@ class PointerAttention(AdditiveAttention):
     """
 
     kind = "pointer"
+    has_heads = False
     paper = "Vinyals, Fortunato, Jaitly 2015"
     cost = "n²d / n²d"
     cache_size = None

@@ -42,9 +42,9 @@ CASES = {
             "chunk_size": 2,
             "conv_size": 3,
             "num_key_heads": 2,
-            "head_dim": 5,
+            "head_dim": 7,
             "value_head_dim": 7,
         },
-        state(5, 7, query=(2, 2, 5), key=(2, 2, 5), value=(2, 4, 7)),
+        state(7, 7, query=(2, 2, 7), key=(2, 2, 7), value=(2, 4, 7)),
     ),
 }
