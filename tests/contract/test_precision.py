@@ -59,7 +59,8 @@ def test_a_cache_and_a_memory_work_in_mixed_precision(case, rng, x, source):
         rest, _ = layer(x[:, 3:], cache=cache, start=3)
         output = np.concatenate([to_numpy(first), to_numpy(rest)], axis=1)
         expected = to_numpy(layer(x, use_causal_mask=True))
-        np.testing.assert_allclose(output, expected, atol=3e-2)
+        # The relative part is one step between numbers of bfloat16.
+        np.testing.assert_allclose(output, expected, atol=3e-2, rtol=1e-2)
     if layer.supports_cross_attention:
         memory = layer.init_memory(source)
         np.testing.assert_array_equal(
