@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention.attention import softmax
 from keras_attention.attention.checks import check_integer
+from keras_attention.attention.root_mean_square import RootMeanSquare
 from keras_attention.attention.scored import ScoredAttention
 from keras_attention.registry import PACKAGE
 
@@ -103,15 +104,17 @@ class DifferentialAttention(ScoredAttention):
             *("attention_output", "bthd,hdm->btm"),
             *((None, query_shape[-1]), "m"),
         )
-        self.output_norm = keras.layers.RMSNormalization(
-            epsilon=1e-5, name="output_norm", dtype=self.dtype_policy
+        self.output_norm = RootMeanSquare(
+            self.head_dim,
+            epsilon=1e-5,
+            name="output_norm",
+            dtype=self.dtype_policy,
         )
         split_shape = (*query_shape[:-1], heads, self.head_dim)
         self.query_dense.build(query_shape)
         self.key_dense.build(key_shape)
         self.value_dense.build(value_shape)
         self.output_dense.build(split_shape)
-        self.output_norm.build(split_shape)
         if not self.position.built:
             self.position.build((*split_shape[:-1], half))
         names = ("query_1", "key_1", "query_2", "key_2")

@@ -9,6 +9,7 @@ from keras_attention.attention.latent_decoding import (
     attend_to_compressed,
     is_cheaper,
 )
+from keras_attention.attention.root_mean_square import RootMeanSquare
 from keras_attention.attention.scored import ScoredAttention
 from keras_attention.positions import PositionalEncoding
 from keras_attention.registry import PACKAGE
@@ -102,24 +103,29 @@ class LatentAttention(ScoredAttention):
             setattr(self, name, size)
 
     def build(self, query_shape, value_shape=None, key_shape=None):
-        dim = query_shape[-1]
+        *rows, dim = query_shape
         self._choose_head_dim(dim)
         self._settle_widths()
-        heads, rank, rows = self.num_heads, self.kv_rank, query_shape[:-1]
-        query_dim, key_dim = self.head_dim + self.rope_dim, self.head_dim
+        heads, query_dim = self.num_heads, self.head_dim + self.rope_dim
+        query_input = query_shape
         if self.query_rank is not None:
             self.query_compress_dense = self._narrow_dense(
                 "query_compress", self.query_rank, query_shape
             )
-            self.query_norm = self._norm("query_norm", self.query_rank)
-            query_shape = (*rows, self.query_rank)
+            self.query_norm = RootMeanSquare(
+                self.query_rank, name="query_norm", dtype=self.dtype_policy
+            )
+            query_input = (*rows, self.query_rank)
         self.query_dense = self._split_dense("query", heads, query_dim)
-        self.query_dense.build(query_shape)
-        shape = (*rows, dim)
-        self.compress_dense = self._narrow_dense("compress", rank, shape)
-        self.compress_norm = self._norm("compress_norm", rank)
-        self.rope_dense = self._narrow_dense("rope", self.rope_dim, shape)
-        self.key_dense = self._expand_dense("key", key_dim)
+        self.query_dense.build(query_input)
+        self.compress_dense = self._narrow_dense(
+            "compress", self.kv_rank, query_shape
+        )
+        self.compress_norm = RootMeanSquare(
+            self.kv_rank, name="compress_norm", dtype=self.dtype_policy
+        )
+        self.rope_dense = self._narrow_dense("rope", self.rope_dim, query_shape)
+        self.key_dense = self._expand_dense("key", self.head_dim)
         self.value_dense = self._expand_dense("value", self.value_dim)
         self.output_dense = self._dense(
             "attention_output", "bthd,hdm->btm", (None, dim), "m"
@@ -148,12 +154,6 @@ class LatentAttention(ScoredAttention):
         dense = self._dense(name, "btr,rhd->bthd", shape, None)
         dense.build((None, None, self.kv_rank))
         return dense
-
-    def _norm(self, name, width):
-        norm = keras.layers.RMSNormalization(name=name, dtype=self.dtype_policy)
-        norm.supports_masking = True
-        norm.build((None, None, width))
-        return norm
 
     def project_query(self, query):
         if self.query_rank is not None:

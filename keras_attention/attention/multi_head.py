@@ -3,6 +3,7 @@
 import keras
 
 from keras_attention.attention import softmax
+from keras_attention.attention.root_mean_square import RootMeanSquare
 from keras_attention.attention.scored import ScoredAttention
 from keras_attention.attention.softmax_variants import (
     soft_cap,
@@ -129,8 +130,11 @@ class MultiHeadAttention(ScoredAttention):
     def build(self, query_shape, value_shape=None, key_shape=None):
         super().build(query_shape, value_shape, key_shape)
         if self.qk_norm:
-            self.query_norm = self._head_norm("query_norm")
-            self.key_norm = self._head_norm("key_norm")
+            width, policy = self.head_dim, self.dtype_policy
+            self.query_norm = RootMeanSquare(
+                width, name="query_norm", dtype=policy
+            )
+            self.key_norm = RootMeanSquare(width, name="key_norm", dtype=policy)
         if self.gate:
             self.gate_dense = self._split_dense("gate", self.num_heads)
             self.gate_dense.build(query_shape)
@@ -141,12 +145,6 @@ class MultiHeadAttention(ScoredAttention):
                 name="sinks",
                 autocast=False,
             )
-
-    def _head_norm(self, name):
-        norm = keras.layers.RMSNormalization(name=name, dtype=self.dtype_policy)
-        norm.build((None, None, None, self.head_dim))
-        norm.supports_masking = True
-        return norm
 
     def project_query(self, query):
         heads = super().project_query(query)

@@ -55,6 +55,6 @@ class SigmoidAttention(ScoredAttention):
             count = ops.cast(ops.shape(scores)[-1], scores.dtype)
             return ops.sigmoid(scores - ops.log(count))
         count = ops.sum(ops.cast(mask, scores.dtype), axis=-1, keepdims=True)
-        shift = ops.log(ops.maximum(count, 1))
+        shift = ops.log(ops.where(count > 0, count, 1.0))
         # A choice, since a sigmoid need not reach zero on every machine.
         return ops.where(mask, ops.sigmoid(scores - shift), 0.0)

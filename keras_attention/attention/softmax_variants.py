@@ -32,9 +32,11 @@ def softmax_with_sink(scores, sink):
         nothing counts.
     """
     sink = ops.cast(sink, scores.dtype)
-    highest = ops.maximum(ops.max(scores, axis=-1, keepdims=True), sink)
     # It cancels, and so has no gradient.
-    highest = ops.stop_gradient(highest)
+    highest = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
+    bound = ops.stop_gradient(sink)
+    # `maximum` on torch gives float32 for float64.
+    highest = ops.where(highest > bound, highest, bound)
     raised = ops.exp(scores - highest)
     total = ops.sum(raised, axis=-1, keepdims=True)
     return raised / (total + ops.exp(sink - highest))
