@@ -59,7 +59,7 @@ def test_a_flavour_without_a_cache_refuses_one(case, rng, x):
         layer(x, cache={"key": x})
 
 
-@hypothesis.settings(max_examples=8 if BACKEND == "tensorflow" else 3)
+@hypothesis.settings(max_examples=5 if BACKEND == "tensorflow" else 3)
 @hypothesis.given(borders=splits(), padding=st.none() | paddings())
 @hypothesis.example(borders=list(range(LENGTH + 1)), padding=None)
 @hypothesis.example(borders=[0, LENGTH], padding=None)

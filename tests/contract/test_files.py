@@ -100,7 +100,8 @@ def test_keras_file_of_all_layers_in_a_fresh_process(tmp_path):
     x = rng.normal(size=(BATCH, LENGTH, DIM)).astype("float32")
     np.save(tmp_path / "x.npy", x)
     inputs = keras.Input((None, DIM), name="x")
-    layers = {name: case.layer(rng) for name, case in CASES.items()}
+    cases = {case.name: case for case in CASES.values()}
+    layers = {name: case.layer(rng) for name, case in cases.items()}
     model = keras.Model(
         inputs, {name: layer(inputs) for name, layer in layers.items()}
     )

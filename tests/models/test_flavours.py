@@ -1,6 +1,5 @@
 """Every registered flavour in a model, by its name alone."""
 
-import keras
 import numpy as np
 import pytest
 
@@ -88,19 +87,6 @@ def test_what_attends_to_itself_alone_is_refused_across(rng, name):
 def test_what_is_no_mixer_is_refused(name):
     with pytest.raises(ValueError, match="mixer"):
         TransformerEncoder(**small.SIZES, attention=name)
-
-
-@pytest.mark.parametrize("name", MIXERS)
-def test_an_encoder_by_name_trains(rng, name):
-    encoder = TransformerEncoder(**small.SIZES, attention=name)
-    inputs = keras.Input((None,), dtype="int32")
-    pooled = keras.layers.GlobalAveragePooling1D()(encoder(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(1)(pooled))
-    model.compile(keras.optimizers.Adam(0.01), "mse")
-    tokens = small.ids(rng, ragged=False)
-    target = np.array([[0.0], [1.0], [2.0]])
-    history = model.fit(tokens, target, epochs=5, verbose=0).history["loss"]
-    assert history[-1] < history[0]
 
 
 def test_a_list_of_flavours_alternates(rng):
