@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.attention import grids, softmax
 from keras_attention.attention.base import Attention
 from keras_attention.masks import Visibility
+from keras_attention.positions.base import is_made_up
 from keras_attention.registry import PACKAGE
 
 _AXES = ("both", "row", "column")
@@ -80,6 +81,8 @@ class AxialAttention(Attention):
         self.grid = grids.check_grid(grid)
 
     def attend(self, query, key, value, visible, position, training=None):
+        if is_made_up(query):
+            return query
         length = ops.shape(query)[1]
         size = grids.size_of(length, self.grid)
         mask = grids.cells_that_count(visible, length, *size)

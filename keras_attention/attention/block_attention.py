@@ -7,6 +7,7 @@ from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
 from keras_attention.attention.gathered_blocks import attend_to_blocks
 from keras_attention.masks import combine_masks
+from keras_attention.positions.base import is_made_up
 
 
 class BlockAttention(Attention):
@@ -73,6 +74,8 @@ class BlockAttention(Attention):
         training=None,
         place=None,
     ):
+        if is_made_up(query):
+            return query
         dropout = self.dropout if training else 0.0
         return self.attend_by_lists(
             *(query, key, value, visible, position),

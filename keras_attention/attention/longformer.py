@@ -14,7 +14,7 @@ from keras_attention.attention.checks import (
 from keras_attention.attention.global_tokens import FirstTokens, MarkedTokens
 from keras_attention.attention.products import swap_heads
 from keras_attention.masks import Visibility, as_mask, combine_masks, hide
-from keras_attention.positions.base import known_integer
+from keras_attention.positions.base import is_made_up, known_integer
 from keras_attention.registry import PACKAGE
 
 
@@ -187,6 +187,8 @@ class LongformerAttention(Attention):
         global_mask=None,
         training=None,
     ):
+        if is_made_up(query):
+            return query
         tokens = self._tokens(global_mask, visible)
         positions = tokens.positions
         if global_mask is not None:

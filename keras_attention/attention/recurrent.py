@@ -7,7 +7,7 @@ from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
 from keras_attention.attention.state_chunks import check_chunk_size
 from keras_attention.masks import hide
-from keras_attention.positions.base import at_least_float32
+from keras_attention.positions.base import at_least_float32, is_made_up
 
 
 class RecurrentAttention(Attention):
@@ -131,6 +131,8 @@ class RecurrentAttention(Attention):
     def attend(
         self, query, key, value, visible, position, training=None, **gates
     ):
+        if is_made_up(query):
+            return value
         parts = self.prepare(query, key, value, visible, position, **gates)
         output, _ = self.recur(parts)
         if not visible.causal:

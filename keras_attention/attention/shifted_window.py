@@ -7,7 +7,7 @@ from keras_attention.attention import grids, softmax
 from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
 from keras_attention.masks import Visibility
-from keras_attention.positions.base import known_integer
+from keras_attention.positions.base import is_made_up, known_integer
 from keras_attention.registry import PACKAGE
 
 
@@ -88,6 +88,8 @@ class ShiftedWindowAttention(Attention):
         self.grid = grids.check_grid(grid)
 
     def attend(self, query, key, value, visible, position, training=None):
+        if is_made_up(query):
+            return query
         batch, length = ops.shape(query)[:2]
         size = grids.size_of(length, self.grid)
         windows = _Windows(*size, self.window_size, self.shift)

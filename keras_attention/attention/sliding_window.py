@@ -9,6 +9,7 @@ from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
 from keras_attention.attention.ring_cache import Ring
 from keras_attention.masks import combine_masks
+from keras_attention.positions.base import is_made_up
 from keras_attention.registry import PACKAGE
 
 
@@ -94,6 +95,8 @@ class SlidingWindowAttention(Attention):
         self.num_sinks = num_sinks
 
     def attend(self, query, key, value, visible, position, training=None):
+        if is_made_up(query):
+            return query
         sinks = None
         if self.num_sinks:
             sinks, visible = self._cut_sinks(key, value, visible)
