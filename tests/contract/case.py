@@ -6,9 +6,11 @@ from keras_attention import attention
 from tests.tools import BACKEND, randomize, to_numpy
 
 # Elsewhere than on TensorFlow one half precision stands for both.
-DTYPES = ["float32", "bfloat16", "float16"]
-if BACKEND != "tensorflow":
-    DTYPES.remove("float16")
+DTYPES = {
+    "tensorflow": ["float32", "bfloat16", "float16"],
+    "torch": ["float32", "bfloat16"],
+    "jax": ["bfloat16"],
+}[BACKEND]
 
 BATCH, LENGTH, KEY_LENGTH, DIM, NUM_HEADS = 3, 7, 5, 24, 4
 
