@@ -11,6 +11,7 @@ from tests.contract.case import BATCH, DIM, LENGTH, nothing_of
 from tests.tools import BACKEND, compiled, to_numpy
 
 MAX_LENGTH = LENGTH + 4
+EXAMPLES = {"tensorflow": 5, "torch": 3, "jax": 1}
 
 
 @pytest.fixture
