@@ -39,6 +39,7 @@ def test_numbers_and_gradients(rng, alpha, length, deviation):
     expected = theirs(x, dim=-1)
     expected.backward(tensor(upstream))
     near(entmax(ops.convert_to_tensor(scores), alpha), expected.detach())
+    upstream = ops.convert_to_tensor(upstream)
     _, (found,) = gradients(
         lambda x: ops.sum(entmax(x, alpha) * upstream), scores
     )
