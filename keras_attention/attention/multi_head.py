@@ -1,6 +1,7 @@
 """Multi-head, grouped-query and multi-query attention."""
 
 import keras
+from keras import ops
 
 from keras_attention.attention import softmax
 from keras_attention.attention.root_mean_square import RootMeanSquare
@@ -158,7 +159,8 @@ class MultiHeadAttention(ScoredAttention):
 
     def project_output(self, output, query):
         if self.gate:
-            output = output * keras.ops.sigmoid(self.gate_dense(query))
+            gates = ops.sigmoid(self.gate_dense(query))
+            output = ops.convert_to_tensor(output) * gates
         return super().project_output(output, query)
 
     def scores(self, query, key, visible, position):

@@ -1,5 +1,6 @@
 """Small changes to scores and to the softmax over them."""
 
+import keras
 from keras import ops
 
 
@@ -13,6 +14,9 @@ def soft_cap(scores, cap):
     Returns:
         A tensor of the same shape: `cap * tanh(scores / cap)`.
     """
+    if keras.backend.standardize_dtype(scores.dtype) == "float64":
+        # `tanh` on JAX gives float32.
+        return cap * (2.0 * ops.sigmoid(2.0 * scores / cap) - 1.0)
     return cap * ops.tanh(scores / cap)
 
 

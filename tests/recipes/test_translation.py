@@ -233,7 +233,7 @@ BAD_TEXT = {
     "empty": ({"train_en": b""}, {}, "train.en' is empty"),
     "suffix": ({}, {"target": "fr"}, "train has de, en"),
     "vocabulary": ({}, {"vocabulary-size": 9999}, "at most"),
-    "attention": ({}, {"attention": "mult_head"}, "Known names: multi_head"),
+    "attention": ({}, {"attention": "mult_head"}, "Known names: additive"),
     "position": ({}, {"position": "rotory"}, "rotary"),
     "heads": ({}, {"num-heads": 3}, "hidden_dim=16"),
     "data set": ({}, {"dataset": "file:x"}, "files:FOLDER"),
