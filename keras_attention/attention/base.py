@@ -7,23 +7,18 @@ from keras_attention import positions, registry
 from keras_attention.attention import key_value_cache
 from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.attention.checks import (
-    check_call,
     check_heads,
     check_masks,
     check_position,
     refuse_unless,
 )
+from keras_attention.attention.inputs import other_than, prepare
 from keras_attention.attention.products import swap_heads
-from keras_attention.masks import (
-    Visibility,
-    as_mask,
-    combine_masks,
-    hide,
-    implicit_mask,
-)
+from keras_attention.attention.projections import Projections
+from keras_attention.masks import as_mask, hide, implicit_mask
 
 
-class Attention(registry.Template, KeepsCache, keras.layers.Layer):
+class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
     """Base of all attention layers: one call, one cache, one set of masks.
 
     A flavour overrides `attend`; one that weighs keys by scores starts from
@@ -117,65 +112,10 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
         if dropout:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, query_shape, value_shape=None, key_shape=None):
-        value_shape = value_shape or query_shape
-        key_shape = key_shape or value_shape
-        dim = query_shape[-1]
-        self._choose_head_dim(dim)
-        heads, kv_heads = self.num_heads, self.num_kv_heads
-        self.query_dense = self._split_dense("query", heads)
-        self.key_dense = self._split_dense("key", kv_heads)
-        self.value_dense = self._split_dense("value", kv_heads)
-        self.output_dense = self._dense(
-            "attention_output", "bthd,hdm->btm", (None, dim), "m"
-        )
-        split_shape = (*query_shape[:-1], heads, self.head_dim)
-        for dense, shape in (
-            (self.query_dense, query_shape),
-            (self.key_dense, key_shape),
-            (self.value_dense, value_shape),
-            (self.output_dense, split_shape),
-        ):
-            if dense is not None:  # a flavour may leave out some
-                dense.build(shape)
-        if not self.position.built:
-            self.position.build(split_shape)
-
-    def _choose_head_dim(self, dim):
-        """Divides the width among the heads where head_dim is left open."""
-        if self.head_dim is not None:
-            return
-        if dim % self.num_heads:
-            raise ValueError(
-                "The width of the query must be a multiple of num_heads "
-                "where head_dim is not given. Received: "
-                f"dim={dim}, num_heads={self.num_heads}"
-            )
-        self.head_dim = dim // self.num_heads
-
-    def _split_dense(self, name, heads, width=None):
-        shape = (None, heads, width or self.head_dim)
-        return self._dense(name, "btm,mhd->bthd", shape, "hd")
-
-    def _dense(self, name, equation, output_shape, bias_axes):
-        layer = keras.layers.EinsumDense(
-            equation,
-            output_shape=output_shape,
-            bias_axes=bias_axes if self.use_bias else None,
-            kernel_initializer=registry.copy_initializer(
-                self.kernel_initializer
-            ),
-            name=name,
-            dtype=self.dtype_policy,
-        )
-        # Without it Keras warns whenever the input carries a mask.
-        layer.supports_masking = True
-        return layer
-
     def __call__(self, query, value=None, key=None, **kwargs):
         if kwargs.get("memory") is None:
             # Keras' conversion of inputs would make two objects out of one.
-            value, key = _other_than(query, value, key)
+            value, key = other_than(query, value, key)
         return super().__call__(query, value, key, **kwargs)
 
     def call(
@@ -235,8 +175,8 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
         Returns:
             What the call returns.
         """
-        *parts, inputs = self._prepare(
-            query, value, key, cache=cache, start=start, **masks
+        *parts, inputs = prepare(
+            self, query, value, key, cache=cache, start=start, **masks
         )
         inputs = {**inputs, **(options or {}), "training": training}
         if cache is None:
@@ -246,21 +186,6 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
             *parts, cache=cache, start=start, **inputs
         )
         return self.project_output(output, query), cache
-
-    def project_query(self, query):
-        """Splits `(batch, query_length, dim)` into query heads."""
-        return self.query_dense(query)
-
-    def project_source(self, key, value):
-        """Splits what is attended to into `(key_heads, value_heads)`.
-
-        A flavour whose keys are its queries gives None for the keys.
-        """
-        return self.key_dense(key), self.value_dense(value)
-
-    def project_output(self, output, query):
-        """Joins heads; `query` `(batch, query_length, dim)` is the input."""
-        return self.output_dense(output)
 
     def rotate(self, heads, position, positions, role):
         """Turns heads by their positions; a flavour may turn a part of them.
@@ -404,7 +329,7 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
         Returns:
             `(batch, num_heads, query_length, key_length)`.
         """
-        value, key = _other_than(query, value, key)
+        value, key = other_than(query, value, key)
         if not self.built:
             sources = (query, value, key)
             self.build(
@@ -414,7 +339,8 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
             for source in (key, query if value is None else value):
                 if padding_mask is None:
                     padding_mask = implicit_mask(source)
-        query, key, _, visible, position, inputs = self._prepare(
+        query, key, _, visible, position, inputs = prepare(
+            self,
             query,
             value,
             key,
@@ -426,74 +352,6 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
         )
         inputs = {**inputs, **(options or {})}
         return self.compute_weights(query, key, visible, position, **inputs)
-
-    def _prepare(
-        self,
-        query,
-        value,
-        key,
-        attention_mask=None,
-        padding_mask=None,
-        use_causal_mask=False,
-        cache=None,
-        memory=None,
-        start=0,
-    ):
-        """Checks, projects and places.
-
-        Returns:
-            `(query, key, value, visible, position, side_inputs)`.
-        """
-        padding_mask = as_mask("padding_mask", padding_mask)
-        attention_mask = as_mask("attention_mask", attention_mask)
-        is_self = value is None and key is None and memory is None
-        check_call(
-            *(self, is_self, value, key),
-            *(attention_mask, use_causal_mask, cache, memory),
-        )
-        start = ops.cast(start, "int32") if ops.is_tensor(start) else start
-        length = ops.shape(query)[1]
-        query_positions = start + ops.arange(length, dtype="int32")
-        key_positions, position = query_positions, self.position
-        query_heads = self.project_query(query)
-        if memory is not None:
-            key_heads, value_heads = (
-                swap_heads(memory["key"]),
-                swap_heads(memory["value"]),
-            )
-        else:
-            value = query if value is None else value
-            key = value if key is None else key
-            key_heads, value_heads = self.project_source(key, value)
-            if key_heads is None:
-                key_heads = query_heads
-        inputs = self.side_inputs(query, key, value)
-        if is_self:
-            rotate = self.rotate
-            query_heads = rotate(
-                query_heads, position, query_positions, "query"
-            )
-            key_heads = rotate(key_heads, position, key_positions, "key")
-        else:
-            # Position relates places in one sequence; across two there is
-            # no common order.
-            position = positions.PositionalEncoding()
-            key_positions = ops.arange(ops.shape(key_heads)[1], dtype="int32")
-        check_masks(query_heads, key_heads, padding_mask, attention_mask)
-        if memory is not None:
-            padding_mask = combine_masks(padding_mask, memory["mask"])
-        elif padding_mask is not None:
-            key_heads = hide(key_heads, padding_mask)
-            value_heads = hide(value_heads, padding_mask)
-        visible = Visibility(
-            query_positions,
-            key_positions,
-            padding_mask,
-            attention_mask,
-            use_causal_mask or cache is not None,
-        )
-        heads = query_heads, key_heads, value_heads
-        return *heads, visible, position, inputs
 
     def drop(self, output, training):
         """Applies dropout to mixed heads, for flavours that form no weights.
@@ -542,12 +400,3 @@ class Attention(registry.Template, KeepsCache, keras.layers.Layer):
             ),
             "seed": self.seed,
         }
-
-
-def _other_than(query, value, key):
-    """Leaves out the value and key that are the query itself."""
-    if value is query:
-        value = None
-    if key is query and value is None:
-        key = None
-    return value, key

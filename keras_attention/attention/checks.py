@@ -64,7 +64,8 @@ def check_position(layer, position):
     has_values = type(position).values is not PositionalEncoding.values
     refuse_unless(
         layer,
-        layer.supports_values or not has_values,
+        # Without weights to look up there is nothing to add either.
+        (layer.supports_bias and layer.supports_values) or not has_values,
         f"what {type(position).__name__} adds to the values",
         "use RotaryEmbedding or another position that adds nothing to them",
     )

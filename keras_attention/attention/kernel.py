@@ -8,7 +8,9 @@ from keras_attention.attention.chunks import each, lay_out, scan
 from keras_attention.attention.linear_sums import (
     LOWEST,
     Sums,
+    as_cache,
     divide,
+    from_cache,
     merge,
     no_sums,
     read,
@@ -89,26 +91,15 @@ class KernelAttention(Attention):
         """
         self._check_cache()
         dtype = at_least_float32(self.compute_dtype)
-        state, total, log = self._no_sums(batch_size, dtype)
-        cache = {"state": state, "sum": total[..., 0]}
-        if log is not None:
-            cache["log"] = log[..., 0, 0]
-        return cache
+        return as_cache(*_present(self._no_sums(batch_size, dtype)))
 
     def attend_with_cache(
         self, query, key, value, visible, position, cache, start, training=None
     ):
-        sums = [cache["state"], cache["sum"][..., None]]
-        if "log" in cache:
-            sums.append(cache["log"][..., None, None])
         output, sums = self._attend_in_order(
-            query, key, value, visible, position, sums
+            *(query, key, value, visible, position, from_cache(cache))
         )
-        state, total, *log = sums
-        cache = {"state": state, "sum": total[..., 0]}
-        if log:
-            cache["log"] = log[0][..., 0, 0]
-        return self.drop(output, training), cache
+        return self.drop(output, training), as_cache(*sums)
 
     def attend(self, query, key, value, visible, position, training=None):
         parts = (query, key, value, visible, position)

@@ -41,6 +41,18 @@ def no_sums(batch, heads, num_features, head_dim, dtype, with_log=False):
     return Sums(ops.zeros(shape, dtype=dtype), zeros, log)
 
 
+def as_cache(state, total, log=None):
+    """Lays the sums of one sequence a row out as a cache, without idle axes."""
+    cache = {"state": state, "sum": total[..., 0]}
+    return cache if log is None else {**cache, "log": log[..., 0, 0]}
+
+
+def from_cache(cache):
+    """Undoes `as_cache`; a list of two or three tensors."""
+    sums = [cache["state"], cache["sum"][..., None]]
+    return [*sums, cache["log"][..., None, None]] if "log" in cache else sums
+
+
 def sum_keys(key, log, value, mask):
     """Sums over keys, the axis before the last.
 

@@ -37,7 +37,7 @@ class LearnedQueries(ScoredAttention):
         super().build(query_shape, value_shape, key_shape)
 
     def run(self, query, value, key, *, memory=None, **arguments):
-        query, value = self._with_queries(query, value, key, memory)
+        query, value = self.with_queries(query, value, key, memory)
         return super().run(query, value, key, memory=memory, **arguments)
 
     def attention_weights(
@@ -45,12 +45,12 @@ class LearnedQueries(ScoredAttention):
     ):
         if not self.built:
             self.build(tuple(query.shape))
-        query, value = self._with_queries(query, value, key, memory)
+        query, value = self.with_queries(query, value, key, memory)
         return super().attention_weights(
             query, value, key, memory=memory, **arguments
         )
 
-    def _with_queries(self, query, value, key, memory):
+    def with_queries(self, query, value, key, memory):
         if not (value is None and key is None and memory is None):
             return query, value
         queries = ops.cast(ops.convert_to_tensor(self.queries), query.dtype)

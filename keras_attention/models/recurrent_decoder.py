@@ -252,19 +252,13 @@ class RecurrentDecoder(Preset, keras.Model):
                 "A RecurrentDecoder needs a RecurrentEncoder. Received: "
                 f"{type(encoder).__name__}"
             )
+        memory_dim = self.memory_dim or self.hidden_dim
+        state_dim = self.state_dim or self.hidden_dim
         for name, theirs, ours in (
             ("cell", encoder.cell, self.cell),
             ("num_layers", encoder.num_layers, self.num_layers),
-            (
-                "memory_dim",
-                encoder.output_dim,
-                self.memory_dim or self.hidden_dim,
-            ),
-            (
-                "state_dim",
-                encoder.hidden_dim,
-                self.state_dim or self.hidden_dim,
-            ),
+            ("memory_dim", encoder.output_dim, memory_dim),
+            ("state_dim", encoder.hidden_dim, state_dim),
         ):
             if theirs != ours:
                 raise ValueError(

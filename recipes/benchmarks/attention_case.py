@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention import attention
+from keras_attention.attention.inputs import prepare
 
 # What a length asks of a flavour whose sizes must follow it.
 OPTIONS = {
@@ -63,9 +64,10 @@ def _attend(layer, length, dim, causal):
     )
     source = None
     if layer.kind == "pooling":
-        x, source = layer._with_queries(x, None, None, None)
-    query, key, value, visible, position, side = layer._prepare(
-        x, source, None, use_causal_mask=causal and layer.supports_causal_mask
+        x, source = layer.with_queries(x, None, None, None)
+    causal = causal and layer.supports_causal_mask
+    query, key, value, visible, position, side = prepare(
+        layer, x, source, None, use_causal_mask=causal
     )
     named = {"query": query, "key": key, "value": value, **side}
     names = [

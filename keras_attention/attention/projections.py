@@ -1,0 +1,84 @@
+"""The projections to heads and back that attention layers share."""
+
+import keras
+
+from keras_attention import registry
+
+
+class Projections:
+    """Makes the four `Dense` sublayers of attention and calls them.
+
+    Mixed into `Attention`, whose constructor sets what is read here. A
+    flavour with other projections overrides `build` and the `project_`
+    methods.
+    """
+
+    def build(self, query_shape, value_shape=None, key_shape=None):
+        value_shape = value_shape or query_shape
+        key_shape = key_shape or value_shape
+        dim = query_shape[-1]
+        self._choose_head_dim(dim)
+        heads, kv_heads = self.num_heads, self.num_kv_heads
+        self.query_dense = self._split_dense("query", heads)
+        self.key_dense = self._split_dense("key", kv_heads)
+        self.value_dense = self._split_dense("value", kv_heads)
+        self.output_dense = self._dense(
+            "attention_output", "bthd,hdm->btm", (None, dim), "m"
+        )
+        split_shape = (*query_shape[:-1], heads, self.head_dim)
+        for dense, shape in (
+            (self.query_dense, query_shape),
+            (self.key_dense, key_shape),
+            (self.value_dense, value_shape),
+            (self.output_dense, split_shape),
+        ):
+            if dense is not None:  # a flavour may leave out some
+                dense.build(shape)
+        if not self.position.built:
+            self.position.build(split_shape)
+
+    def _choose_head_dim(self, dim):
+        """Divides the width among the heads where head_dim is left open."""
+        if self.head_dim is not None:
+            return
+        if dim % self.num_heads:
+            raise ValueError(
+                "The width of the query must be a multiple of num_heads "
+                "where head_dim is not given. Received: "
+                f"dim={dim}, num_heads={self.num_heads}"
+            )
+        self.head_dim = dim // self.num_heads
+
+    def _split_dense(self, name, heads, width=None):
+        shape = (None, heads, width or self.head_dim)
+        return self._dense(name, "btm,mhd->bthd", shape, "hd")
+
+    def _dense(self, name, equation, output_shape, bias_axes):
+        layer = keras.layers.EinsumDense(
+            equation,
+            output_shape=output_shape,
+            bias_axes=bias_axes if self.use_bias else None,
+            kernel_initializer=registry.copy_initializer(
+                self.kernel_initializer
+            ),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        # Without it Keras warns whenever the input carries a mask.
+        layer.supports_masking = True
+        return layer
+
+    def project_query(self, query):
+        """Splits `(batch, query_length, dim)` into query heads."""
+        return self.query_dense(query)
+
+    def project_source(self, key, value):
+        """Splits what is attended to into `(key_heads, value_heads)`.
+
+        A flavour whose keys are its queries gives None for the keys.
+        """
+        return self.key_dense(key), self.value_dense(value)
+
+    def project_output(self, output, query):
+        """Joins heads; `query` `(batch, query_length, dim)` is the input."""
+        return self.output_dense(output)
