@@ -57,36 +57,54 @@ def gradients(function, *inputs, layer=None):
         `(value, [gradient of each input and each trainable variable])` as
         NumPy; zeros where the function does not depend on one.
     """
+    return differentiated(function, layer)(*inputs)
+
+
+def differentiated(function, layer=None):
+    """What `gradients` gives, as a function of the inputs.
+
+    It reads the weights anew at each call; on JAX it is compiled once.
+    """
     variables = [] if layer is None else layer.trainable_variables
-    inputs = [ops.convert_to_tensor(x) for x in inputs]
-    differentiate = {
+    make = {
         "tensorflow": _tensorflow_gradients,
         "jax": _jax_gradients,
         "torch": _torch_gradients,
     }[BACKEND]
-    value, found = differentiate(function, inputs, variables)
-    shapes = [tuple(x.shape) for x in (*inputs, *variables)]
-    return to_numpy(value), [
-        np.zeros(shape, "float32") if gradient is None else to_numpy(gradient)
-        for gradient, shape in zip(found, shapes, strict=True)
-    ]
+    differentiate = make(function, variables)
+
+    def call(*inputs):
+        inputs = [ops.convert_to_tensor(x) for x in inputs]
+        value, found = differentiate(inputs)
+        shapes = [tuple(x.shape) for x in (*inputs, *variables)]
+        return to_numpy(value), [
+            np.zeros(shape, "float32")
+            if gradient is None
+            else to_numpy(gradient)
+            for gradient, shape in zip(found, shapes, strict=True)
+        ]
+
+    return call
 
 
-def _tensorflow_gradients(function, inputs, variables):
+def _tensorflow_gradients(function, variables):
     import tensorflow as tf
 
-    with tf.GradientTape() as tape:
-        for x in inputs:
-            tape.watch(x)
-        value = function(*inputs)
-    sources = [*inputs, *(variable.value for variable in variables)]
-    return value, [
-        None if found is None else tf.convert_to_tensor(found)
-        for found in tape.gradient(value, sources)
-    ]
+    def differentiate(inputs):
+        with tf.GradientTape() as tape:
+            for x in inputs:
+                tape.watch(x)
+            value = function(*inputs)
+        sources = [*inputs, *(variable.value for variable in variables)]
+        return value, [
+            None if found is None else tf.convert_to_tensor(found)
+            for found in tape.gradient(value, sources)
+        ]
+
+    return differentiate
 
 
-def _jax_gradients(function, inputs, variables):
+def _jax_gradients(function, variables):
     import jax
 
     def stateless(inputs, values):
@@ -94,20 +112,27 @@ def _jax_gradients(function, inputs, variables):
         with keras.StatelessScope(state_mapping=mapping):
             return function(*inputs)
 
-    values = [variable.value for variable in variables]
-    differentiate = jax.jit(jax.value_and_grad(stateless, argnums=(0, 1)))
-    value, found = differentiate(inputs, values)
-    return value, [*found[0], *found[1]]
+    compiled = jax.jit(jax.value_and_grad(stateless, argnums=(0, 1)))
+
+    def differentiate(inputs):
+        values = [variable.value for variable in variables]
+        value, found = compiled(inputs, values)
+        return value, [*found[0], *found[1]]
+
+    return differentiate
 
 
-def _torch_gradients(function, inputs, variables):
+def _torch_gradients(function, variables):
     import torch
 
-    inputs = [x.detach().clone().requires_grad_() for x in inputs]
-    value = function(*inputs)
-    sources = [*inputs, *(variable.value for variable in variables)]
-    found = torch.autograd.grad(value, sources, allow_unused=True)
-    return value.detach(), list(found)
+    def differentiate(inputs):
+        inputs = [x.detach().clone().requires_grad_() for x in inputs]
+        value = function(*inputs)
+        sources = [*inputs, *(variable.value for variable in variables)]
+        found = torch.autograd.grad(value, sources, allow_unused=True)
+        return value.detach(), list(found)
+
+    return differentiate
 
 
 def compiled(function):

@@ -174,3 +174,16 @@ def test_source_without_tokens_gives_zeros(layer, x, source):
     output = to_numpy(layer(x, source, padding_mask=mask))
     np.testing.assert_allclose(output[1] - nothing_of(layer), 0, atol=1e-7)
     assert np.isfinite(output).all()
+
+
+def test_masks_that_cannot_be_meant_are_refused(layer, x):
+    shapes = {
+        "padding_mask": (BATCH, LENGTH),
+        "attention_mask": (BATCH, LENGTH, LENGTH),
+    }
+    for name, shape in shapes.items():
+        added = np.zeros(shape, "float32")  # where 0 means: may attend
+        with pytest.raises(ValueError, match=f"{name} must be boolean"):
+            layer(x, **{name: added})
+        with pytest.raises(ValueError, match=name):
+            layer(x, **{name: np.ones((*shape[:-1], LENGTH + 1), bool)})
