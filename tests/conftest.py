@@ -7,6 +7,10 @@ import keras
 import numpy as np
 import pytest
 
+from keras_attention import attention
+from tests.contract.cases import CASES
+from tests.tools import BACKEND
+
 hypothesis.settings.register_profile(
     "default",
     database=None,
@@ -17,16 +21,32 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("default")
 
-if keras.backend.backend() == "jax":
+FLAVOURS = attention.names()
+if BACKEND == "jax":
     import jax
 
     # Thousands of tiny programs: compiling them takes longer than they run.
     jax.config.update("jax_disable_most_optimizations", True)
 
 
+def pytest_collection_modifyitems(items):
+    """With `--dist loadgroup` what compiles the same shares a process."""
+    for item in items:
+        call = getattr(item, "callspec", None)
+        params = {} if call is None else call.params
+        group = params.get("case", params.get("name"))
+        if group in CASES:
+            group = CASES[group].name
+        if group in FLAVOURS:
+            item.add_marker(pytest.mark.xdist_group(group))
+        elif BACKEND == "jax":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture
 def rng(request):
     """A generator whose draws depend on the test's name alone."""
-    seed = zlib.crc32(request.node.nodeid.encode())
+    name = request.node.nodeid.partition("@")[0]  # without the group
+    seed = zlib.crc32(name.encode())
     keras.utils.set_random_seed(seed)
     return np.random.default_rng(seed)

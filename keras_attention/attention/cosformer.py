@@ -102,11 +102,15 @@ class CosformerAttention(KernelAttention):
             training=training,
         )
 
-    def features(self, x, role, positions, position):
-        angles = ops.cast(positions, x.dtype) * (math.pi / 2 / self.max_length)
-        x, angles = ops.relu(x), angles[..., None]
-        both = (x * ops.cos(angles), x * ops.sin(angles))
-        return ops.concatenate(both, axis=-1), None
+    def make_features(self, position):
+        def features(x, role, positions):
+            angles = ops.cast(positions, x.dtype)
+            angles = (angles * (math.pi / 2 / self.max_length))[..., None]
+            x = ops.relu(x)
+            both = (x * ops.cos(angles), x * ops.sin(angles))
+            return ops.concatenate(both, axis=-1), None
+
+        return features
 
     def get_config(self):
         return {**super().get_config(), "max_length": self.max_length}

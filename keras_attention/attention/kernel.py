@@ -34,7 +34,7 @@ class KernelAttention(Attention):
     Without a causal mask all queries ask the same sums over the keys. With
     one, a chunk of keys is weighed at once and the sums stand for what lies
     before it; decoding carries the sums on. Features and sums have at least
-    float32. A flavour overrides `features` and `num_features`.
+    float32. A flavour overrides `make_features` and `feature_dim`.
 
     Args: as of `Attention`, and
         chunk_size: integer, queries in a chunk of the causal form. It changes
@@ -45,7 +45,7 @@ class KernelAttention(Attention):
     supports_bias = False
 
     features_have_log = False
-    """Whether `features` gives logarithms for the keys."""
+    """Whether features come with logarithms for the keys."""
 
     def __init__(
         self,
@@ -60,21 +60,23 @@ class KernelAttention(Attention):
         check_integer("chunk_size", chunk_size)
         self.chunk_size = chunk_size
 
-    def features(self, x, role, positions, position):
-        """Maps heads to positive features.
+    def make_features(self, position):
+        """Gives the function that maps heads to positive features.
+
+        Weights are read here and not in the function, since TensorFlow does
+        not read them in a loop that is computed again.
 
         Args:
-            x: `(..., length, head_dim)`, float32 or float64.
-            role: `"query"` or `"key"`.
-            positions: integers that broadcast to `(..., length)`.
             position: the encoding of `attend`.
 
         Returns:
-            The features `(..., length, num_features)`, and the logarithms
-            `(..., length, 1)` of factors that keys still need, where
-            `features_have_log`; else None.
+            A function of `x` `(..., length, head_dim)` in float32 or float64,
+            of `role`, `"query"` or `"key"`, and of `positions`, integers that
+            broadcast to `(..., length)`. It gives the features `(..., length,
+            num_features)`, and the logarithms `(..., length, 1)` of factors
+            that keys still need, where `features_have_log`; else None.
         """
-        raise self._not_implemented_error(self.features)
+        raise self._not_implemented_error(self.make_features)
 
     @property
     def feature_dim(self):
@@ -96,13 +98,14 @@ class KernelAttention(Attention):
     def attend_with_cache(
         self, query, key, value, visible, position, cache, start, training=None
     ):
+        features = self._features(position)
         output, sums = self._attend_in_order(
-            *(query, key, value, visible, position, from_cache(cache))
+            *(query, key, value, visible, features, from_cache(cache))
         )
         return self.drop(output, training), as_cache(*sums)
 
     def attend(self, query, key, value, visible, position, training=None):
-        parts = (query, key, value, visible, position)
+        parts = (query, key, value, visible, self._features(position))
         if visible.causal:
             in_order = visible.key_positions is visible.query_positions
             if not in_order:
@@ -120,7 +123,9 @@ class KernelAttention(Attention):
     def compute_weights(self, query, key, visible, position):
         dtype, mask = query.dtype, visible.dense()
         shape = [ops.shape(query)[i] for i in (0, 2, 1)]
-        query, key, log = self._all_features(query, key, visible, position)
+        query, key, log = self._all_features(
+            *(query, key, visible, self._features(position))
+        )
         weights = product(query, key, transpose_y=True)
         weights = ops.reshape(weights, (*shape, ops.shape(key)[2]))
         if log is not None:
@@ -135,21 +140,21 @@ class KernelAttention(Attention):
         weights = divide(weights, ops.sum(weights, axis=-1, keepdims=True))
         return ops.cast(weights, dtype)
 
-    def _all_features(self, query, key, visible, position):
+    def _all_features(self, query, key, visible, features):
         """Gives features `(batch, kv_heads, ...)` of queries and of keys."""
         rows, keys = (lay_out(ops.shape(x)[1]) for x in (query, key))
         places = rows.cut_places(visible.query_positions, self._repeats)
         query = rows.cut(query, self.num_kv_heads)[0]
         key = keys.cut(key)[0]
-        query, _ = self._map(query, "query", places["positions"][0], position)
-        key, log = self._map(key, "key", visible.key_positions, position)
+        query, _ = features(query, "query", places["positions"][0])
+        key, log = features(key, "key", visible.key_positions)
         log = None if log is None else log[:, :, 0]
         return query[:, :, 0], key[:, :, 0], log
 
-    def _weigh_all(self, query, key, value, visible, position):
+    def _weigh_all(self, query, key, value, visible, features):
         """Attends by way of the weights, for a few queries."""
         shape, dtype = ops.shape(query), query.dtype
-        query, key, log = self._all_features(query, key, visible, position)
+        query, key, log = self._all_features(query, key, visible, features)
         value = ops.cast(ops.swapaxes(value, 1, 2), key.dtype)
         mask = visible.padding_mask
         if mask is not None:
@@ -158,16 +163,16 @@ class KernelAttention(Attention):
         output = lay_out(shape[1]).join(output[None, :, :, None], shape[2])
         return ops.cast(output, dtype)
 
-    def _attend_to_sums(self, query, key, value, visible, position):
+    def _attend_to_sums(self, query, key, value, visible, features):
         """Lets every query see every key that is not hidden."""
-        sums = self._sum_all(key, value, visible, position)
+        sums = self._sum_all(key, value, visible, features)
         recompute = self._is_large(query)
         layout = lay_out(ops.shape(query)[1], _KEYS if recompute else None)
 
         def run(query, *sums, positions):
-            features, _ = self._map(query, "query", positions, position)
+            mapped, _ = features(query, "query", positions)
             sums = Sums(*(x[:, :, None] for x in sums))
-            output = divide(*read(features, sums))
+            output = divide(*read(mapped, sums))
             return ops.cast(output, query.dtype)
 
         outputs = each(
@@ -179,13 +184,13 @@ class KernelAttention(Attention):
         )
         return layout.join(outputs, self.num_heads)
 
-    def _sum_all(self, key, value, visible, position):
+    def _sum_all(self, key, value, visible, features):
         """Gives the `Sums` over all keys, without an axis of chunks."""
         recompute = self._is_large(key)
         layout = lay_out(ops.shape(key)[1], _KEYS if recompute else None)
 
         def run(key, value, positions, mask=None):
-            key, log = self._map(key, "key", positions, position)
+            key, log = features(key, "key", positions)
             value = ops.cast(value, key.dtype)
             return _present(sum_keys(key, log, value, mask))
 
@@ -200,7 +205,7 @@ class KernelAttention(Attention):
         )
         return merge(Sums(*(ops.squeeze(x, 3) for x in sums)), axis=0)
 
-    def _attend_in_order(self, query, key, value, visible, position, sums):
+    def _attend_in_order(self, query, key, value, visible, features, sums):
         """Lets queries see the sums and, of their own keys, the past.
 
         Args: as of `attend`, the keys being at the positions of the queries;
@@ -216,8 +221,8 @@ class KernelAttention(Attention):
         def run(query, key, value, *sums, positions, mask=None):
             dtype = query.dtype
             rows = ops.concatenate([positions] * repeats, axis=-1)
-            query, _ = self._map(query, "query", rows, position)
-            key, log = self._map(key, "key", positions, position)
+            query, _ = features(query, "query", rows)
+            key, log = features(key, "key", positions)
             value = ops.cast(value, key.dtype)
             own = sum_keys(key, log, value, mask)
             before = sums_before(own, Sums(*sums))
@@ -241,11 +246,11 @@ class KernelAttention(Attention):
         )
         return layout.join(outputs, self.num_heads), sums
 
-    def _line_up(self, query, key, value, visible, position):
+    def _line_up(self, query, key, value, visible, features):
         """Finds the keys at the positions of the queries, and sums the rest.
 
         Returns:
-            `(query, key, value, visible, position, sums)`: of the keys before
+            `(query, key, value, visible, features, sums)`: of the keys before
             the first query the sums, and of the others those that stand at
             the position of a query.
         """
@@ -255,12 +260,12 @@ class KernelAttention(Attention):
             mask = ops.ones((batch, keys), dtype="bool")
         earlier = ops.less(visible.key_positions, places[:1])
         before = visible._replace(padding_mask=mask & earlier)
-        sums = self._sum_all(key, value, before, position)
+        sums = self._sum_all(key, value, before, features)
         found = ops.minimum(places, keys - 1)
         mask = ops.take(mask, found, axis=1) & ops.less(places, keys)
         visible = visible._replace(padding_mask=mask, key_positions=places)
         key, value = (ops.take(x, found, axis=1) for x in (key, value))
-        return query, key, value, visible, position, sums
+        return query, key, value, visible, features, sums
 
     def _no_sums(self, batch_size, dtype):
         return no_sums(
@@ -268,10 +273,12 @@ class KernelAttention(Attention):
             *(dtype, self.features_have_log),
         )
 
-    def _map(self, x, role, positions, position):
-        """Maps `(batch, kv_heads, chunks, rows, head_dim)` to features."""
-        x = ops.cast(x, at_least_float32(x.dtype))
-        return self.features(x, role, positions, position)
+    def _features(self, position):
+        """The `make_features`, for heads of any precision."""
+        function = self.make_features(position)
+        return lambda x, role, positions: function(
+            ops.cast(x, at_least_float32(x.dtype)), role, positions
+        )
 
     @property
     def _repeats(self):

@@ -85,9 +85,9 @@ class LinearAttention(KernelAttention):
         _check_feature_map(feature_map)
         self.feature_map = feature_map
 
-    def features(self, x, role, positions, position):
+    def make_features(self, position):
         function = _FEATURE_MAPS.get(self.feature_map, self.feature_map)
-        return function(x), None
+        return lambda x, role, positions: (function(x), None)
 
     def get_config(self):
         feature_map = self.feature_map

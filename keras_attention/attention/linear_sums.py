@@ -12,8 +12,9 @@ from keras import ops
 
 from keras_attention.attention.products import product
 
-# The logarithm of nothing, and the least sum of weights that counts.
-LOWEST, _LEAST = -1e30, 1e-30
+# The logarithm of nothing, and the least sum of weights that counts. The
+# first is the same number in every precision: it is taken from itself.
+LOWEST, _LEAST = -(2.0**100), 1e-30
 
 
 class Sums(NamedTuple):

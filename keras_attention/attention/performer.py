@@ -108,17 +108,23 @@ class PerformerAttention(KernelAttention):
             return self.num_features
         return max(int(self.head_dim * math.log(self.head_dim)), 1)
 
-    def features(self, x, role, positions, position):
-        x = x * ops.cast(position.scale(self.head_dim) ** 0.5, x.dtype)
-        directions = ops.cast(self.directions, x.dtype)
-        logits = product(x, directions, transpose_y=True)
-        top = ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
-        if role == "query":
-            # Its own |q|^2 / 2 would cancel too.
-            return ops.exp(logits - top), None
-        half = 0.5 * ops.sum(ops.square(x), axis=-1, keepdims=True)
-        log = top - ops.stop_gradient(half)
-        return ops.exp(logits - (half + log)), log
+    def make_features(self, position):
+        # Reads the variable, which a conversion would not do on TensorFlow.
+        directions = ops.stop_gradient(self.directions)
+        scale = position.scale(self.head_dim) ** 0.5
+
+        def features(x, role, positions):
+            x = x * ops.cast(scale, x.dtype)
+            logits = product(x, ops.cast(directions, x.dtype), transpose_y=True)
+            top = ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
+            if role == "query":
+                # Its own |q|^2 / 2 would cancel too.
+                return ops.exp(logits - top), None
+            half = 0.5 * ops.sum(ops.square(x), axis=-1, keepdims=True)
+            log = top - ops.stop_gradient(half)
+            return ops.exp(logits - (half + log)), log
+
+        return features
 
     def get_config(self):
         return {**super().get_config(), "num_features": self.num_features}

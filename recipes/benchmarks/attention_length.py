@@ -69,10 +69,10 @@ def main(settings):
             raise SystemExit(
                 f"Unknown flavour {name}. Known: {', '.join(described)}"
             )
-    found = collections.defaultdict(list)
+    found, failed = collections.defaultdict(list), set()
     for _ in range(settings.rounds):
         for name in names:
-            for result in _in_a_process(name, settings):
+            for result in _in_a_process(name, settings, failed):
                 found[name, result["length"]].append(result)
                 print(json.dumps(result), file=sys.stderr, flush=True)
     medians = {
@@ -93,9 +93,11 @@ def main(settings):
     print(table(medians))
     draw(medians, folder / "attention_length.png")
     print(f"Written: {path} and {path.with_suffix('.png')}")
+    if failed:
+        raise SystemExit(f"Failed: {', '.join(sorted(failed))}")
 
 
-def _in_a_process(name, settings):
+def _in_a_process(name, settings, failed):
     lengths = settings.lengths
     if settings.long and name in ALSO_LONG:
         lengths = (*lengths, 32768, 65536, 131072)
@@ -114,6 +116,7 @@ def _in_a_process(name, settings):
     )
     if done.returncode:
         print(f"{name} failed:\n{done.stderr[-2000:]}", file=sys.stderr)
+        failed.add(name)
     lines = done.stdout.splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]
 
@@ -128,24 +131,25 @@ def _flags(settings):
 
 
 def table(medians):
-    """Renders a table in Markdown: figures at the longest, slopes, ratios.
+    """Renders a table in Markdown: figures at one length, slopes, ratios.
 
     Args:
-        medians: dictionary from flavour to length to figures.
+        medians: dictionary from flavour to length to figures. Rows stand at
+            the longest that exact attention reached, or else the first; the
+            ratio of the time is to it.
 
     Returns:
         A string.
     """
     rows = [
         "| flavour | length | forward | + backward | peak | time ~ n^ "
-        "| memory ~ n^ | times as fast |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| memory ~ n^ | times as fast | longest |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    first = next(iter(medians.values()))
+    first = medians.get("multi_head") or next(iter(medians.values()))
     for name, lengths in medians.items():
         if not lengths:
             continue
-        # The longest that the first flavour reached too, so that rows compare.
         length = max(set(lengths) & set(first) or lengths)
         figures = lengths[length]
         speed = ""
@@ -160,9 +164,20 @@ def table(medians):
             f"| `{name}` | {length:,} | {figures['forward_seconds']:.3f} s "
             f"| {figures['training_seconds']:.3f} s "
             f"| {figures['training_mib']:,.0f} MiB | {slopes[0]} "
-            f"| {slopes[1]} | {speed} |"
+            f"| {slopes[1]} | {speed} | {_longest(lengths, length)} |"
         )
     return "\n".join(rows)
+
+
+def _longest(lengths, shown):
+    longest = max(lengths)
+    if longest == shown:
+        return ""
+    figures = lengths[longest]
+    return (
+        f"{longest:,}: {figures['training_seconds']:.2f} s, "
+        f"{figures['training_mib']:,.0f} MiB"
+    )
 
 
 def _slope(lengths, figure, short=4096, long=16384):

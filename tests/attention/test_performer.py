@@ -10,7 +10,7 @@ from keras import ops
 from keras_attention import PerformerAttention
 from keras_attention.attention.performer import orthogonal_directions
 from tests.attention import features, reference
-from tests.tools import gradients, near, to_numpy
+from tests.tools import BACKEND, gradients, in_graph, near, to_numpy
 
 
 def make(heads=(3, 3), head_dim=5, num_features=17, seed=3, **options):
@@ -210,3 +210,18 @@ def test_a_wrong_number_of_features_is_refused():
     for wrong in (0, 2.5, True):
         with pytest.raises(ValueError, match="num_features"):
             PerformerAttention(2, num_features=wrong)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_graph_that_computes_features_again_trains(rng, monkeypatch, causal):
+    layer = make(chunk_size=3)
+    x = rng.normal(size=(2, 41, 7)).astype("float32")
+
+    def loss(x):
+        return ops.sum(layer(x, use_causal_mask=causal) ** 2)
+
+    expected = gradients(loss, x)[1]
+    features.make_all_large(monkeypatch)
+    found = gradients(in_graph(loss), x)[1]
+    near(found, expected, 1e-4)
