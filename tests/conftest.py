@@ -1,15 +1,27 @@
 """What all tests share."""
 
+# ruff: noqa: E402
+import importlib.metadata
+import os
 import zlib
+
+# Thousands of tiny programs: compiling them takes longer than they run. XLA
+# reads its flags once, so they are set before Keras is imported; one that a
+# version does not know would end the process.
+QUICK = [
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+]
+if os.environ.get("KERAS_BACKEND") == "jax":
+    QUICK.append("--xla_cpu_parallel_codegen_split_count=1")
+    if importlib.metadata.version("jaxlib").startswith("0.10."):
+        QUICK.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(QUICK))
 
 import hypothesis
 import keras
 import numpy as np
 import pytest
-
-from keras_attention import attention
-from tests.contract.cases import CASES
-from tests.tools import BACKEND
 
 hypothesis.settings.register_profile(
     "default",
@@ -21,32 +33,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("default")
 
-FLAVOURS = attention.names()
-if BACKEND == "jax":
-    import jax
-
-    # Thousands of tiny programs: compiling them takes longer than they run.
-    jax.config.update("jax_disable_most_optimizations", True)
-
-
-def pytest_collection_modifyitems(items):
-    """With `--dist loadgroup` what compiles the same shares a process."""
-    for item in items:
-        call = getattr(item, "callspec", None)
-        params = {} if call is None else call.params
-        group = params.get("case", params.get("name"))
-        if group in CASES:
-            group = CASES[group].name
-        if group in FLAVOURS:
-            item.add_marker(pytest.mark.xdist_group(group))
-        elif BACKEND == "jax":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
 
 @pytest.fixture
 def rng(request):
     """A generator whose draws depend on the test's name alone."""
-    name = request.node.nodeid.partition("@")[0]  # without the group
-    seed = zlib.crc32(name.encode())
+    seed = zlib.crc32(request.node.nodeid.encode())
     keras.utils.set_random_seed(seed)
     return np.random.default_rng(seed)
