@@ -1,6 +1,7 @@
 """What all tests share."""
 
 # ruff: noqa: E402
+import gc
 import importlib.metadata
 import os
 import zlib
@@ -32,6 +33,17 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 hypothesis.settings.load_profile("default")
+
+
+@pytest.fixture
+def quick_collection():
+    """For `quantize`, which collects garbage for every layer.
+
+    That takes the longer the more earlier tests have left.
+    """
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

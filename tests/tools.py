@@ -7,10 +7,20 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 ROOT = pathlib.Path(__file__).parents[1]
 BACKEND = keras.backend.backend()
+
+
+def few(values, quick=1):
+    """Parameters of which all behind the first `quick` are marked as slow."""
+    marks = [()] * quick + [pytest.mark.slow] * len(values)
+    return [
+        pytest.param(value, marks=mark)
+        for value, mark in zip(values, marks, strict=False)
+    ]
 
 
 def to_numpy(tensors):

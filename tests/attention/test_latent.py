@@ -161,6 +161,7 @@ def test_adapters_act_on_compressed_steps_too(rng):
     near(decode(layer, x, padding, list(range(8))), expected)
 
 
+@pytest.mark.usefixtures("quick_collection")
 def test_quantized_steps_are_those_of_the_full_pass(rng):
     layer = make(rng)
     x = rng.normal(size=(BATCH, 7, DIM)).astype("float32")

@@ -94,6 +94,7 @@ np.savez(folder / "again.npz", **{
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a file is a file")
 def test_keras_file_of_all_layers_in_a_fresh_process(tmp_path):
     rng = np.random.default_rng(3)

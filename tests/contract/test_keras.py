@@ -40,6 +40,7 @@ def test_lora_on_each_projection(layer, x, rng):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras' own, and slow")
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method")
+@pytest.mark.usefixtures("quick_collection")
 def test_int8_through_a_model(case, rng, x):
     inputs = keras.Input((None, DIM))
     layer = case.layer(rng)

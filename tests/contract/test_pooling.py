@@ -170,6 +170,7 @@ def test_a_model_of_it_trains(case, x, rng):
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method")
+@pytest.mark.usefixtures("quick_collection")
 def test_lora_and_int8(case, rng, x):
     layer = case.layer(rng)
     before = to_numpy(layer(x))

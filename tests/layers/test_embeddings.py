@@ -148,6 +148,7 @@ def test_without_a_padding_id_every_token_counts():
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
+@pytest.mark.usefixtures("quick_collection")
 def test_a_quantized_table_trains_as_it_predicts(rng):
     model = TransformerEncoder(11, 1, 8, 2, dropout=0.0)
     ids = rng.integers(1, 11, size=(2, 5))

@@ -137,6 +137,7 @@ def test_a_functional_model_of_a_model(rng, tmp_path):
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method")
 # Of Keras, on torch.
 @pytest.mark.filterwarnings("ignore:[\\s\\S]*The use of `x.T`")
+@pytest.mark.usefixtures("quick_collection")
 def test_int8(rng):
     model = small.encoder_decoder(rng, num_layers=1)
     inputs = small.pairs(rng)

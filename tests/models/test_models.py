@@ -11,6 +11,7 @@ from keras_attention import (
     TransformerDecoder,
     TransformerEncoder,
 )
+from tests.tools import few
 
 VOCABULARY = 23
 SIZES = (VOCABULARY, 2, 12, 3)
@@ -34,7 +35,7 @@ def translator(shared=True, **parts):
     return EncoderDecoder(encoder, decoder)
 
 
-@pytest.mark.parametrize("jit", [False, "auto"])
+@pytest.mark.parametrize("jit", few(["auto", False]))
 def test_fit_takes_one_dictionary_and_learns(jit, rng):
     keras.utils.set_random_seed(3)
     model = translator()

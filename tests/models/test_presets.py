@@ -270,6 +270,7 @@ def test_what_is_no_folder_is_refused(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
+@pytest.mark.usefixtures("quick_collection")
 def test_a_quantized_model_comes_back(rng, tmp_path):
     model = small.encoder(rng)
     model.quantize("int8")

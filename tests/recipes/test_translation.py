@@ -320,6 +320,7 @@ def test_commands_on_no_run_or_an_unfinished_one_say_so(
         assert code == 2 and "not finished" in error
 
 
+@pytest.mark.slow
 def test_long_sentences_are_cut_and_counted(text, tmp_path):
     result = train(text, tmp_path / "run", **{"max-length": 12, "epochs": 1})
     assert result.returncode == 0, result.stderr
@@ -349,6 +350,7 @@ def test_a_number_out_of_its_range_names_the_flag(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_steps_without_bleu_into_a_linked_folder(text, tmp_path):
     (tmp_path / "far").mkdir()
     run = tmp_path / "run"
