@@ -12,7 +12,12 @@ from keras_attention.attention.band_call import (
 )
 from keras_attention.attention.bands_by_hand import attend_by_hand
 from keras_attention.attention.blocks import in_plain_graph
-from keras_attention.attention.cutting import block_seed, join, split
+from keras_attention.attention.cutting import (
+    UNKNOWN_BATCH,
+    block_seed,
+    join,
+    split,
+)
 from keras_attention.masks import Visibility, causal_mask
 from keras_attention.positions.base import known_integer
 
@@ -34,7 +39,7 @@ def attend_in_blocks(call, mixing):
     rows = num_blocks * block_size
     call = _padded(call, rows)
     blocks = _cut(call, rows, hooks)
-    weights = [v + 0.0 for v in mixing.position.trainable_variables]
+    weights = [v + 0.0 for v in mixing.position.weights]
     run = functools.partial(_attend_in_group, call, mixing, weights)
     if known_integer(length) is not None and length <= rows:
         output = run({name: x[0] for name, x in blocks.items()}, once=True)
@@ -50,7 +55,9 @@ def _blocks_in_group(call, block_size):
     keys = block_size + call.window_size + call.after
     if call.extra is not None:
         keys = keys + (known_integer(call.extra.key.shape[1]) or 0)
-    most = max(_GROUP // ((batch or 1) * heads * block_size * keys), 1)
+    most = max(
+        _GROUP // ((batch or UNKNOWN_BATCH) * heads * block_size * keys), 1
+    )
     num_blocks = -(-length // block_size)
     return -(-num_blocks // -(-num_blocks // most))
 
@@ -109,7 +116,7 @@ def _attend_in_group(call, mixing, weights, group, once=False):
     Args:
         call: the padded `Call`.
         mixing: a `Mixing`.
-        weights: the values of the position's trainable variables.
+        weights: the values of the position's weights.
         group: dictionary from `_cut`, without the axis of groups.
         once: whether this is the only group, so that nothing is saved by
             computing it twice.
@@ -117,7 +124,7 @@ def _attend_in_group(call, mixing, weights, group, once=False):
     Returns:
         `(batch, rows, heads, head_dim)`.
     """
-    variables, extra = mixing.position.trainable_variables, call.extra
+    variables, extra = mixing.position.weights, call.extra
     seed = block_seed(mixing.seed, group["index"])
     mixing = mixing._replace(seed=seed)
     heads = [group["query"], group["key"], group["value"]]

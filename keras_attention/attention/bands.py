@@ -5,6 +5,8 @@ side, so that no tensor is larger than the length times the window. Keys that
 all queries may see besides (sinks, global tokens) join the same softmax.
 """
 
+import math
+
 from keras import ops
 
 from keras_attention.attention.band_blocks import attend_in_blocks
@@ -13,9 +15,18 @@ from keras_attention.attention.band_call import (
     counts_of,
     rows_of,
 )
-from keras_attention.attention.cutting import block_seed, join, split
+from keras_attention.attention.blocks import in_xla
+from keras_attention.attention.cutting import (
+    UNKNOWN_BATCH,
+    block_seed,
+    join,
+    split,
+)
 from keras_attention.masks import causal_mask
 from keras_attention.positions.base import known_integer
+
+# Scores, of four bytes each, up to which short sequences need no blocks.
+_AT_ONCE = 2**25
 
 
 def band_mask(query_positions, key_positions, window_size, dilation=1):
@@ -54,9 +65,20 @@ def attend(call, mixing):
     short = mixing.block_size + call.window_size + call.after
     at_once = lambda: attend_at_once(call, mixing)
     in_blocks = lambda: _attend_in_strands(call, mixing)
+    batch, length, heads = map(known_integer, ops.shape(call.query)[:3])
+    scores_of_pair = (batch or UNKNOWN_BATCH) * heads
     if known_integer(key_length) is None:
+        if in_xla():  # which does not differentiate a condition
+            return in_blocks()
+        short = min(short, math.isqrt(_AT_ONCE // scores_of_pair))
         return ops.cond(key_length <= short, at_once, in_blocks)
-    return at_once() if key_length <= short else in_blocks()
+    queries = key_length if length is None else length
+    if (
+        key_length <= short
+        and scores_of_pair * queries * key_length <= _AT_ONCE
+    ):
+        return at_once()
+    return in_blocks()
 
 
 def attend_at_once(call, mixing):

@@ -1,5 +1,7 @@
 """The contract of attention layers and what all of them share."""
 
+import numbers
+
 import keras
 from keras import ops
 
@@ -8,6 +10,7 @@ from keras_attention.attention import key_value_cache
 from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.attention.checks import (
     check_heads,
+    check_integer,
     check_masks,
     check_position,
     refuse_unless,
@@ -96,8 +99,12 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         self.supports_masking = True
         num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
         check_heads(num_heads, head_dim, num_kv_heads)
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+        if not isinstance(dropout, numbers.Real) or not 0 <= dropout < 1:
+            raise ValueError(
+                f"dropout must lie in [0, 1). Received: {dropout!r}"
+            )
+        if seed is not None:
+            check_integer("seed", seed, smallest=0)
         if not isinstance(position, positions.PositionalEncoding):
             position = positions.get(position)
         check_position(self, position)

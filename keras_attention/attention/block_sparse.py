@@ -59,7 +59,9 @@ class BlockSparseAttention(BlockAttention):
         cache holds all keys and values, since a layout may ask for any.
 
     Raises:
-        ValueError: if the layout is none, or has too few blocks for a call.
+        ValueError: if the layout is none, or has too few blocks for a call
+            whose length is known; where a graph computes it, what lies
+            behind the layout sees nothing and gives zeros.
 
     Reference:
         Gray, Radford, Kingma 2017, GPU Kernels for Block-Sparse Weights,

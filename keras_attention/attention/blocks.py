@@ -45,7 +45,7 @@ def attend_in_blocks(
     Args: as of `softmax.attend`, and
         block_size: integer, queries in a block.
         attend: a function as `softmax.attend`, to which queries are rows.
-        variables: the trainable variables that `attend` reads, without those
+        variables: the variables that `attend` reads, without those
             of the position.
         keep: integer, scores that may be kept for the backward pass instead
             of being computed again; in plain TensorFlow graphs that know all
@@ -61,7 +61,7 @@ def attend_in_blocks(
     )
     work_off = work_off_by_hand
     if not by_hand:
-        variables = [*position.trainable_variables, *variables]
+        variables = [*position.weights, *variables]
         work_off = functools.partial(_work_off, attend, variables)
     batch, length, num_heads, _ = map(known_integer, query.shape)
     key_length = known_integer(key.shape[1])
@@ -100,12 +100,19 @@ def in_plain_graph():
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
+
+    return not (tf.executing_eagerly() or in_xla())
+
+
+def in_xla():
+    """Whether this is traced for XLA by TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
     from tensorflow.python.ops import control_flow_util
 
-    if tf.executing_eagerly():
-        return False
     graph = tf.compat.v1.get_default_graph()
-    return not control_flow_util.GraphOrParentsInXlaContext(graph)
+    return control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
 class _Part(NamedTuple):

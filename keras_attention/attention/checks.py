@@ -3,6 +3,7 @@
 import operator
 
 from keras_attention.positions import PositionalEncoding
+from keras_attention.positions.base import known_integer
 
 
 def check_integer(name, number, smallest=1):
@@ -113,6 +114,37 @@ def check_call(
         "a cache",
         "feed the whole sequence instead",
     )
+
+
+def check_start(start):
+    """Refuses a position for each row: there is one for all."""
+    if isinstance(start, (list, tuple)) or len(getattr(start, "shape", ())):
+        raise ValueError(
+            "start must be one integer for all rows; feed rows of other "
+            f"lengths in turn. Received: {start!r}"
+        )
+
+
+def check_sources(query, key, value):
+    """Refuses a key and value that do not belong together, or to the query.
+
+    Args:
+        query: `(batch, query_length, ...)`.
+        key, value: `(batch, key_length, ...)`.
+    """
+    sizes = {
+        "batch": (query.shape[0], key.shape[0], value.shape[0]),
+        "length": (key.shape[1], key.shape[1], value.shape[1]),
+    }
+    for size, found in sizes.items():
+        known = [known_integer(number) for number in found]
+        if len({number for number in known if number is not None}) > 1:
+            raise ValueError(
+                "query, key and value must have the same batch, key and value "
+                f"the same length. Received: a {size} of {known[1]} for the "
+                f"key, {known[2]} for the value"
+                + (f", {known[0]} for the query" if size == "batch" else "")
+            )
 
 
 def check_masks(query, key, padding_mask, attention_mask):

@@ -2,6 +2,9 @@
 
 from keras import ops
 
+# How many rows a batch is taken to have where a graph does not know it.
+UNKNOWN_BATCH = 16
+
 
 def cut(visible, block_size, first_block):
     """Cuts what belongs to the queries, but for their features, into blocks.

@@ -141,7 +141,7 @@ def swap_first(x):
 
 def _work_off(blocks, keys, visible, position, dropout, seed):
     """Attends with all blocks, in as many groups as memory asks for."""
-    variables = position.trainable_variables
+    variables = position.weights
     number = ops.shape(blocks["query"])[0]
     groups = _num_groups(blocks, keys)
     if groups == 1:

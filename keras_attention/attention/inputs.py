@@ -3,7 +3,12 @@
 from keras import ops
 
 from keras_attention import positions
-from keras_attention.attention.checks import check_call, check_masks
+from keras_attention.attention.checks import (
+    check_call,
+    check_masks,
+    check_sources,
+    check_start,
+)
 from keras_attention.attention.products import swap_heads
 from keras_attention.masks import Visibility, as_mask, combine_masks, hide
 
@@ -36,6 +41,7 @@ def prepare(
         *(layer, is_self, value, key),
         *(attention_mask, use_causal_mask, cache, memory),
     )
+    check_start(start)
     start = ops.cast(start, "int32") if ops.is_tensor(start) else start
     length = ops.shape(query)[1]
     query_positions = start + ops.arange(length, dtype="int32")
@@ -47,6 +53,7 @@ def prepare(
     else:
         value = query if value is None else value
         key = value if key is None else key
+        check_sources(query, key, value)
         key_heads, value_heads = layer.project_source(key, value)
         if key_heads is None:
             key_heads = query_heads
@@ -77,9 +84,9 @@ def prepare(
 
 
 def other_than(query, value, key):
-    """Leaves out the value and key that are the query itself."""
+    """Leaves out a value or key that is what it would be by default."""
     if value is query:
         value = None
-    if key is query and value is None:
+    if key is (query if value is None else value):
         key = None
     return value, key

@@ -5,6 +5,7 @@ from keras import ops
 from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
 from keras_attention.attention.chunks import each, lay_out, scan
+from keras_attention.attention.cutting import UNKNOWN_BATCH
 from keras_attention.attention.linear_sums import (
     LOWEST,
     Sums,
@@ -296,8 +297,7 @@ class KernelAttention(Attention):
         batch, length = map(known_integer, x.shape[:2])
         if length is None:
             return False
-        # A row of the batch stands for all where their number is unknown.
-        rows = (batch or 1) * length * self.num_heads
+        rows = (batch or UNKNOWN_BATCH) * length * self.num_heads
         return length > _KEYS and rows * self.feature_dim >= _LARGE
 
     def get_config(self):

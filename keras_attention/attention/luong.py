@@ -130,7 +130,8 @@ class LuongAttention(ContextAttention):
                 'use score="general" for fewer. Received: '
                 f"num_heads={num_heads}, num_kv_heads={num_kv_heads}"
             )
-        if score == "concat":
+        if score == "concat" or local == "predictive":
+            # No product to turn; or places that are told from the query.
             self.supports_rotation = False
             check_position(self, self.position)
         self.score = score

@@ -44,9 +44,10 @@ class MultiHeadAttention(ScoredAttention):
         position: a positional encoding that acts in attention, or None.
         query_block_size: `"auto"` (once the scores of a call exceed 256 MiB,
             blocks of as many queries as have 64 MiB of them, from 64 to
-            1,024; where the lengths are known while the call is traced: a
-            TensorFlow graph for any length stays dense), an integer (always
-            blocks of that many queries), or None (never).
+            1,024; a batch of unknown size is taken for one of 16; where the
+            lengths are known while the call is traced: a TensorFlow graph for
+            any length stays dense), an integer (always blocks of that
+            many queries), or None (never).
         qk_norm: whether heads of queries and keys are divided by their root
             mean square and scaled by `head_dim` learned numbers, before any
             rotation. (Henry et al. divide by the norm and learn one number;
@@ -112,10 +113,10 @@ class MultiHeadAttention(ScoredAttention):
         **kwargs,
     ):
         super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
-        if logit_softcap is not None and not logit_softcap > 0:
+        if logit_softcap is not None and not 0 < logit_softcap < float("inf"):
             raise ValueError(
-                "logit_softcap must be positive, or None for no bound. "
-                f"Received: {logit_softcap}"
+                "logit_softcap must be positive and finite, or None for no "
+                f"bound. Received: {logit_softcap}"
             )
         if sink_logits and off_by_one:
             raise ValueError(

@@ -90,7 +90,7 @@ def _by_piece(hook, position, parts, head_axis):
     key_positions = ops.swapaxes(parts["key_positions"], 0, 1)
     parts = {**parts, "key_positions": key_positions}
     # A TensorFlow loop cannot differentiate a variable that it reads inside.
-    variables = position.trainable_variables
+    variables = position.weights
     weights = [variable + 0.0 for variable in variables]
 
     def of_table(piece, table):

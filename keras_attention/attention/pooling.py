@@ -44,7 +44,10 @@ class LearnedQueries(ScoredAttention):
         self, query, value=None, key=None, *, memory=None, **arguments
     ):
         if not self.built:
-            self.build(tuple(query.shape))
+            sources = (query, value, key)
+            self.build(
+                *(None if x is None else tuple(x.shape) for x in sources)
+            )
         query, value = self.with_queries(query, value, key, memory)
         return super().attention_weights(
             query, value, key, memory=memory, **arguments

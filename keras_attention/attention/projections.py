@@ -34,6 +34,8 @@ class Projections:
         ):
             if dense is not None:  # a flavour may leave out some
                 dense.build(shape)
+                # TensorFlow would mix up rows of another width unnoticed.
+                dense.input_spec = keras.layers.InputSpec(axes={-1: shape[-1]})
         if not self.position.built:
             self.position.build(split_shape)
 

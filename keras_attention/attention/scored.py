@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.attention import blocks, softmax
 from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
+from keras_attention.attention.cutting import UNKNOWN_BATCH
 from keras_attention.attention.products import swap_heads, weighted_values
 from keras_attention.positions.base import known_integer
 
@@ -24,9 +25,10 @@ class ScoredAttention(Attention):
     Args: as of `Attention`, and
         query_block_size: `"auto"` (once the scores of a call exceed 256 MiB,
             blocks of as many queries as have 64 MiB of them, from 64 to
-            1,024; where the lengths are known while the call is traced: a
-            TensorFlow graph for any length stays dense), an integer (always
-            blocks of that many queries), or None (never).
+            1,024; a batch of unknown size is taken for one of 16; where the
+            lengths are known while the call is traced: a TensorFlow graph for
+            any length stays dense), an integer (always blocks of that
+            many queries), or None (never).
     """
 
     def __init__(
@@ -90,7 +92,11 @@ class ScoredAttention(Attention):
             block_size=block_size,
             keep=keep,
             attend=attend,
-            variables=[v for v in self._trainable_variables if v.trainable],
+            # The frozen ones too: the scope of a block hides the model's own.
+            variables=[
+                *self._trainable_variables,
+                *self._non_trainable_variables,
+            ],
         )
 
     def compute_weights(self, query, key, visible, position):
@@ -132,8 +138,11 @@ class ScoredAttention(Attention):
         key_length = known_integer(key.shape[1])
         if length in (None, 1) or key_length is None:
             return None
-        # A row of the batch stands for all where their number is unknown.
-        of_query = (batch or 1) * self.numbers_per_score(query) * key_length
+        of_query = (
+            (batch or UNKNOWN_BATCH)
+            * self.numbers_per_score(query)
+            * key_length
+        )
         if length * of_query <= _LARGE:
             return None
         smallest, largest = _BLOCK_SIZES

@@ -3,6 +3,7 @@
 import operator
 
 import keras
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from keras_attention.registry import PACKAGE, Template
 
@@ -131,12 +132,24 @@ def is_made_up(x):
 
     Args:
         x: `(batch, length, ...)`.
+
+    Raises:
+        ValueError: if a length without a value is meant to be computed with.
     """
     device = getattr(x, "device", None)
     if getattr(device, "type", None) == "meta":
         return True
     length = x.shape[1]
-    return length is not None and known_integer(length) is None
+    if length is None or known_integer(length) is not None:
+        return False
+    if in_symbolic_scope():
+        return True
+    raise ValueError(
+        "On JAX this attention needs a length that is known. Received: "
+        f"{length}, as an export of an Input of unknown length has; give the "
+        "Input a length, as in keras.Input((128, dim)), or export on "
+        "TensorFlow"
+    )
 
 
 def at_least_float32(dtype):

@@ -12,8 +12,9 @@ from keras_attention import (
     PositionalEncoding,
     RotaryEmbedding,
     TokenEmbedding,
+    attention,
 )
-from tests.tools import to_numpy
+from tests.tools import BACKEND, to_numpy
 
 X = np.ones((2, 3, 8), "float32")
 
@@ -217,3 +218,50 @@ def test_a_negative_start_is_refused():
     layer(X)
     with pytest.raises(ValueError, match="start.*-1"):
         layer(X, cache=layer.init_cache(2, 4), start=-1)
+
+
+@pytest.mark.parametrize("start", [[0, 1], np.array([0, 2])])
+def test_a_start_for_each_row_is_refused(start):
+    with pytest.raises(ValueError, match="start must be one integer"):
+        MultiHeadAttention(2)(X, start=start)
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        (np.ones((2, 1, 8)), np.ones((2, 5, 8))),
+        (np.ones((2, 4, 8)), np.ones((2, 5, 8))),
+        (np.ones((3, 4, 8)), np.ones((3, 4, 8))),
+        (np.ones((1, 4, 8)), np.ones((2, 4, 8))),
+        (None, np.ones((2, 5, 8))),
+    ],
+)
+def test_sources_of_other_sizes_are_refused(value, key):
+    with pytest.raises(ValueError, match="same batch"):
+        MultiHeadAttention(2)(X, value, key)
+
+
+def test_another_width_than_was_built_is_refused():
+    layer = MultiHeadAttention(2)
+    layer.build(X.shape)
+    with pytest.raises(ValueError, match="axis -1"):
+        layer(X[..., :4])
+
+
+@pytest.mark.parametrize("wrong", [None, "half", -0.1, 1.0])
+def test_a_dropout_without_sense_is_refused(wrong):
+    with pytest.raises(ValueError, match="dropout must lie in"):
+        MultiHeadAttention(2, dropout=wrong)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="lengths without a value")
+@pytest.mark.parametrize("name", ["sliding_window", "retention", "lsh"])
+def test_a_length_that_jax_does_not_know_is_no_guess(name):
+    import jax
+
+    layer = attention.get(name, num_heads=2)
+    layer.build(X.shape)
+    (length,) = jax.export.symbolic_shape("n")
+    x = jax.ShapeDtypeStruct((2, length, 8), "float32")
+    with pytest.raises(ValueError, match="length that is known"):
+        jax.export.export(jax.jit(layer))(x)

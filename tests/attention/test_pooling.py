@@ -100,3 +100,18 @@ def test_the_perceiver_has_one_input(rng):
     x = rng.normal(size=(2, 5, DIM)).astype("float32")
     with pytest.raises(ValueError, match="one input"):
         PerceiverAttention(3)(x, x + 1, x + 2)
+
+
+@pytest.mark.parametrize("cls", [AttentionPooling, PerceiverAttention])
+def test_weights_of_an_unbuilt_layer_for_another_width(rng, cls):
+    latents, x = rng.normal(size=(2, 3, 6)), rng.normal(size=(2, 5, DIM))
+    weights = cls(HEADS).attention_weights(latents, x)
+    assert tuple(weights.shape) == (2, HEADS, 3, 5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_one_input_as_value_and_key(rng, dtype):
+    layer = PerceiverAttention(HEADS, dtype=dtype)
+    latents, x = rng.normal(size=(2, 3, DIM)), rng.normal(size=(2, 5, DIM))
+    latents, x = latents.astype("float32"), x.astype("float32")
+    near(layer(latents, x, x), layer(latents, x), 0)

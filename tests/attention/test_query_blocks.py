@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attention import MultiHeadAttention, PositionalEncoding
+from keras_attention import (
+    MultiHeadAttention,
+    PositionalEncoding,
+    TalkingHeadsAttention,
+)
 from keras_attention.attention import blocks as query_blocks
 from keras_attention.attention import scored, softmax
 from keras_attention.masks import Visibility
@@ -497,3 +501,25 @@ def test_dropout_keeps_the_mean(rng):
     deviation = np.std(drawn, axis=0).mean() / np.sqrt(500)
     error = np.abs(np.mean(drawn, axis=0) - to_numpy(layer(x))).mean()
     assert error < 2 * deviation
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MultiHeadAttention(2, sink_logits=True, query_block_size=2),
+        lambda: TalkingHeadsAttention(2, query_block_size=2),
+    ],
+)
+def test_frozen_weights_are_read_anew_in_blocks(rng, make):
+    inputs = keras.Input((5, 6))
+    layer = make()
+    model = keras.Model(inputs, layer(inputs))
+    layer.trainable = False
+    model.compile("sgd", "mse")
+    x = rng.normal(size=(2, 5, 6)).astype("float32")
+    for _ in range(2):
+        model.set_weights(
+            [rng.normal(size=w.shape) for w in model.get_weights()]
+        )
+        expected = to_numpy(model(x))
+        near(model.predict(x, verbose=0), expected, 1e-5)

@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
+from keras import ops
 
-from keras_attention import RotaryEmbedding, SlidingWindowAttention
+from keras_attention import (
+    LongformerAttention,
+    RotaryEmbedding,
+    SlidingWindowAttention,
+)
 from tests.attention import reference
 from tests.attention.test_bands import see
-from tests.tools import near, randomize, to_numpy
+from tests.contract.test_growth import largest_tensor
+from tests.tools import BACKEND, gradients, near, randomize, to_numpy
 
 BATCH, DIM, HEADS, THETA = 2, 24, 6, 77.0
 # The first fits into one block, the second is three blocks of queries.
@@ -271,3 +277,35 @@ def test_sizes_without_sense_are_refused(options):
     (name,) = options
     with pytest.raises(ValueError, match=name):
         SlidingWindowAttention(HEADS, **options)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's XLA")
+@pytest.mark.parametrize("cls", [SlidingWindowAttention, LongformerAttention])
+def test_xla_trains_a_graph_for_any_length(rng, cls):
+    import tensorflow as tf
+
+    layer = cls(HEADS, window_size=2)
+    layer.build((None, None, DIM))
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, DIM])], jit_compile=True
+    )
+    def differentiate(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = ops.sum(layer(x) ** 2)
+        return loss, tape.gradient(loss, x)
+
+    for length in (1, 13):
+        x = draw(rng, length)
+        loss, (slope,) = gradients(lambda x: ops.sum(layer(x) ** 2), x)
+        found, gradient = differentiate(x)
+        near(found, loss, 1e-4)
+        near(gradient, slope, 1e-4)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="reads TensorFlow's graph")
+def test_a_large_window_does_not_make_all_scores_at_once():
+    layer = SlidingWindowAttention(64, 2, window_size=2048)
+    layer.build((None, None, DIM))
+    assert largest_tensor(layer, 4300, True) < 2**27 < 64 * 4300**2
