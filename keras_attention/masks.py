@@ -8,6 +8,8 @@ from keras import ops
 # Keras has no public way to read a mask that it attached to a tensor.
 from keras.src.backend import get_keras_mask
 
+from keras_attention.positions.base import known_integer
+
 
 def padding_mask_from_ids(token_ids, padding_id=0):
     """Marks the tokens that are not padding.
@@ -66,18 +68,19 @@ def as_mask(name, mask):
         Boolean tensor, or None.
 
     Raises:
-        ValueError: for floating-point numbers, which elsewhere stand for
-            masks that are added: there 0 means that a query may attend.
+        ValueError: for floating-point or negative numbers, which elsewhere
+            stand for masks that are added: there 0 means that a query may
+            attend.
     """
     if mask is None:
         return None
+    expected = f"{name} must be boolean, True where a query may attend."
     mask = ops.convert_to_tensor(mask)
     dtype = keras.backend.standardize_dtype(mask.dtype)
     if "float" in dtype:
-        raise ValueError(
-            f"{name} must be boolean, True where a query may attend. "
-            f"Received: {dtype}"
-        )
+        raise ValueError(f"{expected} Received: {dtype}")
+    if dtype.startswith("int") and (known_integer(ops.min(mask)) or 0) < 0:
+        raise ValueError(f"{expected} Received: numbers below 0")
     return mask if dtype == "bool" else ops.cast(mask, "bool")
 
 

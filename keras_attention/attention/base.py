@@ -1,6 +1,7 @@
 """The contract of attention layers and what all of them share."""
 
 import numbers
+import operator
 
 import keras
 from keras import ops
@@ -108,9 +109,10 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         if not isinstance(position, positions.PositionalEncoding):
             position = positions.get(position)
         check_position(self, position)
-        self.num_heads = num_heads
-        self.head_dim = head_dim
-        self.num_kv_heads = num_kv_heads
+        # NumPy's integers are not what a configuration can hold.
+        self.num_heads = operator.index(num_heads)
+        self.head_dim = None if head_dim is None else operator.index(head_dim)
+        self.num_kv_heads = operator.index(num_kv_heads)
         self.use_bias = use_bias
         self.dropout = dropout
         self.position = position

@@ -97,7 +97,13 @@ class BlockSparseAttention(BlockAttention):
             self._table = _as_lists(self.layout)
         if self._table is None:
             # Options that do not fit are refused here and not by a call.
-            lists = self.list_blocks(ops.arange(2, dtype="int32"), 2, False)
+            try:
+                lists = self.list_blocks(ops.arange(2, dtype="int32"), 2, False)
+            except TypeError as error:
+                raise ValueError(
+                    f"layout_options must fit the layout. Received: "
+                    f"{self.layout_options} ({error})"
+                ) from error
             if lists.shape[:2] not in ((1, 2), (num_heads, 2)):
                 raise ValueError(
                     "layout must give lists of the shape (num_heads or 1, "

@@ -19,14 +19,13 @@ def check_grid(grid):
     if grid is None:
         return None
     numbers = tuple(grid) if isinstance(grid, (list, tuple)) else ()
-    if len(numbers) != 2 or not all(
-        isinstance(number, int) and number > 0 for number in numbers
-    ):
+    sizes = [known_integer(number) or 0 for number in numbers]
+    if len(sizes) != 2 or min(sizes) < 1:
         raise ValueError(
             "grid must be (height, width), two positive integers, or None "
             f"for the nearest to square. Received: {grid!r}"
         )
-    return numbers
+    return tuple(sizes)
 
 
 def size_of(length, grid=None):

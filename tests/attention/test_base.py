@@ -1,5 +1,7 @@
 """What the base class checks for every flavour."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -265,3 +267,15 @@ def test_a_length_that_jax_does_not_know_is_no_guess(name):
     x = jax.ShapeDtypeStruct((2, length, 8), "float32")
     with pytest.raises(ValueError, match="length that is known"):
         jax.export.export(jax.jit(layer))(x)
+
+
+def test_an_integer_mask_to_be_added_is_refused():
+    mask = np.array([[0, 0, -10000]] * 2)
+    with pytest.raises(ValueError, match="padding_mask must be boolean"):
+        MultiHeadAttention(2)(X, padding_mask=mask)
+
+
+def test_sizes_of_numpy_are_saved_as_integers():
+    layer = MultiHeadAttention(np.int64(2), np.int32(4), np.int64(1))
+    config = json.loads(json.dumps(layer.get_config()))
+    assert config["num_heads"] == 2 and config["head_dim"] == 4

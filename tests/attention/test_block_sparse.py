@@ -277,7 +277,7 @@ def test_what_is_no_layout_is_named(options, message):
 
 
 def test_an_option_that_a_pattern_does_not_take_is_refused():
-    with pytest.raises(TypeError, match="windows"):
+    with pytest.raises(ValueError, match="layout_options.*windows"):
         BlockSparseAttention(HEADS, layout_options={"windows": 3})
 
 
