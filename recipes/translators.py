@@ -9,6 +9,7 @@ from keras_attention import (
     RecurrentEncoderDecoder,
     TransformerDecoder,
     TransformerEncoder,
+    attention,
 )
 
 # Options of one model, which mean nothing to the other.
@@ -58,16 +59,16 @@ def make_model(config, source_size, target_size):
 
 
 def _transformer(config, source_size, target_size):
-    attention = {
-        "class_name": config.attention,
-        "config": {"dropout": config.attention_dropout},
+    sizes = {
+        "num_heads": config.num_heads,
+        "dropout": config.attention_dropout,
     }
     arguments = {
         "num_layers": config.num_layers,
         "hidden_dim": config.hidden_dim,
         "num_heads": config.num_heads,
         "intermediate_dim": config.intermediate_dim,
-        "attention": attention,
+        "attention": attention.get(config.attention, **sizes),
         "position": config.position,
         "feed_forward": {
             "class_name": "feed_forward",
@@ -84,7 +85,7 @@ def _transformer(config, source_size, target_size):
         arguments["embedding"] = encoder.embedding
     decoder = TransformerDecoder(
         target_size,
-        cross_attention={**attention, "class_name": "multi_head"},
+        cross_attention=attention.get("multi_head", **sizes),
         **arguments,
     )
     return EncoderDecoder(encoder, decoder)
@@ -97,13 +98,11 @@ def _recurrent(config, source_size, target_size):
         config.hidden_dim,
         source_vocabulary_size=source_size,
         cell=config.cell,
-        attention={
-            "class_name": config.attention,
-            "config": {
-                "num_heads": config.num_heads,
-                "dropout": config.attention_dropout,
-            },
-        },
+        attention=attention.get(
+            config.attention,
+            num_heads=config.num_heads,
+            dropout=config.attention_dropout,
+        ),
         attention_order=config.attention_order,
         input_feeding=config.input_feeding,
         dropout=config.dropout,

@@ -34,6 +34,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("default")
 
+# Tests leave many objects, which the usual thresholds look through too often.
+gc.set_threshold(100_000, 20, 50)
+
 
 @pytest.fixture
 def quick_collection():

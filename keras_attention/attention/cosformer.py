@@ -88,10 +88,23 @@ class CosformerAttention(KernelAttention):
         self._check_length(max_length)
         return super().init_cache(batch_size, max_length)
 
+    def run(self, query, value, key, *, memory=None, start=0, **arguments):
+        if not (value is None and key is None and memory is None):
+            # Within one sequence distances count, across two the places.
+            self._check_length(query.shape[1], start)
+        return super().run(
+            query, value, key, memory=memory, start=start, **arguments
+        )
+
     def attend(self, query, key, value, visible, position, training=None):
         self._check_length(query.shape[1])
         self._check_length(key.shape[1])
         return super().attend(query, key, value, visible, position, training)
+
+    def compute_weights(self, query, key, visible, position):
+        self._check_length(query.shape[1])
+        self._check_length(key.shape[1])
+        return super().compute_weights(query, key, visible, position)
 
     def attend_with_cache(
         self, query, key, value, visible, position, cache, start, training=None

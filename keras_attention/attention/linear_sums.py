@@ -72,7 +72,9 @@ def sum_keys(key, log, value, mask):
         weights = ops.ones_like(value[..., :1])
     else:
         value = value * weights
-        weights = ops.broadcast_to(weights, ops.shape(value[..., :1]))
+        # A product once more: XLA cannot differentiate a broadcast to a shape
+        # that it does not know.
+        weights = weights * ops.ones_like(value[..., :1])
     return Sums(
         product(key, value, transpose_x=True),
         product(key, weights, transpose_x=True),

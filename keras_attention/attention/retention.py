@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attention.attention.recurrent import (
@@ -27,11 +28,12 @@ class RetentionAttention(RecurrentAttention):
     the start and the two are added, the diagonal counted once. Distances are
     those between positions: padding is not written, but takes its place.
 
-    RetNet turns queries and keys: `position="rotary"` does. The norm is that
-    of the authors' code, mean and variance of a head without a learned scale,
-    which the output projection can hold. The paper divides by further sums
-    before the norm, which the norm undoes. Its models have values twice as
-    wide as keys: `value_head_dim=2 * head_dim`.
+    RetNet turns queries and keys: `position="rotary"` does. The norm is the
+    paper's, mean and variance of a head, without a learned scale, which the
+    output projection can hold; later code of the authors leaves out the mean.
+    The paper divides by further sums before the norm, which the norm undoes.
+    Its models have values twice as wide as keys: `value_head_dim=2 *
+    head_dim`.
 
     Args:
         num_heads: integer, number of heads.
@@ -76,7 +78,7 @@ class RetentionAttention(RecurrentAttention):
     def __init__(self, num_heads, head_dim=None, *, decay=None, **kwargs):
         super().__init__(num_heads, head_dim, **kwargs)
         if decay is not None:
-            decay = [float(number) for number in decay]
+            decay = [float(number) for number in np.atleast_1d(decay)]
             valid = all(0.0 < number <= 1.0 for number in decay)
             if len(decay) != num_heads or not valid:
                 raise ValueError(

@@ -66,16 +66,17 @@ class SortedChunks:
         highest = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
         weights = ops.exp(scores - highest)
         total = ops.sum(weights, axis=-1, keepdims=True)
-        weights = ops.cast(drop(weights), value.dtype)
+        # Divided here, since the sums may be too large for half precision.
+        weights = ops.cast(drop(weights) / total, value.dtype)
         mixed = ops.einsum("bhgqk,bhgkd->bhgqd", weights, value)
         sums = ops.concatenate([total, highest], axis=-1)
         total, highest = ops.split(self._unsort(sums), 2, axis=-1)
         # One softmax over the keys of all rounds.
         highest = ops.stop_gradient(highest)
         share = ops.exp(highest - ops.max(highest, axis=2, keepdims=True))
+        share = share * total
         mixed = ops.sum(share * ops.cast(self._unsort(mixed), dtype), axis=2)
-        total = ops.sum(share * total, axis=2)
-        return ops.cast(mixed / total, value.dtype)
+        return ops.cast(mixed / ops.sum(share, axis=2), value.dtype)
 
     def _mask(self, scores, causal):
         """Hides keys, and lowers the score of a token with itself."""

@@ -43,6 +43,8 @@ class AttentionRecurrence(keras.layers.Layer):
         x: `(batch, length, dim)`.
         state: dictionary as of `init_state`.
         memory: dictionary from `init_memory`, or None without attention.
+        memory_padding_mask: boolean `(batch, memory_length)`, beside that of
+            the memory, or None.
         padding_mask: boolean `(batch, length)`; padding leaves the state as
             it is. None where all counts.
         start: integer, the position of the first step.
@@ -152,6 +154,7 @@ class AttentionRecurrence(keras.layers.Layer):
         x,
         state,
         memory=None,
+        memory_padding_mask=None,
         padding_mask=None,
         start=0,
         training=None,
@@ -165,9 +168,17 @@ class AttentionRecurrence(keras.layers.Layer):
             dropout_mask(dropout, shape, training) for dropout in self.dropouts
         ]
 
+        def look(query, place):
+            return self.attention(
+                query,
+                memory=memory,
+                padding_mask=memory_padding_mask,
+                start=place,
+                training=training,
+            )
+
         def attend(query, index):
-            place = start + index
-            return self._attend(query[:, None], memory, place, training)[:, 0]
+            return look(query[:, None], start + index)[:, 0]
 
         def step(x, state, index):
             keep = None
@@ -192,8 +203,7 @@ class AttentionRecurrence(keras.layers.Layer):
             hidden, context = ops.split(outputs, [self.hidden_dim], axis=-1)
             outputs = self._output(x, hidden, context)
         else:
-            context = self._attend(outputs, memory, start, training)
-            outputs = self._output(x, outputs, context)
+            outputs = self._output(x, outputs, look(outputs, start))
         return outputs, state
 
     def _step(self, x, state, keep, masks, attend, training):
@@ -238,10 +248,6 @@ class AttentionRecurrence(keras.layers.Layer):
         output = self._output(x, hidden, context if before else attend(hidden))
         output = _choose(keep, output, state["output"])
         return output, {**new, "output": output}
-
-    def _attend(self, query, memory, start, training):
-        options = {"memory": memory, "start": start, "training": training}
-        return self.attention(query, **options)
 
     def _output(self, x, hidden, context):
         if self.attention_order == "after":

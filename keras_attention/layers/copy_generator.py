@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.checks import check_integer
+from keras_attention.attention.checks import check_integer, check_shape
 from keras_attention.attention.pointer import PointerAttention
 from keras_attention.layers.embeddings import check_ids
 from keras_attention.positions.base import at_least_float32
@@ -172,9 +172,11 @@ class CopyGenerator(Template, keras.layers.Layer):
             as `memory`.
         """
         memory = self.pointer.init_memory(source, padding_mask=padding_mask)
+        check_shape("source_ids", source_ids, tuple(source.shape[:2]))
+        gate = self.source_gate(source)
         return {
             **memory,
-            "gate": self.source_gate(source),
+            "gate": ops.where(memory["mask"][..., None], gate, 0.0),
             "ids": ops.cast(source_ids, "int32"),
         }
 

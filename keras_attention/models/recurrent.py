@@ -112,7 +112,8 @@ class RecurrentEncoderDecoder(EncoderDecoder):
         dtype=None,
         **kwargs,
     ):
-        source_vocabulary_size = source_vocabulary_size or vocabulary_size
+        if source_vocabulary_size is None:
+            source_vocabulary_size = vocabulary_size
         if share_embeddings and source_vocabulary_size != vocabulary_size:
             raise ValueError(
                 "share_embeddings=True needs one vocabulary. Received: "

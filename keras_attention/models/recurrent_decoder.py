@@ -3,9 +3,11 @@
 import keras
 from keras import ops, tree
 
+from keras_attention.attention.checks import check_shape
 from keras_attention.layers import recurrence
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.masks import as_mask
 from keras_attention.models.presets import Preset
 from keras_attention.models.recurrent_encoder import (
     RecurrentEncoder,
@@ -49,8 +51,7 @@ class RecurrentDecoder(Preset, keras.Model):
         padding_mask: boolean `(batch, length)`; by default where the ids are
             not the padding id, 0. Padding leaves the state as it is.
         memory: what a `RecurrentEncoder` or `init_memory` returned.
-        memory_padding_mask: boolean `(batch, memory_length)`, for what an
-            encoder returned.
+        memory_padding_mask: boolean `(batch, memory_length)`.
         cache: dictionary from `init_cache`.
         start: integer, the position of the first token.
         training: whether to apply dropout.
@@ -161,14 +162,19 @@ class RecurrentDecoder(Preset, keras.Model):
             ("memory", memory),
             ("memory_padding_mask", memory_padding_mask),
         )
-        if memory is None:
-            raise ValueError("A RecurrentDecoder needs memory. Received: None")
+        if not isinstance(memory, dict) or "state" not in memory:
+            raise ValueError(
+                "A RecurrentDecoder needs as memory what a RecurrentEncoder "
+                f"or init_memory returned. Received: {memory!r}"
+            )
         if "hidden" in memory:
             memory = self.init_memory(memory, memory_padding_mask)
+            memory_padding_mask = None  # it is part of the memory now
         if padding_mask is None:
             padding_mask = self.embedding.padding_mask(token_ids)
+        padding_mask = as_mask("padding_mask", padding_mask)
         if padding_mask is not None:
-            padding_mask = ops.convert_to_tensor(padding_mask, "bool")
+            check_shape("padding_mask", padding_mask, tuple(token_ids.shape))
         x = self.embedding(token_ids, training=training)
         x = self.embedding_dropout(x, training=training)
         state = self.recurrence.init_state(ops.shape(x)[0])
@@ -177,6 +183,7 @@ class RecurrentDecoder(Preset, keras.Model):
             x,
             state,
             memory=memory.get("attention"),
+            memory_padding_mask=memory_padding_mask,
             padding_mask=padding_mask,
             start=start,
             training=training,

@@ -1,10 +1,11 @@
 """The recurrent encoder."""
 
 import keras
-from keras import ops
 
+from keras_attention.attention.checks import check_shape
 from keras_attention.layers import embeddings, recurrence
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.masks import as_mask
 from keras_attention.models.presets import Preset
 from keras_attention.models.transformer import unpack
 from keras_attention.registry import PACKAGE, describe_whole
@@ -133,8 +134,9 @@ class RecurrentEncoder(Preset, keras.Model):
         )
         if padding_mask is None:
             padding_mask = self.padding_mask(token_ids)
+        padding_mask = as_mask("padding_mask", padding_mask)
         if padding_mask is not None:
-            padding_mask = ops.convert_to_tensor(padding_mask, "bool")
+            check_shape("padding_mask", padding_mask, tuple(token_ids.shape))
         x = self.embedding(token_ids, training=training)
         names, state = recurrence.state_names(self.cell), {}
         for index, layer in enumerate(self.recurrent_layers):

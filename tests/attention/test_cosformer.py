@@ -87,3 +87,15 @@ def test_positions_beyond_the_maximum_are_refused(rng):
             CosformerAttention(2, max_length=wrong)
     with pytest.raises(ValueError, match="rotation"):
         CosformerAttention(2, position="rotary")
+
+
+def test_places_beyond_the_longest_are_refused_everywhere(rng):
+    layer = make(max_length=8)
+    x = rng.normal(size=(2, 5, 7)).astype("float32")
+    with pytest.raises(ValueError, match="max_length=8"):
+        layer.attention_weights(np.concatenate([x, x], axis=1))
+    memory = layer.init_memory(x)
+    for arguments in ({"value": x + 1}, {"memory": memory}):
+        layer(x[:, :2], start=6, **arguments)
+        with pytest.raises(ValueError, match="max_length=8"):
+            layer(x[:, :2], start=7, **arguments)

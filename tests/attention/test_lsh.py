@@ -247,3 +247,13 @@ def test_other_wrong_arguments_are_refused():
             LSHAttention(2, **{name: -1})
     with pytest.raises(ValueError, match="num_kv_heads must be num_heads"):
         LSHAttention(4, num_kv_heads=2)
+
+
+def test_large_values_stay_finite_in_float16():
+    layer = LSHAttention(2, chunk_size=8, dtype="float16")
+    layer.build((1, 32, 6))
+    layer.value_dense.bias.assign(np.full((2, 3), 3e4))
+    layer.output_dense.kernel.assign(np.zeros((2, 3, 6)))
+    layer.output_dense.kernel.assign(np.eye(6).reshape(2, 3, 6))
+    output = to_numpy(layer(np.zeros((1, 32, 6), "float16")))
+    near(output, np.full((1, 32, 6), 3e4), rtol=1e-2)

@@ -11,7 +11,7 @@ from keras_attention import (
 )
 from keras_attention.generation import greedy_search
 from tests.models import small
-from tests.tools import near, to_numpy
+from tests.tools import BACKEND, near, to_numpy
 
 FLAVOURS = attention.describe()
 MIXERS = [name for name in FLAVOURS if FLAVOURS[name]["kind"] == "mixer"]
@@ -22,7 +22,19 @@ def with_property(name, wanted=True):
     return [f for f in MIXERS if FLAVOURS[f][name] == wanted]
 
 
-@pytest.mark.parametrize("name", MIXERS)
+def quick(names):
+    """On JAX, which compiles each anew, one of a kind; the rest is slow."""
+    kinds = {"multi_head", "sliding_window", "linear", "gated_delta", "lsh"}
+    few = BACKEND == "jax"
+    return [
+        pytest.param(
+            n, marks=pytest.mark.slow if few and n not in kinds else ()
+        )
+        for n in names
+    ]
+
+
+@pytest.mark.parametrize("name", quick(MIXERS))
 def test_an_encoder_by_name(rng, name, tmp_path):
     encoder = small.encoder(rng, attention=name)
     for length in (7, 1):
@@ -39,7 +51,7 @@ def test_an_encoder_by_name(rng, name, tmp_path):
     near(again(tokens), encoder(tokens), 1e-6)
 
 
-@pytest.mark.parametrize("name", with_property("causal_mask"))
+@pytest.mark.parametrize("name", quick(with_property("causal_mask")))
 def test_a_decoder_by_name(rng, name):
     decoder = small.decoder(rng, attention=name, dropout=0.0)
     tokens = small.ids(rng, ragged=False)

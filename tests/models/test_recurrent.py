@@ -320,3 +320,38 @@ def test_what_the_decoder_lacks_is_named(rng):
         model({"source_ids": small.ids(rng)})
     with pytest.raises(ValueError, match="vocabulary_size.*23"):
         model(small.ids(rng), np.full((3, 2), 23))
+
+
+def test_masks_that_cannot_be_meant_are_refused(rng):
+    model = small_recurrent.model(rng)
+    ids = small.ids(rng, 5)
+    encoded = model.encoder(ids)
+    for call in (
+        lambda mask: model.encoder(ids, padding_mask=mask),
+        lambda mask: model.decoder(ids, padding_mask=mask, memory=encoded),
+    ):
+        with pytest.raises(ValueError, match="padding_mask must be boolean"):
+            call(np.where(ids > 0, 0.0, -1e9).astype("float32"))
+        for length in (4, 6, 1):
+            with pytest.raises(ValueError, match="padding_mask must have"):
+                call(np.ones((len(ids), length), bool))
+
+
+def test_a_mask_beside_a_projected_memory_counts(rng):
+    model = small_recurrent.model(rng)
+    ids = small.ids(rng, 5, ragged=False)
+    mask = np.ones(ids.shape, bool)
+    mask[:, 2] = False
+    encoded = model.encoder(ids)
+    memory = model.decoder.init_memory(encoded)
+    found = model.decoder(ids, memory=memory, memory_padding_mask=mask)
+    expected = model.decoder(ids, memory=encoded, memory_padding_mask=mask)
+    near(found, expected, 1e-6)
+    assert np.abs(to_numpy(model.decoder(ids, memory=memory) - found)).max() > 0
+
+
+@pytest.mark.parametrize("memory", [None, np.ones((3, 5, 4)), {"foo": 1}])
+def test_a_memory_of_another_kind_is_refused(rng, memory):
+    decoder = small_recurrent.model(rng).decoder
+    with pytest.raises(ValueError, match="RecurrentEncoder"):
+        decoder(small.ids(rng, 5), memory=memory)

@@ -272,6 +272,18 @@ def test_an_option_of_another_model_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", ["fourier", "pointer", "longformer"])
+def test_a_flavour_that_does_not_fit_is_refused(
+    text, tmp_path, recipe, capsys, name
+):
+    given = {"attention": name}
+    code, error = recipe(
+        capsys, "train", *options(text, tmp_path / "run", **given)
+    )
+    assert code == 2 and "Traceback" not in error
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_unknown_flag_is_refused(text, tmp_path, recipe, capsys):
     code, error = recipe(
         capsys, "train", *options(text, tmp_path / "run"), "--hiden-dim", 3
