@@ -154,8 +154,9 @@ def table(medians):
         figures = lengths[length]
         speed = ""
         if length in first:
-            base = first[length]["training_seconds"]
-            speed = f"{base / figures['training_seconds']:.1f}"
+            speed = first[length]["training_seconds"]
+            speed /= figures["training_seconds"]
+            speed = f"{speed:.2f}" if speed < 1 else f"{speed:.1f}"
         slopes = [
             _slope(lengths, figure)
             for figure in ("training_seconds", "training_mib")
