@@ -11,7 +11,6 @@ from keras_attention.attention import key_value_cache
 from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.attention.checks import (
     check_heads,
-    check_integer,
     check_masks,
     check_position,
     refuse_unless,
@@ -20,6 +19,7 @@ from keras_attention.attention.inputs import other_than, prepare
 from keras_attention.attention.products import swap_heads
 from keras_attention.attention.projections import Projections
 from keras_attention.masks import as_mask, hide, implicit_mask
+from keras_attention.positions.base import known_integer
 
 
 class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
@@ -104,8 +104,10 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
             raise ValueError(
                 f"dropout must lie in [0, 1). Received: {dropout!r}"
             )
-        if seed is not None:
-            check_integer("seed", seed, smallest=0)
+        if seed is not None and known_integer(seed) is None:
+            raise ValueError(
+                f"seed must be an integer or None. Received: {seed!r}"
+            )
         if not isinstance(position, positions.PositionalEncoding):
             position = positions.get(position)
         check_position(self, position)
