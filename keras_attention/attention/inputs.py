@@ -53,7 +53,8 @@ def prepare(
     else:
         value = query if value is None else value
         key = value if key is None else key
-        check_sources(query, key, value)
+        if layer.kind != "pointer":  # which takes no values
+            check_sources(query, key, value)
         key_heads, value_heads = layer.project_source(key, value)
         if key_heads is None:
             key_heads = query_heads
