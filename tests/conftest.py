@@ -35,7 +35,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("default")
 
 # Tests leave many objects, which the usual thresholds look through too often.
-gc.set_threshold(100_000, 20, 50)
+gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture
