@@ -134,7 +134,9 @@ def test_dropout_differs_between_places_and_calls(rng, variant):
         to_numpy(
             draws.at(
                 index,
-                lambda: recurrence._attend(hidden[:, :1], memory, 0, True),
+                lambda: recurrence.attention(
+                    hidden[:, :1], memory=memory, training=True
+                ),
             )
         ).tobytes()
         for index in range(30)
