@@ -125,6 +125,10 @@ class Visibility(NamedTuple):
         attention_mask: boolean `(batch or 1, query_length, key_length)` or
             None.
         causal: whether a query sees only keys at or before its position.
+        in_order: the `(query_positions, key_positions)` that `ordered` was
+            asked for.
+        grid_width: integer, cells in a row where positions are those of a
+            grid, row by row; None for a plain sequence.
     """
 
     query_positions: Any
@@ -132,6 +136,27 @@ class Visibility(NamedTuple):
     padding_mask: Any = None
     attention_mask: Any = None
     causal: bool = False
+    in_order: Any = None
+    grid_width: Any = None
+
+    def ordered(self):
+        """Says that queries and keys each stand one behind the other.
+
+        An encoding of distances is then spared from looking up each pair of
+        positions. The word holds for these positions alone: what replaces
+        them has to give it anew.
+        """
+        return self._replace(
+            in_order=(self.query_positions, self.key_positions)
+        )
+
+    @property
+    def is_ordered(self):
+        """Whether both positions are known to count up by one."""
+        if self.in_order is None:
+            return False
+        queries, keys = self.in_order
+        return queries is self.query_positions and keys is self.key_positions
 
     def dense(self):
         """Builds the whole mask.
@@ -162,9 +187,10 @@ class Visibility(NamedTuple):
         """
         rows, keys = slice(start, stop), slice(None, key_stop)
         padding, dense = self.padding_mask, self.attention_mask
-        return self._replace(
+        block = self._replace(
             query_positions=self.query_positions[rows],
             key_positions=self.key_positions[keys],
             padding_mask=None if padding is None else padding[:, keys],
             attention_mask=None if dense is None else dense[:, rows, keys],
         )
+        return block.ordered() if self.is_ordered else block

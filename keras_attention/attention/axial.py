@@ -89,12 +89,12 @@ class AxialAttention(Attention):
         positions = ops.arange(size[0] * size[1], dtype="int32")[None]
         cells = [grids.to_grid(x, *size) for x in (query, key, value)]
         cells += [grids.to_grid(positions, *size), mask]
-        outputs = []
+        width, outputs = size[1], []
         if self.axis != "column":
-            outputs.append(self._attend_rows(cells, position, training))
+            outputs.append(self._attend_rows(cells, width, position, training))
         if self.axis != "row":
             turned = [None if x is None else _turn(x) for x in cells]
-            output = self._attend_rows(turned, position, training)
+            output = self._attend_rows(turned, width, position, training)
             outputs.append(_turn(output))
         output = sum(outputs) / len(outputs)
         output = ops.reshape(
@@ -102,8 +102,17 @@ class AxialAttention(Attention):
         )
         return output[:, :length]
 
-    def _attend_rows(self, cells, position, training):
-        """Attends along the third axis of `(batch, rows, columns, ...)`."""
+    def _attend_rows(self, cells, width, position, training):
+        """Attends along the third axis of `(batch, rows, columns, ...)`.
+
+        Args:
+            cells: list of heads, positions and mask.
+            width: integer, columns of the grid as it was before any turning.
+            position, training: as of `attend`.
+
+        Returns:
+            `(batch, rows, columns, num_heads, head_dim)`.
+        """
         *heads, positions, mask = cells
         batch, rows, columns = ops.shape(heads[0])[:3]
 
@@ -113,7 +122,10 @@ class AxialAttention(Attention):
 
         positions = flat(positions)
         visible = Visibility(
-            positions, positions, None if mask is None else flat(mask)
+            positions,
+            positions,
+            None if mask is None else flat(mask),
+            grid_width=width,
         )
         dropout = self.dropout if training else 0.0
         output = softmax.attend(
@@ -130,6 +142,7 @@ class AxialAttention(Attention):
         _, width = grids.size_of(length, self.grid)
         cells = ops.arange(length, dtype="int32")
         places = {"row": cells // width, "column": cells % width}
+        visible = visible._replace(grid_width=width)
         scores = softmax.scores(query, key, visible, position)
         found = []
         for axis, place in places.items():

@@ -79,17 +79,21 @@ def _padded(call, rows):
     if len(positions.shape) == 1:
         positions = positions[None]
     places = ops.arange(-left, ops.shape(call.key)[1] + right, dtype="int32")
-    # An encoding is not asked for positions outside the sequence.
-    places = ops.clip(places, 0, ops.shape(visible.key_positions)[0] - 1)
+    if visible.is_ordered:
+        key_positions = visible.key_positions[0] + places
+    else:
+        places = ops.clip(places, 0, ops.shape(visible.key_positions)[0] - 1)
+        key_positions = ops.take(visible.key_positions, places)
+    padded = visible._replace(
+        query_positions=pad(positions, 0, missing),
+        key_positions=key_positions,
+        padding_mask=pad(counts_of(call), left, right),
+    )
     return call._replace(
         query=pad(call.query, 0, missing),
         key=pad(call.key, left, right),
         value=pad(call.value, left, right),
-        visible=visible._replace(
-            query_positions=pad(positions, 0, missing),
-            key_positions=ops.take(visible.key_positions, places),
-            padding_mask=pad(counts_of(call), left, right),
-        ),
+        visible=padded.ordered() if visible.is_ordered else padded,
     )
 
 
@@ -182,6 +186,8 @@ def _attend_in_part(call, part, extra, mixing):
             key_positions=part["key_positions"][0],
             causal=call.visible.causal,
         )
+        if call.visible.is_ordered:
+            visible = visible.ordered()
     output = attend_to_all(query, key, value, visible, extra, seen, mixing)
     output = ops.reshape(output, (count, batch, *ops.shape(output)[1:]))
     return join(output, rows)

@@ -80,6 +80,7 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
     supports_rotation = True
     supports_bias = True
     supports_values = True
+    supports_counting = True  # whether all that a query sees is scored at once
     supports_cache = True
     exact_causal = True
 

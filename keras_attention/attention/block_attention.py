@@ -20,6 +20,8 @@ class BlockAttention(Attention):
         block_size: integer, positions in a block.
     """
 
+    supports_counting = False
+
     def __init__(
         self,
         num_heads,

@@ -54,6 +54,13 @@ def check_position(layer, position):
         f"the score bias of {type(position).__name__}",
         "use RotaryEmbedding or another position without a bias",
     )
+    refuse_unless(
+        layer,
+        (layer.supports_counting and layer.supports_causal_mask)
+        or not position.counts_keys,
+        f"{type(position).__name__}, which counts the keys in between",
+        "use MultiHeadAttention or SlidingWindowAttention, or another position",
+    )
     has_rotation = type(position).rotate is not PositionalEncoding.rotate
     refuse_unless(
         layer,

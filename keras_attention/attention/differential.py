@@ -150,11 +150,10 @@ class DifferentialAttention(ScoredAttention):
             `(batch, 2 * num_heads, query_length, key_length)`.
         """
         products = softmax.scaled_products(query, key, position)
-        where = visible.query_positions, visible.key_positions, visible.causal
         maps = zip(
             *(ops.split(x, 2, axis=2) for x in (query, key)), strict=True
         )
-        biases = [position.bias(*heads, *where) for heads in maps]
+        biases = [position.bias_in(*heads, visible) for heads in maps]
         if biases[0] is None:
             return products
         return products + ops.cast(

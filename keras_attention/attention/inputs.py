@@ -80,7 +80,7 @@ def prepare(
         padding_mask,
         attention_mask,
         use_causal_mask or cache is not None,
-    )
+    ).ordered()
     return query_heads, key_heads, value_heads, visible, position, inputs
 
 

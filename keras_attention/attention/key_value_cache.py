@@ -71,7 +71,7 @@ def extend_mask(buffer, key, visible, start):
     visible = visible._replace(
         key_positions=ops.arange(max_length, dtype="int32"), padding_mask=mask
     )
-    return mask, visible
+    return mask, visible.ordered()
 
 
 def check_room(start, length, max_length):

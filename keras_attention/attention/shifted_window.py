@@ -109,7 +109,12 @@ class ShiftedWindowAttention(Attention):
                 _flat(windows.cut(grids.to_grid(x, *size)))
                 for x in (query, key, value)
             ),
-            Visibility(positions, positions, attention_mask=allowed),
+            Visibility(
+                positions,
+                positions,
+                attention_mask=allowed,
+                grid_width=size[1],
+            ),
             position,
             dropout,
             self.seed_generator.next() if dropout else None,
@@ -121,7 +126,7 @@ class ShiftedWindowAttention(Attention):
         size = grids.size_of(length, self.grid)
         names = _Windows(*size, self.window_size, self.shift).names()[:length]
         same = ops.equal(names[:, None], names[None, :])[None]
-        visible = visible._replace(attention_mask=same)
+        visible = visible._replace(attention_mask=same, grid_width=size[1])
         scores = softmax.scores(query, key, visible, position)
         weights = softmax.weigh(scores, visible.dense())
         return ops.cast(weights, query.dtype)

@@ -53,13 +53,7 @@ def add_bias(products, query, key, visible, position):
         What `scores` returns.
     """
     products = ops.cast(products, at_least_float32(products.dtype))
-    bias = position.bias(
-        query,
-        key,
-        visible.query_positions,
-        visible.key_positions,
-        visible.causal,
-    )
+    bias = position.bias_in(query, key, visible)
     if bias is None:
         return products
     return products + ops.cast(bias, products.dtype)
@@ -137,9 +131,7 @@ def add_values(output, weights, visible, position):
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
-    extra = position.values(
-        weights, visible.query_positions, visible.key_positions
-    )
+    extra = position.values_in(weights, visible)
     if extra is None:
         return output
     return output + ops.cast(extra, output.dtype)

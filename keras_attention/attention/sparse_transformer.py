@@ -75,6 +75,7 @@ class SparseTransformerAttention(Attention):
     cache_size = "n · num_kv_heads · 2d; fixed: (l + cn/l) · num_kv_heads · 2d"
     supports_cross_attention = False
     supports_attention_mask = False
+    supports_counting = False
 
     def __init__(
         self,

@@ -16,8 +16,10 @@ class PositionalEncoding(Template, keras.layers.Layer):
     are built with the shape of split heads, `(batch, length, num_heads,
     head_dim)`; those added to embeddings with `(batch, length, hidden_dim)`.
     Positions are explicit integers `(..., length)`, so that a block, a chunk
-    or a decoding step asks for its own piece. Called as a layer, an encoding
-    applies `embed`.
+    or a decoding step asks for its own piece. The bias of keys that a mask
+    hides does not count but has to be finite: these may lie behind the query
+    of a causal call, or even before the beginning. Called as a layer, an
+    encoding applies `embed`.
 
     Call arguments:
         x: `(batch, length, hidden_dim)`.
@@ -29,6 +31,9 @@ class PositionalEncoding(Template, keras.layers.Layer):
 
     max_length = None
     """Positions from here on do not exist; None where there is no limit."""
+
+    counts_keys = False
+    """Whether the bias of a key depends on the other keys that are seen."""
 
     shared = True
     """Whether the blocks of a model use one instance."""
@@ -82,6 +87,39 @@ class PositionalEncoding(Template, keras.layers.Layer):
             `(batch, query_length, heads, head_dim)`.
         """
         return None
+
+    def bias_in(self, query, key, visible):
+        """Gives the bias of one call of attention; by default that of `bias`.
+
+        An encoding overrides it beside `bias` if it needs to know more than
+        the positions: which keys count, that positions are in order, or the
+        width of their grid.
+
+        Args:
+            query, key: as of `bias`.
+            visible: the `Visibility` of the call.
+
+        Returns:
+            What `bias` returns.
+        """
+        return self.bias(
+            *(query, key, visible.query_positions, visible.key_positions),
+            visible.causal,
+        )
+
+    def values_in(self, weights, visible):
+        """Gives what is added to the values in one call of attention.
+
+        Args:
+            weights: as of `values`.
+            visible: the `Visibility` of the call.
+
+        Returns:
+            What `values` returns.
+        """
+        return self.values(
+            weights, visible.query_positions, visible.key_positions
+        )
 
     def scale(self, head_dim):
         """Gives the factor of the scores; by default 1/sqrt(head_dim)."""
