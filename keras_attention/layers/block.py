@@ -1,6 +1,7 @@
 """One Transformer block, composed of parts."""
 
 import keras
+from keras import ops
 
 from keras_attention import attention as attention_layers
 from keras_attention.attention.cache_dtype import KeepsCache, released
@@ -38,6 +39,9 @@ class TransformerBlock(KeepsCache, keras.layers.Layer):
         use_causal_mask: whether self-attention sees only the past.
         cache: dictionary from `init_cache`.
         start: integer, the position of the first row of `x`.
+        past: `(batch, past_length, hidden_dim)`, rows in front of `x` that
+            self-attention, then causal, sees as well.
+        past_mask: boolean `(batch, past_length)`, those that count.
         training: whether to apply dropout.
 
     Returns:
@@ -124,12 +128,18 @@ class TransformerBlock(KeepsCache, keras.layers.Layer):
         use_causal_mask=False,
         cache=None,
         start=0,
+        past=None,
+        past_mask=None,
         training=None,
     ):
         cache = released(cache)
 
         def attend(x):
             nonlocal cache
+            if past is not None:
+                return self._attend_behind(
+                    x, padding_mask, past, past_mask, training
+                )
             if cache is None:
                 return self.attention(
                     x,
@@ -174,6 +184,28 @@ class TransformerBlock(KeepsCache, keras.layers.Layer):
         for index, part in enumerate(parts):
             x = self.residual(index, part, x, training)
         return (x, cache) if has_cache else x
+
+    def _attend_behind(self, x, padding_mask, past, past_mask, training):
+        """Attends with the rows of `x` to these and to those before them.
+
+        One call over both, of which the first rows are cut off: so it is
+        right for every flavour that is causal, whatever its state is.
+        """
+        if self.norm_first:
+            past = self.norms[0](past)
+        joined = ops.concatenate([ops.cast(past, x.dtype), x], axis=1)
+        masks = []
+        for mask, rows in ((past_mask, past), (padding_mask, x)):
+            if mask is None:
+                mask = ops.ones(ops.shape(rows)[:2], dtype="bool")
+            masks.append(mask)
+        output = self.attention(
+            joined,
+            padding_mask=ops.concatenate(masks, axis=1),
+            use_causal_mask=True,
+            training=training,
+        )
+        return output[:, ops.shape(past)[1] :]
 
     def residual(self, index, part, x, training=None):
         """Puts one part on its residual path.

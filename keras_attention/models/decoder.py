@@ -3,6 +3,7 @@
 import keras
 
 from keras_attention.attention.cache_dtype import KeepsCache, released
+from keras_attention.models import segments as segment_states
 from keras_attention.models.transformer import Transformer, unpack
 from keras_attention.positions.base import known_integer
 from keras_attention.registry import PACKAGE
@@ -21,6 +22,9 @@ class TransformerDecoder(KeepsCache, Transformer):
             `"multi_head"`; one or a list that is cycled; None for none.
         tie_embeddings: whether `logits` uses the embedding matrix.
         memory_dim: integer, width of the memory; `hidden_dim` by default.
+        segment_memory: integer, how many positions of earlier segments a
+            text that is fed in segments may look back to (Transformer-XL).
+            Needs a relative encoding, or none.
 
     Call arguments:
         token_ids: integers `(batch, length)`, or a dictionary of the four
@@ -32,26 +36,56 @@ class TransformerDecoder(KeepsCache, Transformer):
         memory_padding_mask: boolean `(batch, memory_length)`.
         cache: dictionary from `init_cache`.
         start: integer, the position of the first token.
+        segments: dictionary from `init_segments`, or what the call with the
+            segment before returned; in place of a cache.
         training: whether to apply dropout.
 
     Returns:
         Hidden states `(batch, length, hidden_dim)`; with a cache,
-        `(hidden, cache)`.
+        `(hidden, cache)`; with segments, `(hidden, segments)`.
+
+    With `segment_memory` every block attends to what it was given for the
+    last positions before this segment, which are constants to the gradient.
+    Two layers so see further back than one, and a long text is read in pieces
+    of a fixed size:
+
+    ```python
+    decoder = TransformerDecoder(
+        8000, 4, 256, 4, position="transformer_xl", segment_memory=128
+    )
+    segments = decoder.init_segments(batch_size)
+    for piece in pieces:  # each (batch, length), the one behind the other
+        hidden, segments = decoder(piece, segments=segments)
+    ```
+
+    Unlike a cache it forgets, so how a text is cut changes the result.
 
     Raises:
-        ValueError: if sizes do not fit or a part is unknown.
+        ValueError: if sizes do not fit or a part is unknown, or for a cache
+            or a start beside segments.
 
     Reference:
         Vaswani et al. 2017, Attention Is All You Need,
-        https://arxiv.org/abs/1706.03762
+        https://arxiv.org/abs/1706.03762;
+        Dai et al. 2019, Transformer-XL (segment_memory),
+        https://arxiv.org/abs/1901.02860
     """
 
     def __init__(
-        self, vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
+        self,
+        vocabulary_size,
+        num_layers,
+        hidden_dim,
+        num_heads,
+        *,
+        segment_memory=0,
+        **kwargs,
     ):
         super().__init__(
             vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
         )
+        self.segment_memory = segment_memory
+        segment_states.check_segment_memory(self)
         for block in self.blocks:
             if not block.attention.supports_causal_mask:
                 raise ValueError(
@@ -68,6 +102,7 @@ class TransformerDecoder(KeepsCache, Transformer):
         memory_padding_mask=None,
         cache=None,
         start=0,
+        segments=None,
         training=None,
     ):
         token_ids, padding_mask, memory, memory_padding_mask = unpack(
@@ -79,6 +114,11 @@ class TransformerDecoder(KeepsCache, Transformer):
         )
         padding_mask = self._padding_mask(token_ids, padding_mask)
         x = self._embed(token_ids, start, training)
+        if segments is not None:
+            self._check_segments(segments, cache, start)
+            past_mask = segments["mask"]
+            padding_mask = segment_states.mask_of(padding_mask, x)
+            kept = {"mask": segment_states.keep(past_mask, padding_mask)}
         cache, new_cache = released(cache), {}
         for block in self.blocks:
             block_memory = memory
@@ -91,14 +131,45 @@ class TransformerDecoder(KeepsCache, Transformer):
                 "start": start,
                 "training": training,
             }
-            if cache is None:
+            if segments is not None:
+                past = segments[block.name]
+                kept[block.name] = segment_states.keep(past, x)
+                x = block(x, past=past, past_mask=past_mask, **arguments)
+            elif cache is None:
                 x = block(x, use_causal_mask=True, **arguments)
             else:
                 x, new_cache[block.name] = block(
                     x, cache=cache[block.name], **arguments
                 )
         x = x if self.final_norm is None else self.final_norm(x)
+        if segments is not None:
+            return x, kept
         return x if cache is None else (x, new_cache)
+
+    def _check_segments(self, segments, cache, start):
+        segment_states.check_size(self, segments)
+        if cache is not None or known_integer(start) != 0:
+            raise ValueError(
+                "segments stand in place of a cache, and positions count from "
+                "what is kept; leave out cache and start. Received: "
+                f"cache={'None' if cache is None else 'a dictionary'}, "
+                f"start={start}"
+            )
+
+    def init_segments(self, batch_size):
+        """Makes the state of a text of which nothing was read yet.
+
+        Args:
+            batch_size: integer.
+
+        Returns:
+            A dictionary of tensors, each `(batch, segment_memory, ...)`, for
+            the call's `segments`.
+
+        Raises:
+            ValueError: if the decoder was constructed without segment_memory.
+        """
+        return segment_states.empty(self, batch_size)
 
     def logits(self, hidden):
         """Maps hidden states `(..., hidden_dim)` to the vocabulary.
@@ -189,4 +260,5 @@ class TransformerDecoder(KeepsCache, Transformer):
             **super().get_config(),
             "tie_embeddings": self.tie_embeddings,
             "memory_dim": self.memory_dim,
+            "segment_memory": self.segment_memory,
         }
