@@ -2,7 +2,7 @@
 
 import inspect
 
-from keras_attention import registry
+from keras_attention import positions, registry
 from keras_attention.attention.additive import AdditiveAttention
 from keras_attention.attention.axial import AxialAttention
 from keras_attention.attention.base import Attention
@@ -144,3 +144,34 @@ def describe():
         }
         for name, cls in sorted(_CLASSES.items())
     }
+
+
+def compatibility():
+    """Tells which mixers take which positional encodings of attention.
+
+    Encodings that are added to embeddings never meet a mixer, so that they go
+    with all of them, and are left out.
+
+    Returns:
+        A dictionary from the name of a mixer to a dictionary from the name of
+        an encoding to None where they go together, or else to the message
+        with which the mixer refuses it.
+    """
+    encodings = [
+        name
+        for name in positions.names()
+        if positions.get(name).acts_in_attention
+    ]
+    return {
+        name: {encoding: _refusal(name, encoding) for encoding in encodings}
+        for name, cls in sorted(_CLASSES.items())
+        if cls.kind == "mixer"
+    }
+
+
+def _refusal(name, encoding):
+    try:
+        get(name, num_heads=1, position=positions.get(encoding))
+    except ValueError as error:
+        return str(error)
+    return None

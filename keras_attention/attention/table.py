@@ -1,17 +1,15 @@
-"""A table of all flavours in Markdown, from what the classes say.
+"""Tables of flavours and encodings in Markdown, from what the classes say.
 
     python -m keras_attention.attention.table README.md
 
-rewrites the table between two comments in a file; without a file it is
+rewrites each table between its two comments in a file; without a file they are
 printed.
 """
 
 import sys
 from pathlib import Path
 
-from keras_attention import attention, files
-
-BEGIN, END = "<!-- flavours: begin -->", "<!-- flavours: end -->"
+from keras_attention import attention, files, positions
 
 
 def flavour_table():
@@ -43,22 +41,80 @@ def flavour_table():
     return "\n".join(lines)
 
 
-def rewrite(path):
-    """Puts the table between the two comments of a file.
+def encoding_table():
+    """Renders `positions.describe()` as a table in Markdown.
+
+    Returns:
+        A string of one line an encoding.
+    """
+    lines = ["| name | class | paper | acts by |", "| --- | --- | --- | --- |"]
+    for name, found in positions.describe().items():
+        if name == "none":
+            continue
+        cells = [
+            f"`{name}`",
+            f"`{found['class_name']}`",
+            found["paper"],
+            ", ".join(found["hooks"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def pair_table():
+    """Renders `attention.compatibility()` as a table in Markdown.
+
+    Encodings that the same flavours take share a column.
+
+    Returns:
+        A string of one line a flavour.
+    """
+    pairs = attention.compatibility()
+    columns = {}
+    for encoding in next(iter(pairs.values())):
+        marks = tuple(_mark(row[encoding] is None) for row in pairs.values())
+        columns.setdefault(marks, []).append(encoding)
+    heads = [" ".join(f"`{name}`" for name in c) for c in columns.values()]
+    lines = [
+        f"| flavour | {' | '.join(heads)} |",
+        "| --- |" + " --- |" * len(heads),
+    ]
+    for index, name in enumerate(pairs):
+        marks = " | ".join(column[index] for column in columns)
+        lines.append(f"| `{name}` | {marks} |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "flavours": flavour_table,
+    "encodings": encoding_table,
+    "pairs": pair_table,
+}
+
+
+def rewrite(path, tables=TABLES):
+    """Puts tables between the comments of a file.
 
     Args:
-        path: a file that holds `BEGIN` and `END`.
+        path: a file that holds `<!-- NAME: begin -->` and, behind it,
+            `<!-- NAME: end -->` for each table.
+        tables: dictionary from a table's name to a function that makes it.
 
     Raises:
-        ValueError: if it does not hold both, in this order.
+        ValueError: if it does not hold both comments of each table.
     """
     path = Path(path)
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} must hold {BEGIN} and, behind it, {END}")
+    text = path.read_text(encoding="utf-8")
+    for name, make in tables.items():
+        marks = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, begin, rest = text.partition(marks[0])
+        _, end, after = rest.partition(marks[1])
+        if not begin or not end:
+            raise ValueError(
+                f"{path} must hold {marks[0]} and, behind it, {marks[1]}"
+            )
+        text = f"{before}{begin}\n{make()}\n{end}{after}"
     with files.replacing(path) as partial:
-        text = f"{before}{BEGIN}\n{flavour_table()}\n{END}{after}"
         partial.write_text(text, encoding="utf-8")
 
 
@@ -70,4 +126,4 @@ if __name__ == "__main__":
     for file in sys.argv[1:]:
         rewrite(file)
     if len(sys.argv) == 1:
-        print(flavour_table())
+        print("\n\n".join(make() for make in TABLES.values()))

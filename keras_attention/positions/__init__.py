@@ -1,5 +1,7 @@
 """Positional encodings: one layer each, plugged in by hooks."""
 
+import inspect
+
 from keras_attention import registry
 from keras_attention.positions.base import PositionalEncoding
 from keras_attention.positions.learned import LearnedEncoding
@@ -45,3 +47,30 @@ def get(name_config_or_layer, **defaults):
 def names():
     """Lists the registered names of positional encodings."""
     return sorted(_CLASSES)
+
+
+def describe():
+    """Describes the registered positional encodings.
+
+    Returns:
+        A dictionary from name to a dictionary of `class_name`, `summary` (the
+        first line of its documentation), `paper`, `hooks` (those of `"embed"`,
+        `"rotate"`, `"bias"`, `"values"` and `"scale"` that it uses) and
+        `counts_keys` (whether it is for causal attention alone, since it
+        counts keys).
+    """
+    hooks = ("embed", "rotate", "bias", "values", "scale")
+    return {
+        name: {
+            "class_name": cls.__name__,
+            "summary": inspect.getdoc(cls).splitlines()[0],
+            "paper": cls.paper,
+            "hooks": [
+                hook
+                for hook in hooks
+                if getattr(cls, hook) is not getattr(PositionalEncoding, hook)
+            ],
+            "counts_keys": cls.counts_keys,
+        }
+        for name, cls in sorted(_CLASSES.items())
+    }

@@ -29,6 +29,8 @@ class PositionalEncoding(Template, keras.layers.Layer):
         `(batch, length, hidden_dim)`.
     """
 
+    paper = ""
+
     max_length = None
     """Positions from here on do not exist; None where there is no limit."""
 

@@ -32,6 +32,8 @@ class LearnedEncoding(PositionalEncoding):
         https://arxiv.org/abs/1705.03122
     """
 
+    paper = "Gehring et al. 2017"
+
     def __init__(
         self, max_length=512, offset=0, initializer="truncated_normal", **kwargs
     ):

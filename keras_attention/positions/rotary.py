@@ -30,6 +30,8 @@ class RotaryEmbedding(PositionalEncoding):
         Su et al. 2021, RoFormer, https://arxiv.org/abs/2104.09864
     """
 
+    paper = "Su et al. 2021"
+
     def __init__(
         self, base=10_000.0, fraction=1.0, interleaved=False, **kwargs
     ):

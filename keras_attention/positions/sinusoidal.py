@@ -35,6 +35,8 @@ class SinusoidalEncoding(PositionalEncoding):
         https://arxiv.org/abs/1706.03762
     """
 
+    paper = "Vaswani et al. 2017"
+
     def __init__(self, base=10_000.0, **kwargs):
         super().__init__(**kwargs)
         self.base = base
