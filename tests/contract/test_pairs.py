@@ -1,0 +1,176 @@
+"""Every flavour with every encoding of attention that it takes.
+
+By default a part of the pairs runs, in which every flavour and every encoding
+occurs; `pytest -m ""` runs them all.
+"""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_attention import TransformerEncoder, attention, positions
+from tests.contract.case import BATCH, DIM, LENGTH, NUM_HEADS
+from tests.contract.cases import CASES
+from tests.tools import gradients, randomize, to_numpy
+
+# What an encoding or a flavour needs to be told where its default does not do.
+OPTIONS = {"window_relative": {"grid": (3, 3)}}
+WIDTHS = {"differential": {"head_dim": 8}}  # whose queries have half of it
+# Encodings whose bias depends on more than the distance.
+ABSOLUTE = set()
+EVERY = {"tensorflow": 7, "torch": 11, "jax": 29}[keras.backend.backend()]
+
+PAIRS = attention.compatibility()
+FIRST = {case.name: case for case in reversed(CASES.values())}
+
+
+def pairs():
+    """Allowed pairs, of which one in `EVERY` and those of exact attention."""
+    number = 0
+    for flavour, refusals in PAIRS.items():
+        for encoding, refusal in refusals.items():
+            if refusal:
+                continue
+            number += 1
+            quick = number % EVERY == 0 or flavour == "multi_head"
+            yield pytest.param(
+                flavour, encoding, marks=() if quick else pytest.mark.slow
+            )
+
+
+def make(flavour, encoding, rng=None):
+    """A layer with an encoding, built where there is a generator."""
+    case = FIRST[flavour]
+    position = positions.get(encoding, **OPTIONS.get(encoding, {}))
+    options = {**case.options, **WIDTHS.get(flavour, {}), "position": position}
+    layer = case._replace(options=options).make()
+    if rng is not None:
+        layer.build((BATCH, LENGTH, DIM))
+        randomize(layer, rng, deviation=0.5)
+    return layer
+
+
+def causal_only(encoding):
+    return positions.describe()[encoding]["counts_keys"]
+
+
+def padding(rng):
+    mask = rng.random((BATCH, LENGTH)) < 0.6
+    mask[:, 0], mask[:, -2] = True, False
+    return mask
+
+
+@pytest.mark.parametrize(("flavour", "encoding"), list(pairs()))
+def test_a_pair_keeps_the_contract(flavour, encoding, rng, x):
+    layer = make(flavour, encoding, rng)
+    mask = padding(rng)
+    for causal in (False, True):
+        if causal and not layer.supports_causal_mask:
+            continue
+        if not causal and causal_only(encoding):
+            continue
+        masks = {"padding_mask": mask, "use_causal_mask": causal}
+        output = to_numpy(layer(x, **masks))
+        assert np.isfinite(output).all()
+        other = np.where(mask[..., None], x, 9.0).astype("float32")
+        found = to_numpy(layer(other, **masks))
+        np.testing.assert_array_equal(found[mask], output[mask])
+        if causal and layer.exact_causal:
+            other = x.copy()
+            other[:, 3:] = rng.normal(size=other[:, 3:].shape)
+            found = to_numpy(layer(other, **masks))
+            np.testing.assert_allclose(found[:, :3], output[:, :3], atol=1e-6)
+    if layer.supports_cache and getattr(layer.position, "supports_cache", True):
+        output = to_numpy(layer(x, padding_mask=mask, use_causal_mask=True))
+        for borders in ([0, 3, 4, LENGTH], range(LENGTH + 1)):
+            found = decode(layer, x, mask, borders)
+            np.testing.assert_allclose(found, output, atol=2e-5)
+
+
+def decode(layer, x, mask, borders):
+    borders, outputs = list(borders), []
+    cache = layer.init_cache(BATCH, LENGTH + 2)
+    for start, stop in zip(borders, borders[1:], strict=False):
+        rows = slice(start, stop)
+        output, cache = layer(
+            x[:, rows], padding_mask=mask[:, rows], cache=cache, start=start
+        )
+        outputs.append(to_numpy(output))
+    return np.concatenate(outputs, axis=1)
+
+
+@pytest.mark.parametrize(("flavour", "encoding"), list(pairs()))
+def test_blocks_and_the_dense_weights_agree(flavour, encoding, rng, x):
+    """What is computed piece by piece is that of the whole matrix."""
+    layer, case = make(flavour, encoding, rng), FIRST[flavour]
+    hooks = positions.describe()[encoding]["hooks"]
+    if not (layer.supports_bias and case.weights_make_output):
+        pytest.skip("has no weights that are the output's")
+    if "values" in hooks:
+        pytest.skip("adds to the values")
+    if flavour == "differential":
+        pytest.skip("changes what was mixed before it is projected")
+    mask = padding(rng)
+    masks = {
+        "padding_mask": mask,
+        "use_causal_mask": layer.supports_causal_mask,
+    }
+    weights = to_numpy(layer.attention_weights(x, **masks))
+    key, value = layer.project_source(x, x)
+    value = to_numpy(value)
+    heads = weights.shape[1] // value.shape[2]
+    value = np.repeat(value, heads, axis=2)
+    mixed = np.einsum("bhts,bshd->bthd", weights, value)
+    expected = to_numpy(layer.project_output(ops.convert_to_tensor(mixed), x))
+    np.testing.assert_allclose(to_numpy(layer(x, **masks)), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize(("flavour", "encoding"), list(pairs()))
+def test_the_encoding_counts_and_learns(flavour, encoding, rng, x):
+    layer = make(flavour, encoding, rng)
+    masks = {"use_causal_mask": layer.supports_causal_mask}
+    value, found = gradients(
+        lambda x: ops.sum(layer(x, **masks) ** 2), x, layer=layer
+    )
+    assert np.isfinite(value)
+    assert all(np.isfinite(gradient).all() for gradient in found)
+    weights = layer.trainable_variables
+    own = {id(variable) for variable in layer.position.trainable_variables}
+    assert own <= {id(variable) for variable in weights}
+    for variable, gradient in zip(weights, found[1:], strict=True):
+        if id(variable) in own:
+            assert np.abs(gradient).max() > 0, variable.path
+    output, position = to_numpy(layer(x, **masks)), layer.position
+    for hook in ("rotate", "bias", "bias_in", "values", "values_in", "scale"):
+        nothing = getattr(positions.PositionalEncoding, hook)
+        setattr(position, hook, nothing.__get__(position))
+    assert np.abs(to_numpy(layer(x, **masks)) - output).max() > 1e-5
+
+
+@pytest.mark.parametrize("encoding", PAIRS["multi_head"])
+def test_only_the_distance_counts(encoding, rng, x):
+    if encoding in ABSOLUTE:
+        pytest.skip("depends on where a query stands, by its definition")
+    layer = make("multi_head", encoding, rng)
+    masks = {"use_causal_mask": causal_only(encoding)}
+    found = [to_numpy(layer(x, start=start, **masks)) for start in (0, 1, 5003)]
+    np.testing.assert_allclose(found[1], found[0], atol=2e-5)
+    np.testing.assert_allclose(found[2], found[0], atol=2e-5)
+
+
+@pytest.mark.parametrize("flavour", PAIRS)
+def test_other_pairs_are_refused_by_name(flavour):
+    for encoding, refusal in PAIRS[flavour].items():
+        if refusal is None:
+            continue
+        names = type(positions.get(encoding)).__name__, FIRST[flavour].name
+        cls = attention.describe()[names[1]]["class_name"]
+        with pytest.raises(ValueError, match=cls) as error:
+            make(flavour, encoding)
+        message = str(error.value)
+        assert names[0] in message and ("use " in message or ";" in message)
+        with pytest.raises(ValueError, match=cls):
+            TransformerEncoder(
+                23, 1, DIM, NUM_HEADS, attention=flavour, position=encoding
+            )
