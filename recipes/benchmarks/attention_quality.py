@@ -106,6 +106,7 @@ def train(task, name, steps, seed):
         attention,
     )
 
+    keras.utils.clear_session()  # which frees the models before this one
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     template = attention.get(name, num_heads=HEADS, **LOCAL.get(name, {}))
