@@ -31,10 +31,18 @@ def test_the_base_grows_with_the_highest_position(rng, last):
     x = rng.normal(size=(2, 5, HEADS, HEAD_DIM)).astype("float32")
     layer = RotaryEmbedding(base=77.0, scaling=NTK)
     expected = turned(x, positions, stretched(last + 1, 77.0))
-    call = compiled(lambda x, p: layer.rotate(x, p, "query"))
     near(layer.rotate(x, positions, "key"), expected)
-    given = ops.convert_to_tensor(positions, dtype="int32")
-    near(call(ops.convert_to_tensor(x), given), expected)
+
+
+def test_a_graph_computes_the_base(rng):
+    x = rng.normal(size=(2, 5, HEADS, HEAD_DIM)).astype("float32")
+    layer = RotaryEmbedding(base=77.0, scaling=NTK)
+    call = compiled(lambda x, p: layer.rotate(x, p, "query"))
+    for last in (5, 6, 7, 997):
+        positions = np.append(np.arange(4), last)
+        expected = turned(x, positions, stretched(last + 1, 77.0))
+        given = ops.convert_to_tensor(positions, dtype="int32")
+        near(call(ops.convert_to_tensor(x), given), expected)
 
 
 def test_each_row_of_positions_has_its_own_length(rng):
@@ -90,9 +98,12 @@ def test_far_positions_are_exact(base, factor, original, dtype):
     positions = np.append(np.arange(10**6 - 1700, 10**6, 89), [3, 10**6])
     x = np.ones((1, len(positions), 1, 14), "float32")
     base = stretched(10**6 + 1, base, scaling, head_dim=14)
-    call = compiled(lambda p: layer.rotate(x, p, "key"))
-    given = ops.convert_to_tensor(positions, dtype="int32")
-    near(call(given), turned(x, positions, base), 1e-4, 0)
+    expected = turned(x, positions, base)
+    near(layer.rotate(x, positions, "key"), expected, 1e-4, 0)
+    if dtype == "float32":
+        call = compiled(lambda p: layer.rotate(x, p, "key"))
+        given = ops.convert_to_tensor(positions, dtype="int32")
+        near(call(given), expected, 1e-4, 0)
 
 
 def test_a_call_without_positions_turns_nothing():
