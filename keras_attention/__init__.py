@@ -52,4 +52,5 @@ from keras_attention.positions import (
     PositionalEncoding,
     RotaryEmbedding,
     SinusoidalEncoding,
+    XPos,
 )

@@ -7,6 +7,7 @@ from keras_attention.attention import grids, softmax
 from keras_attention.attention.base import Attention
 from keras_attention.masks import Visibility
 from keras_attention.positions.base import is_made_up
+from keras_attention.positions.grid_size import check_grid, size_of
 from keras_attention.registry import PACKAGE
 
 _AXES = ("both", "row", "column")
@@ -78,13 +79,13 @@ class AxialAttention(Attention):
                 f"axis must be one of {', '.join(_AXES)}. Received: {axis!r}"
             )
         self.axis = axis
-        self.grid = grids.check_grid(grid)
+        self.grid = check_grid(grid)
 
     def attend(self, query, key, value, visible, position, training=None):
         if is_made_up(query):
             return query
         length = ops.shape(query)[1]
-        size = grids.size_of(length, self.grid)
+        size = size_of(length, self.grid)
         mask = grids.cells_that_count(visible, length, *size)
         positions = ops.arange(size[0] * size[1], dtype="int32")[None]
         cells = [grids.to_grid(x, *size) for x in (query, key, value)]
@@ -139,7 +140,7 @@ class AxialAttention(Attention):
 
     def compute_weights(self, query, key, visible, position):
         length = ops.shape(query)[1]
-        _, width = grids.size_of(length, self.grid)
+        _, width = size_of(length, self.grid)
         cells = ops.arange(length, dtype="int32")
         places = {"row": cells // width, "column": cells % width}
         visible = visible._replace(grid_width=width)

@@ -10,6 +10,7 @@ from keras_attention import positions, registry
 from keras_attention.attention import key_value_cache
 from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.attention.checks import (
+    check_cache,
     check_heads,
     check_masks,
     check_position,
@@ -382,12 +383,7 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
 
     def _check_cache(self):
         """Refuses to make a cache where there can be none."""
-        refuse_unless(
-            self,
-            self.supports_cache,
-            "a cache",
-            "feed the whole sequence instead",
-        )
+        check_cache(self)
         self._check_built()
 
     def _check_built(self):

@@ -115,11 +115,29 @@ def check_call(
         "a dense attention_mask",
         "pass padding_mask, or use MultiHeadAttention",
     )
+    if cache is not None:
+        check_cache(layer)
+
+
+def check_cache(layer):
+    """Refuses a cache where a flavour or its position cannot have one."""
     refuse_unless(
         layer,
-        layer.supports_cache or cache is None,
+        layer.supports_cache,
         "a cache",
         "feed the whole sequence instead",
+    )
+    check_cached_position(layer, layer.position)
+
+
+def check_cached_position(layer, position):
+    """Refuses a cache beside a position that needs the whole sequence."""
+    refuse_unless(
+        layer,
+        position.supports_cache,
+        f"a cache beside {type(position).__name__} as it is, which depends "
+        "on the length of the whole sequence",
+        position.instead_of_cache,
     )
 
 

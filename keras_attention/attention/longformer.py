@@ -240,8 +240,12 @@ class LongformerAttention(Attention):
             `(query, key, value, visible)` with the queries of `tokens`.
         """
         places = visible.key_positions
-        query = self.global_query_dense(tokens.take(hidden))
-        query = position.rotate(query, tokens.positions, "query")
+        if position.supports_cache:
+            query = self.global_query_dense(tokens.take(hidden))
+            query = position.rotate(query, tokens.positions, "query")
+        else:  # the few alone are turned otherwise than as a part of all
+            query = self.global_query_dense(hidden)
+            query = tokens.take(position.rotate(query, places, "query"))
         key = self.global_key_dense(hidden)
         key = position.rotate(key, places, "key")
         value = self.global_value_dense(hidden)

@@ -8,6 +8,7 @@ from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
 from keras_attention.masks import Visibility
 from keras_attention.positions.base import is_made_up, known_integer
+from keras_attention.positions.grid_size import check_grid, size_of
 from keras_attention.registry import PACKAGE
 
 
@@ -85,13 +86,13 @@ class ShiftedWindowAttention(Attention):
             )
         self.window_size = window_size
         self.shift = shift
-        self.grid = grids.check_grid(grid)
+        self.grid = check_grid(grid)
 
     def attend(self, query, key, value, visible, position, training=None):
         if is_made_up(query):
             return query
         batch, length = ops.shape(query)[:2]
-        size = grids.size_of(length, self.grid)
+        size = size_of(length, self.grid)
         windows = _Windows(*size, self.window_size, self.shift)
         mask = grids.cells_that_count(visible, length, *size)
         allowed = windows.neighbours()
@@ -123,7 +124,7 @@ class ShiftedWindowAttention(Attention):
 
     def compute_weights(self, query, key, visible, position):
         length = ops.shape(query)[1]
-        size = grids.size_of(length, self.grid)
+        size = size_of(length, self.grid)
         names = _Windows(*size, self.window_size, self.shift).names()[:length]
         same = ops.equal(names[:, None], names[None, :])[None]
         visible = visible._replace(attention_mask=same, grid_width=size[1])

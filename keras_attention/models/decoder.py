@@ -3,6 +3,7 @@
 import keras
 
 from keras_attention.attention.cache_dtype import KeepsCache, released
+from keras_attention.attention.checks import check_cached_position
 from keras_attention.models import segments as segment_states
 from keras_attention.models.transformer import Transformer, unpack
 from keras_attention.positions.base import known_integer
@@ -191,9 +192,10 @@ class TransformerDecoder(KeepsCache, Transformer):
             leaf is `(batch, ...)`.
 
         Raises:
-            ValueError: if an attention layer has no cache, or the positional
-                encoding ends before `max_length`.
+            ValueError: if an attention layer or the positional encoding
+                allows no cache, or the encoding ends before `max_length`.
         """
+        check_cached_position(self, self.position)
         limit, known = self.position.max_length, known_integer(max_length)
         if limit is not None and known is not None and known > limit:
             raise ValueError(

@@ -7,12 +7,14 @@ from keras_attention.positions.base import PositionalEncoding
 from keras_attention.positions.learned import LearnedEncoding
 from keras_attention.positions.rotary import RotaryEmbedding
 from keras_attention.positions.sinusoidal import SinusoidalEncoding
+from keras_attention.positions.xpos import XPos
 
 _CLASSES = {
     "none": PositionalEncoding,
     "sinusoidal": SinusoidalEncoding,
     "learned": LearnedEncoding,
     "rotary": RotaryEmbedding,
+    "xpos": XPos,
 }
 
 

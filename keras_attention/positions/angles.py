@@ -1,12 +1,51 @@
 """Angles of far positions, exact enough in float32."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
-_DIGITS = 3
-_BASE = 128
+DIGITS = 3
+BASE = 128
+FARTHEST = BASE**DIGITS  # the first position whose digits are too few
+
+
+class Turns(NamedTuple):
+    """Whole turns and their parts at each digit's place, cut for products.
+
+    Attributes:
+        coarse: `(..., features)` for each place, in multiples of 2**-17, so
+            that the product with a digit is exact.
+        fine: `(..., features)` for each place, the rest.
+    """
+
+    coarse: Any
+    fine: Any
+
+    def map(self, function):
+        """Reshapes the tensors of all places alike."""
+        parts = (list(map(function, list(part))) for part in self)
+        return Turns(*parts)
+
+
+def turns_of(frequencies):
+    """Cuts frequencies that are known.
+
+    Args:
+        frequencies: NumPy float64 `(features,)`, radians a position.
+
+    Returns:
+        `Turns` of float32 `(features,)`.
+    """
+    place = float(BASE) ** np.arange(DIGITS)
+    turns = place[:, None] * frequencies[None, :] / (2 * np.pi)
+    turns -= np.round(turns)
+    coarse = np.round(turns * 2**17) / 2**17
+    return Turns(
+        ops.convert_to_tensor(coarse.astype("float32")),
+        ops.convert_to_tensor((turns - coarse).astype("float32")),
+    )
 
 
 def sine_cosine(positions, frequencies):
@@ -20,27 +59,24 @@ def sine_cosine(positions, frequencies):
 
     Args:
         positions: integers `(..., length)`, not negative.
-        frequencies: NumPy float64 `(features,)`, radians a position.
+        frequencies: NumPy float64 `(features,)`, radians a position; or the
+            `Turns` that a graph computes.
 
     Returns:
         Two float32 tensors `(..., length, features)`.
     """
-    place = float(_BASE) ** np.arange(_DIGITS)
-    turns = place[:, None] * frequencies[None, :] / (2 * np.pi)
-    turns -= np.round(turns)
-    coarse = np.round(turns * 2**17) / 2**17
-    fine = ops.convert_to_tensor((turns - coarse).astype("float32"))
-    coarse = ops.convert_to_tensor(coarse.astype("float32"))
-
+    if not isinstance(frequencies, Turns):
+        frequencies = turns_of(frequencies)
     positions = ops.cast(positions, "int32")
     angle = 0.0
-    for index in range(_DIGITS):
-        digit = positions // _BASE**index
-        if index < _DIGITS - 1:
-            digit = digit % _BASE
+    for index in range(DIGITS):
+        digit = positions // BASE**index
+        if index < DIGITS - 1:
+            digit = digit % BASE
         digit = ops.cast(digit, "float32")[..., None]
-        exact = digit * coarse[index]
-        angle = angle + (exact - ops.round(exact)) + digit * fine[index]
+        exact = digit * frequencies.coarse[index]
+        rest = digit * frequencies.fine[index]
+        angle = angle + (exact - ops.round(exact)) + rest
     angle = angle * (2 * math.pi)
     return ops.sin(angle), ops.cos(angle)
 

@@ -40,6 +40,16 @@ class PositionalEncoding(Template, keras.layers.Layer):
     shared = True
     """Whether the blocks of a model use one instance."""
 
+    supports_cache = True
+    """Whether a piece of a sequence can be encoded without the rest.
+
+    Where it depends on the length of the whole, no cache of earlier pieces
+    can be right, and attention refuses one.
+    """
+
+    instead_of_cache = "feed the whole sequence instead"
+    """What the refusal of a cache proposes."""
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -141,6 +151,22 @@ class PositionalEncoding(Template, keras.layers.Layer):
     def acts_on_embeddings(self):
         """Whether `embed` is overridden."""
         return self._overrides("embed")
+
+    def check_length(self, x, limit):
+        """Refuses a sequence that is known to be too long.
+
+        Args:
+            x: `(batch, length, ...)`.
+            limit: integer, how many positions there are; or None.
+        """
+        length = known_integer(x.shape[1])
+        if limit is None or length is None or length <= limit:
+            return
+        if not is_made_up(x):
+            raise ValueError(
+                f"{type(self).__name__} has positions up to max_length="
+                f"{limit}. Received: a sequence of {length}"
+            )
 
     def _overrides(self, *hooks):
         return any(

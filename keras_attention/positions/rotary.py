@@ -4,7 +4,20 @@ import keras
 from keras import ops
 
 from keras_attention.positions.angles import inverse_wavelengths, sine_cosine
-from keras_attention.positions.base import PositionalEncoding, at_least_float32
+from keras_attention.positions.base import PositionalEncoding
+from keras_attention.positions.dynamic_ntk import ntk_turns
+from keras_attention.positions.grid_size import check_grid, size_of
+from keras_attention.positions.rotary_scaling import (
+    attention_factor,
+    scaled_frequencies,
+)
+from keras_attention.positions.scaling_options import read_scaling
+from keras_attention.positions.turning import (
+    check_base,
+    check_fraction,
+    count_turned,
+    turn_pairs,
+)
 from keras_attention.registry import PACKAGE
 
 
@@ -14,76 +27,183 @@ class RotaryEmbedding(PositionalEncoding):
 
     A pair `(a, b)` at position `p` becomes `(a cos - b sin, b cos + a sin)`
     of the angle `p * base ** (-i / pairs)`, so that the product of a query
-    and a key depends on their distance alone. Angles are exact to 1e-6 up to
-    position two million, whatever the dtype policy.
+    and a key depends on their distance alone. Angles are exact to 1e-5 up to
+    position two million, whatever the scaling and the dtype policy.
+
+    A `scaling` slows the turning down for sequences longer than those of
+    training. It is a dictionary of a `type` and its options:
+
+    - `linear`: all frequencies are divided by `factor`.
+    - `ntk`: the base grows with the length once that exceeds
+      `original_max_length`, by `factor` (Hugging Face's `dynamic`). The
+      length is the highest position of a call + 1. Early tokens turn
+      otherwise once later ones are there, so there can be no cache.
+    - `yarn`: `factor` divides the frequencies of pairs that make fewer than
+      `beta_slow` (1) turns in `original_max_length` positions, leaves those
+      of more than `beta_fast` (32) turns, and a part of those between, from
+      whole pair to whole pair if `truncate` (True). Queries and keys are
+      multiplied by `attention_factor`, by default `0.1 ln(factor) + 1`; with
+      `mscale` and `mscale_all_dim`, the quotient of `0.1 m ln(factor) + 1`
+      for both. (DeepSeek's models also change the scale of the scores; that
+      is not done here.)
+    - `llama3`, also by its name alone: `factor` (8) divides the frequencies
+      of pairs that make fewer than `low_freq_factor` (1) turns in
+      `original_max_length` (8192) positions, leaves those of more than
+      `high_freq_factor` (4), and a part of those between.
+
+    With `axes=2` a sequence is a grid, read by rows: the first half of the
+    pairs turns by the row, `position // width`, the second by the column,
+    `position % width`, each with the frequencies of so many pairs. A `start`
+    is a place in that order, not a row. Without a `grid` the height and
+    width follow from the length, the highest position of the call + 1, so
+    that there can be no cache, and more padding gives other places.
 
     Args:
         base: the longest wavelength over two pi; `rope_theta` elsewhere.
         fraction: share of the features that is turned, from the first on.
         interleaved: whether a pair is two neighbours (GPT-J) or one feature
             of each half (GPT-NeoX, Llama).
+        scaling: None, a name, or a dictionary as above. Lengths in it count
+            along an axis.
+        axes: 1 for sequences, 2 for grids.
+        grid: `(height, width)` for two axes; by default the nearest to a
+            square that holds the sequence.
 
     Raises:
-        ValueError: if the turned features are not an even, positive number.
+        ValueError: if the turned features make no pairs for each axis, for
+            options that do not fit, or a sequence longer than its grid.
 
     Reference:
         Su et al. 2021, RoFormer, https://arxiv.org/abs/2104.09864
+        Chen et al. 2023, Extending Context Window of Large Language Models
+        via Positional Interpolation, https://arxiv.org/abs/2306.15595
+        Peng et al. 2023, YaRN, https://arxiv.org/abs/2309.00071 (also ntk)
+        Grattafiori et al. 2024, The Llama 3 Herd of Models,
+        https://arxiv.org/abs/2407.21783
     """
 
     paper = "Su et al. 2021"
 
     def __init__(
-        self, base=10_000.0, fraction=1.0, interleaved=False, **kwargs
+        self,
+        base=10_000.0,
+        fraction=1.0,
+        interleaved=False,
+        scaling=None,
+        axes=1,
+        grid=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
-        if not 0.0 < fraction <= 1.0:
+        check_base(base)
+        check_fraction(fraction)
+        if axes not in (1, 2):
+            raise ValueError(f"axes must be 1 or 2. Received: {axes!r}")
+        if grid is not None and axes == 1:
             raise ValueError(
-                f"fraction must lie in (0, 1]. Received: {fraction}"
+                f"grid is for axes=2. Received: axes=1, grid={grid!r}"
             )
         self.base = base
         self.fraction = fraction
         self.interleaved = interleaved
+        self.scaling = read_scaling(scaling)
+        self.axes = axes
+        self.grid = check_grid(grid)
+        if self.grid is not None:
+            self.max_length = self.grid[0] * self.grid[1]
+        if self._is_dynamic and axes == 2:
+            raise ValueError(
+                "scaling of type ntk is for axes=1; use linear, yarn or "
+                f"llama3. Received: axes={axes}"
+            )
+
+    @property
+    def _is_dynamic(self):
+        return self.scaling is not None and self.scaling["type"] == "ntk"
+
+    @property
+    def supports_cache(self):
+        """Whether angles do without the length of the whole sequence."""
+        return not self._is_dynamic and (
+            self.axes == 1 or self.grid is not None
+        )
+
+    @property
+    def instead_of_cache(self):
+        """What the refusal of a cache proposes."""
+        if self._is_dynamic:
+            return "use scaling of type yarn, linear or llama3, not ntk"
+        return "give it a grid=(height, width)"
 
     def build(self, input_shape):
-        head_dim = input_shape[-1]
-        turned = int(head_dim * self.fraction)
-        if turned % 2 or turned == 0:
+        pairs = self._count_pairs(input_shape[-1])
+        if self._is_dynamic and pairs < 2:
             raise ValueError(
-                "RotaryEmbedding turns pairs: head_dim * fraction must be "
-                f"even and positive. Received: head_dim={head_dim}, "
+                "scaling of type ntk needs two pairs of features or more. "
+                f"Received: head_dim={input_shape[-1]}, "
                 f"fraction={self.fraction}"
             )
 
     def rotate(self, x, positions, role):
-        turned = int(x.shape[-1] * self.fraction)
-        frequencies = inverse_wavelengths(turned // 2, self.base)
-        # One axis for the heads, which stand behind the length.
-        sine, cosine = sine_cosine(ops.expand_dims(positions, -1), frequencies)
-        kept = x[..., turned:]
-        dtype = at_least_float32(x.dtype)
-        sine, cosine = ops.cast(sine, dtype), ops.cast(cosine, dtype)
-        head = ops.cast(x[..., :turned], dtype)
-        if self.interleaved:
-            first, second = head[..., ::2], head[..., 1::2]
-        else:
-            first, second = ops.split(head, 2, axis=-1)
-        pair = (
-            first * cosine - second * sine,
-            second * cosine + first * sine,
+        self.check_length(x, self.max_length)
+        num_pairs = self._count_pairs(x.shape[-1]) // self.axes
+        factor = attention_factor(self.scaling)
+        turned = [
+            # One axis for the heads, which stand behind the length.
+            sine_cosine(ops.expand_dims(places, -1), frequencies)
+            for places, frequencies in self._axes(positions, num_pairs)
+        ]
+        sine, cosine = (
+            parts[0] if self.axes == 1 else ops.concatenate(parts, axis=-1)
+            for parts in zip(*turned, strict=True)
         )
-        if self.interleaved:
-            rotated = ops.reshape(ops.stack(pair, axis=-1), ops.shape(head))
+        if factor != 1.0:
+            sine, cosine = sine * factor, cosine * factor
+        return turn_pairs(x, sine, cosine, self.interleaved)
+
+    def _axes(self, positions, num_pairs):
+        """Gives places `(..., length)` and frequencies for each axis."""
+        positions = ops.cast(positions, "int32")
+        if self._is_dynamic:
+            turns = ntk_turns(
+                _length(positions),
+                inverse_wavelengths(num_pairs, self.base),
+                self.scaling,
+            )
+            # They are those of all positions and of all heads.
+            return [(positions, turns.map(lambda x: x[..., None, None, :]))]
+        frequencies = scaled_frequencies(num_pairs, self.base, self.scaling)
+        if self.axes == 1:
+            return [(positions, frequencies)]
+        if self.grid is None:
+            _, width = size_of(_length(positions))
+            if ops.is_tensor(width):
+                width = width[..., None]
         else:
-            rotated = ops.concatenate(pair, axis=-1)
-        rotated = ops.cast(rotated, x.dtype)
-        if turned == x.shape[-1]:
-            return rotated
-        return ops.concatenate([rotated, kept], axis=-1)
+            width = self.grid[1]
+        return [
+            (positions // width, frequencies),
+            (positions % width, frequencies),
+        ]
+
+    def _count_pairs(self, head_dim):
+        multiple = 2 * self.axes
+        name = type(self).__name__
+        return count_turned(name, head_dim, self.fraction, multiple) // 2
 
     def get_config(self):
+        scaling = self.scaling
         return {
             **super().get_config(),
             "base": self.base,
             "fraction": self.fraction,
             "interleaved": self.interleaved,
+            "scaling": None if scaling is None else dict(scaling),
+            "axes": self.axes,
+            "grid": self.grid,
         }
+
+
+def _length(positions):
+    """The length of the sequences that `(..., length)` are the end of."""
+    return ops.max(positions, axis=-1, initial=0) + 1

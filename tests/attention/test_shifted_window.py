@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attention import ShiftedWindowAttention, TransformerEncoder
-from keras_attention.attention import grids
+from keras_attention.positions import grid_size
 from tests.attention import reference
 from tests.tools import near, randomize, to_numpy
 
@@ -115,7 +115,7 @@ def test_two_layers_in_turn_let_windows_meet(rng):
 
 @pytest.mark.parametrize("length", [*range(1, 40), 4095, 4096, 4097])
 def test_a_sequence_becomes_the_grid_nearest_to_a_square(length):
-    height, width = grids.size_of(length)
+    height, width = grid_size.size_of(length)
     assert height >= width > 0
     assert (height - 1) ** 2 < length <= height * width
     assert length > height * (width - 1)
@@ -123,7 +123,7 @@ def test_a_sequence_becomes_the_grid_nearest_to_a_square(length):
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        sizes = tf.function(lambda n: grids.size_of(n))(tensor)
+        sizes = tf.function(lambda n: grid_size.size_of(n))(tensor)
         assert [int(n) for n in sizes] == [height, width]
 
 

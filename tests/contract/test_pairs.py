@@ -81,7 +81,7 @@ def test_a_pair_keeps_the_contract(flavour, encoding, rng, x):
             other[:, 3:] = rng.normal(size=other[:, 3:].shape)
             found = to_numpy(layer(other, **masks))
             np.testing.assert_allclose(found[:, :3], output[:, :3], atol=1e-6)
-    if layer.supports_cache and getattr(layer.position, "supports_cache", True):
+    if layer.supports_cache and layer.position.supports_cache:
         output = to_numpy(layer(x, padding_mask=mask, use_causal_mask=True))
         for borders in ([0, 3, 4, LENGTH], range(LENGTH + 1)):
             found = decode(layer, x, mask, borders)
