@@ -12,7 +12,7 @@ from keras import ops
 from keras_attention import TransformerEncoder, attention, positions
 from tests.contract.case import BATCH, DIM, LENGTH, NUM_HEADS
 from tests.contract.cases import CASES
-from tests.tools import gradients, randomize, to_numpy
+from tests.tools import gradients, near, randomize, to_numpy
 
 # What an encoding or a flavour needs to be told where its default does not do.
 OPTIONS = {"window_relative": {"grid": (3, 3)}}
@@ -155,8 +155,8 @@ def test_only_the_distance_counts(encoding, rng, x):
     layer = make("multi_head", encoding, rng)
     masks = {"use_causal_mask": causal_only(encoding)}
     found = [to_numpy(layer(x, start=start, **masks)) for start in (0, 1, 5003)]
-    np.testing.assert_allclose(found[1], found[0], atol=2e-5)
-    np.testing.assert_allclose(found[2], found[0], atol=2e-5)
+    near(found[1], found[0])
+    near(found[2], found[0])
 
 
 @pytest.mark.parametrize("flavour", PAIRS)
