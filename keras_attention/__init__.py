@@ -48,9 +48,14 @@ from keras_attention.models.recurrent import RecurrentEncoderDecoder
 from keras_attention.models.recurrent_decoder import RecurrentDecoder
 from keras_attention.models.recurrent_encoder import RecurrentEncoder
 from keras_attention.positions import (
+    FIRE,
+    ALiBi,
+    Kerple,
     LearnedEncoding,
     PositionalEncoding,
     RotaryEmbedding,
     SinusoidalEncoding,
+    T5RelativeBias,
+    WindowRelativeBias,
     XPos,
 )

@@ -3,10 +3,15 @@
 import inspect
 
 from keras_attention import registry
+from keras_attention.positions.alibi import ALiBi
 from keras_attention.positions.base import PositionalEncoding
+from keras_attention.positions.fire import FIRE
+from keras_attention.positions.kerple import Kerple
 from keras_attention.positions.learned import LearnedEncoding
 from keras_attention.positions.rotary import RotaryEmbedding
 from keras_attention.positions.sinusoidal import SinusoidalEncoding
+from keras_attention.positions.t5_relative import T5RelativeBias
+from keras_attention.positions.window_relative import WindowRelativeBias
 from keras_attention.positions.xpos import XPos
 
 _CLASSES = {
@@ -15,6 +20,11 @@ _CLASSES = {
     "learned": LearnedEncoding,
     "rotary": RotaryEmbedding,
     "xpos": XPos,
+    "alibi": ALiBi,
+    "t5_relative": T5RelativeBias,
+    "kerple": Kerple,
+    "fire": FIRE,
+    "window_relative": WindowRelativeBias,
 }
 
 
