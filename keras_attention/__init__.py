@@ -48,8 +48,12 @@ from keras_attention.models.recurrent import RecurrentEncoderDecoder
 from keras_attention.models.recurrent_decoder import RecurrentDecoder
 from keras_attention.models.recurrent_encoder import RecurrentEncoder
 from keras_attention.positions import (
+    CoPE,
+    DisentangledRelative,
     LearnedEncoding,
     PositionalEncoding,
     RotaryEmbedding,
+    ShawRelative,
     SinusoidalEncoding,
+    TransformerXLRelative,
 )

@@ -2,15 +2,23 @@
 
 from keras_attention import registry
 from keras_attention.positions.base import PositionalEncoding
+from keras_attention.positions.cope import CoPE
+from keras_attention.positions.disentangled import DisentangledRelative
 from keras_attention.positions.learned import LearnedEncoding
 from keras_attention.positions.rotary import RotaryEmbedding
+from keras_attention.positions.shaw import ShawRelative
 from keras_attention.positions.sinusoidal import SinusoidalEncoding
+from keras_attention.positions.transformer_xl import TransformerXLRelative
 
 _CLASSES = {
     "none": PositionalEncoding,
     "sinusoidal": SinusoidalEncoding,
     "learned": LearnedEncoding,
     "rotary": RotaryEmbedding,
+    "shaw": ShawRelative,
+    "transformer_xl": TransformerXLRelative,
+    "disentangled": DisentangledRelative,
+    "cope": CoPE,
 }
 
 
