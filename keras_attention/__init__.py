@@ -50,12 +50,16 @@ from keras_attention.models.recurrent_encoder import RecurrentEncoder
 from keras_attention.positions import (
     FIRE,
     ALiBi,
+    CoPE,
+    DisentangledRelative,
     Kerple,
     LearnedEncoding,
     PositionalEncoding,
     RotaryEmbedding,
+    ShawRelative,
     SinusoidalEncoding,
     T5RelativeBias,
+    TransformerXLRelative,
     WindowRelativeBias,
     XPos,
 )

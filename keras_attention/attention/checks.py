@@ -1,6 +1,5 @@
 """What attention layers refuse, in one message each."""
 
-from keras_attention.positions import PositionalEncoding
 from keras_attention.positions.base import known_integer
 from keras_attention.positions.checks import check_integer
 
@@ -25,7 +24,7 @@ def check_position(layer, position):
             "to a model, or call it on the embeddings yourself; received "
             f"as position of {type(layer).__name__}"
         )
-    has_bias = type(position).bias is not PositionalEncoding.bias
+    has_bias = position.overrides("bias")
     refuse_unless(
         layer,
         layer.supports_bias or not has_bias,
@@ -39,7 +38,7 @@ def check_position(layer, position):
         f"{type(position).__name__}, which counts the keys in between",
         "use MultiHeadAttention or SlidingWindowAttention, or another position",
     )
-    has_rotation = type(position).rotate is not PositionalEncoding.rotate
+    has_rotation = position.overrides("rotate")
     refuse_unless(
         layer,
         layer.supports_rotation or not has_rotation,
@@ -47,7 +46,7 @@ def check_position(layer, position):
         "use a position that is added to embeddings, SinusoidalEncoding for "
         "example",
     )
-    has_values = type(position).values is not PositionalEncoding.values
+    has_values = position.overrides("values")
     refuse_unless(
         layer,
         # Without weights to look up there is nothing to add either.

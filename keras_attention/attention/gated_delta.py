@@ -18,7 +18,6 @@ from keras_attention.attention.short_convolution import (
     check_conv_size,
 )
 from keras_attention.masks import hide
-from keras_attention.positions import PositionalEncoding
 from keras_attention.registry import PACKAGE
 
 _PARTS = ("query", "key", "value")
@@ -110,7 +109,7 @@ class GatedDeltaAttention(RecurrentAttention):
                     f"num_heads={num_heads}, num_key_heads={num_key_heads}"
                 )
         check_conv_size(conv_size)
-        turns = type(self.position).rotate is not PositionalEncoding.rotate
+        turns = self.position.overrides("rotate")
         refuse_unless(
             self,
             conv_size is None or not turns,

@@ -11,7 +11,6 @@ from keras_attention.attention.latent_decoding import (
 )
 from keras_attention.attention.root_mean_square import RootMeanSquare
 from keras_attention.attention.scored import ScoredAttention
-from keras_attention.positions import PositionalEncoding
 from keras_attention.registry import PACKAGE
 
 
@@ -254,4 +253,4 @@ class LatentAttention(ScoredAttention):
 
 
 def _turns(position):
-    return type(position).rotate is not PositionalEncoding.rotate
+    return position.overrides("rotate")

@@ -9,7 +9,6 @@ queries)` and `(1 or heads, pieces, keys)`.
 import keras
 from keras import ops
 
-from keras_attention.positions import PositionalEncoding
 from keras_attention.positions.base import at_least_float32, known_integer
 
 
@@ -29,7 +28,7 @@ def piece_scores(query, key, position, query_positions, key_positions, causal):
     scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
     products = _products(scaled, key)
     products = ops.cast(products, at_least_float32(products.dtype))
-    if type(position).bias is PositionalEncoding.bias:
+    if not position.overrides("bias"):
         return products
 
     def bias_of(piece, key_positions):
@@ -58,7 +57,7 @@ def piece_outputs(weights, value, position, query_positions, key_positions):
         `(batch, heads, pieces, queries, head_dim)`.
     """
     output = _weighted_values(weights, value)
-    if type(position).values is PositionalEncoding.values:
+    if not position.overrides("values"):
         return output
 
     def values_of(piece, key_positions):

@@ -8,7 +8,6 @@ from keras_attention.attention.band_call import Call, Extra, Mixing
 from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
 from keras_attention.attention.ring_cache import Ring
-from keras_attention.masks import combine_masks
 from keras_attention.positions.base import is_made_up
 from keras_attention.registry import PACKAGE
 
@@ -108,9 +107,10 @@ class SlidingWindowAttention(Attention):
         places = ops.arange(ops.shape(key)[1], dtype="int32")
         mask = bands.band_mask(places, places, self.window_size, self.dilation)
         mask = ops.logical_or(mask, places < self.num_sinks)
+        # A position may count the keys that the band shows.
+        visible = visible._replace(attention_mask=mask[None])
         scores = softmax.scores(query, key, visible, position)
-        mask = combine_masks(mask, visible.dense())
-        return ops.cast(softmax.weigh(scores, mask), query.dtype)
+        return ops.cast(softmax.weigh(scores, visible.dense()), query.dtype)
 
     def init_cache(self, batch_size, max_length):
         """Makes an empty cache, a ring.

@@ -75,6 +75,12 @@ class TransformerEncoder(Transformer):
         super().__init__(
             vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
         )
+        if self.position.counts_keys:
+            raise ValueError(
+                f"{type(self.position).__name__} is for causal attention and "
+                "cannot serve as position of a TransformerEncoder; use it in "
+                'a TransformerDecoder, or position="shaw" here.'
+            )
         self.supports_masking = True
         self.build()
 

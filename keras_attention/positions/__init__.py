@@ -5,12 +5,16 @@ import inspect
 from keras_attention import registry
 from keras_attention.positions.alibi import ALiBi
 from keras_attention.positions.base import PositionalEncoding
+from keras_attention.positions.cope import CoPE
+from keras_attention.positions.disentangled import DisentangledRelative
 from keras_attention.positions.fire import FIRE
 from keras_attention.positions.kerple import Kerple
 from keras_attention.positions.learned import LearnedEncoding
 from keras_attention.positions.rotary import RotaryEmbedding
+from keras_attention.positions.shaw import ShawRelative
 from keras_attention.positions.sinusoidal import SinusoidalEncoding
 from keras_attention.positions.t5_relative import T5RelativeBias
+from keras_attention.positions.transformer_xl import TransformerXLRelative
 from keras_attention.positions.window_relative import WindowRelativeBias
 from keras_attention.positions.xpos import XPos
 
@@ -25,6 +29,10 @@ _CLASSES = {
     "kerple": Kerple,
     "fire": FIRE,
     "window_relative": WindowRelativeBias,
+    "shaw": ShawRelative,
+    "transformer_xl": TransformerXLRelative,
+    "disentangled": DisentangledRelative,
+    "cope": CoPE,
 }
 
 

@@ -31,6 +31,8 @@ class ALiBi(DistanceBias):
         Enables Input Length Extrapolation, https://arxiv.org/abs/2108.12409
     """
 
+    paper = "Press et al. 2022"
+
     def build(self, input_shape):
         self.slopes = slopes(input_shape[-2])
 

@@ -140,17 +140,17 @@ class PositionalEncoding(Template, keras.layers.Layer):
     @property
     def acts_in_attention(self):
         """Whether a hook that attention calls is overridden."""
-        return self._overrides("rotate", "bias", "values", "scale")
+        return self.overrides("rotate", "bias", "values", "scale")
 
     @property
     def acts_on_scores(self):
         """Whether a hook between queries and output is overridden."""
-        return self._overrides("bias", "values", "scale")
+        return self.overrides("bias", "values", "scale")
 
     @property
     def acts_on_embeddings(self):
         """Whether `embed` is overridden."""
-        return self._overrides("embed")
+        return self.overrides("embed")
 
     def check_length(self, x, limit):
         """Refuses a sequence that is known to be too long.
@@ -168,7 +168,16 @@ class PositionalEncoding(Template, keras.layers.Layer):
                 f"{limit}. Received: a sequence of {length}"
             )
 
-    def _overrides(self, *hooks):
+    def overrides(self, *hooks):
+        """Whether this encoding does something in one of the hooks.
+
+        Args:
+            *hooks: names, `"bias"` or `"values"` for example. An encoding
+                whose option turns one off says so here.
+
+        Returns:
+            True for any of them.
+        """
         return any(
             getattr(type(self), hook) is not getattr(PositionalEncoding, hook)
             for hook in hooks

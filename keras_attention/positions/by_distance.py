@@ -41,6 +41,11 @@ class DistanceBias(PositionalEncoding):
         )
 
 
+def as_positions(positions):
+    """Gives positions of any kind as integers of 32 bits."""
+    return ops.cast(ops.convert_to_tensor(positions), "int32")
+
+
 def pair_distances(query_positions, key_positions):
     """Gives how far each query stands behind each key.
 
@@ -51,10 +56,7 @@ def pair_distances(query_positions, key_positions):
     Returns:
         int32 `(..., query_length, key_length)`.
     """
-    queries, keys = (
-        ops.cast(positions, "int32")
-        for positions in (query_positions, key_positions)
-    )
+    queries, keys = map(as_positions, (query_positions, key_positions))
     return queries[..., :, None] - keys[..., None, :]
 
 

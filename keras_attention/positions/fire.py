@@ -62,6 +62,8 @@ class FIRE(PositionalEncoding):
         Improves Long Context Transformers, https://arxiv.org/abs/2310.04418
     """
 
+    paper = "Li et al. 2024"
+
     def __init__(
         self,
         width=32,

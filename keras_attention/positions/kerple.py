@@ -46,6 +46,8 @@ class Kerple(DistanceBias):
         Length Extrapolation, https://arxiv.org/abs/2205.09921
     """
 
+    paper = "Chi et al. 2022"
+
     def __init__(self, variant="log", shared=True, **kwargs):
         super().__init__(**kwargs)
         if variant not in _VARIANTS:

@@ -51,6 +51,8 @@ class T5RelativeBias(DistanceBias):
         Unified Text-to-Text Transformer, https://arxiv.org/abs/1910.10683
     """
 
+    paper = "Raffel et al. 2020"
+
     def __init__(
         self,
         num_buckets=32,

@@ -48,6 +48,8 @@ class WindowRelativeBias(PositionalEncoding):
         Liu et al. 2021, Swin Transformer, https://arxiv.org/abs/2103.14030
     """
 
+    paper = "Liu et al. 2021"
+
     def __init__(
         self,
         window_size=7,

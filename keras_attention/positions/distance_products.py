@@ -1,0 +1,99 @@
+"""Products of heads with vectors that stand for distances.
+
+No tensor holds a vector for each pair of a query and a key: the products are
+those with the vectors, of which there are few, and are then laid out.
+"""
+
+import keras
+from keras import ops
+
+from keras_attention.positions.base import at_least_float32
+from keras_attention.positions.by_distance import as_positions, pair_distances
+from keras_attention.positions.skewing import distances
+
+
+def widened(x):
+    """Casts to float32, but leaves float64."""
+    x = ops.convert_to_tensor(x)
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    return ops.cast(x, at_least_float32(dtype))
+
+
+def pairs(query_positions, key_positions):
+    """Lists the distance from every query back to every key.
+
+    Args:
+        query_positions: integers `(..., query_length)`.
+        key_positions: integers `(..., key_length)`.
+
+    Returns:
+        Integers `(rows, 1, query_length, key_length)`, where the second axis
+        stands for the heads; one row for positions without a leading axis.
+    """
+    found = pair_distances(query_positions, key_positions)
+    return found[None, None] if len(found.shape) == 2 else found[:, None]
+
+
+def stretch(visible):
+    """Lists the distances that occur where positions are in order.
+
+    Args:
+        visible: a `Visibility` that is ordered.
+
+    Returns:
+        Integers as `skewing.distances` gives them.
+    """
+    query, key = visible.query_positions, visible.key_positions
+    # A block of queries may be padded, so that the last stands behind the
+    # keys; not so where these are the same.
+    causal = visible.causal and query is key
+    return distances(as_positions(query), as_positions(key), causal)
+
+
+def products(heads, vectors):
+    """Multiplies heads with vectors.
+
+    Args:
+        heads: `(batch, length, heads, head_dim)`.
+        vectors: `(number, head_dim)`, or `(number, heads, head_dim)`.
+
+    Returns:
+        `(batch, heads, length, number)` in the dtype of both.
+    """
+    heads = ops.swapaxes(heads, 1, 2)
+    if len(vectors.shape) == 2:
+        vectors = vectors[:, None]
+    vectors = ops.transpose(vectors, (1, 2, 0))
+    # Repeated, since TensorFlow's `einsum` would otherwise move the batch
+    # behind the heads, and in what it gives, which is large, back.
+    shape = (*ops.shape(heads)[:2], *ops.shape(vectors)[1:])
+    vectors = ops.broadcast_to(vectors, shape)
+    return ops.einsum("bhtd,bhdr->bhtr", heads, vectors)
+
+
+def laid_out(products, rows):
+    """Picks for every pair the product with the vector that it has.
+
+    Args:
+        products: `(batch, heads, query_length, number)`.
+        rows: integers `(batch or 1, 1, query_length, key_length)`, the
+            numbers of the vectors.
+
+    Returns:
+        `(batch, heads, query_length, key_length)`.
+    """
+    return ops.take_along_axis(products, rows, axis=-1)
+
+
+def for_each_head(key, num_heads):
+    """Repeats key heads for the query heads that they serve.
+
+    Args:
+        key: `(batch, length, kv_heads, head_dim)`.
+        num_heads: integer.
+
+    Returns:
+        `(batch, length, num_heads, head_dim)`.
+    """
+    group = num_heads // key.shape[2]
+    return key if group == 1 else ops.repeat(key, group, axis=2)
