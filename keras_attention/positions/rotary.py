@@ -124,9 +124,8 @@ class RotaryEmbedding(PositionalEncoding):
     @property
     def supports_cache(self):
         """Whether angles do without the length of the whole sequence."""
-        return not self._is_dynamic and (
-            self.axes == 1 or self.grid is not None
-        )
+        needs_width = self.axes == 2 and self.grid is None
+        return not (self._is_dynamic or needs_width)
 
     @property
     def instead_of_cache(self):
@@ -147,7 +146,6 @@ class RotaryEmbedding(PositionalEncoding):
     def rotate(self, x, positions, role):
         self.check_length(x, self.max_length)
         num_pairs = self._count_pairs(x.shape[-1]) // self.axes
-        factor = attention_factor(self.scaling)
         turned = [
             # One axis for the heads, which stand behind the length.
             sine_cosine(ops.expand_dims(places, -1), frequencies)
@@ -157,6 +155,7 @@ class RotaryEmbedding(PositionalEncoding):
             parts[0] if self.axes == 1 else ops.concatenate(parts, axis=-1)
             for parts in zip(*turned, strict=True)
         )
+        factor = attention_factor(self.scaling)
         if factor != 1.0:
             sine, cosine = sine * factor, cosine * factor
         return turn_pairs(x, sine, cosine, self.interleaved)
@@ -181,24 +180,20 @@ class RotaryEmbedding(PositionalEncoding):
                 width = width[..., None]
         else:
             width = self.grid[1]
-        return [
-            (positions // width, frequencies),
-            (positions % width, frequencies),
-        ]
+        places = (positions // width, positions % width)
+        return [(place, frequencies) for place in places]
 
     def _count_pairs(self, head_dim):
-        multiple = 2 * self.axes
-        name = type(self).__name__
-        return count_turned(name, head_dim, self.fraction, multiple) // 2
+        sizes = head_dim, self.fraction, 2 * self.axes
+        return count_turned(type(self).__name__, *sizes) // 2
 
     def get_config(self):
-        scaling = self.scaling
         return {
             **super().get_config(),
             "base": self.base,
             "fraction": self.fraction,
             "interleaved": self.interleaved,
-            "scaling": None if scaling is None else dict(scaling),
+            "scaling": self.scaling and dict(self.scaling),
             "axes": self.axes,
             "grid": self.grid,
         }
