@@ -15,10 +15,13 @@ from tests.contract.cases import CASES
 from tests.tools import gradients, near, randomize, to_numpy
 
 # What an encoding or a flavour needs to be told where its default does not do.
-OPTIONS = {"window_relative": {"grid": (3, 3)}}
+OPTIONS = {
+    "t5_relative": {"bidirectional": True},
+    "window_relative": {"grid": (3, 3)},
+}
 WIDTHS = {"differential": {"head_dim": 8}}  # whose queries have half of it
 # Encodings whose bias depends on more than the distance.
-ABSOLUTE = set()
+ABSOLUTE = {"fire", "window_relative"}
 EVERY = {"tensorflow": 7, "torch": 11, "jax": 29}[keras.backend.backend()]
 
 PAIRS = attention.compatibility()
