@@ -40,8 +40,8 @@ class FIRE(PositionalEncoding):
     than max(i, L) behind the query give shares above 1.
 
     While all queries of a call in order stand up to L, the network runs once
-    a distance. Otherwise it runs for each pair of positions, which holds
-    `width` numbers for each, whatever the batch.
+    a distance. Otherwise it runs for each pair of positions, whatever the
+    batch, and once more backwards instead of keeping `width` numbers a pair.
 
     Args:
         width: integer, hidden units of the network, which has one layer of
@@ -106,16 +106,23 @@ class FIRE(PositionalEncoding):
         # Not the maximum, whose gradient at a tie is each backend's own.
         reach = ops.where(positions > threshold, positions, threshold)
         distances = pair_distances(query_positions, key_positions)
-        return heads_second(self._network(distances, reach[..., None]))
+
+        def network(reach, *weights):
+            return _network(distances, reach, *weights)
+
+        # Computed again backwards: each pair would hold `width` numbers, even
+        # where JAX does not choose this branch of a condition.
+        numbers = keras.remat(network)(reach[..., None], *self._weights())
+        return heads_second(numbers)
 
     def bias_in(self, query, key, visible):
         def by_pair():
             return super(FIRE, self).bias_in(query, key, visible)
 
         def by_distance():
+            weights = self._threshold(), *self._weights()
             return spread_distances(
-                lambda distances: self._network(distances, self._threshold()),
-                visible,
+                lambda distances: _network(distances, *weights), visible
             )
 
         if not visible.is_ordered:
@@ -129,23 +136,12 @@ class FIRE(PositionalEncoding):
         factor = ops.cast(self.threshold_factor, self._dtype)
         return ops.absolute(factor * self.initial_threshold)
 
-    def _network(self, distances, reach):
-        """Gives `(heads, *shape of distances)` for distances within a reach."""
-        weights = (self.c, self.hidden_kernel, self.hidden_offset)
-        c, kernel, offset = (ops.cast(w, self._dtype) for w in weights)
-        distances = ops.cast(ops.absolute(distances), self._dtype)
-        shares = ops.log1p(ops.absolute(c * distances)) / (
-            ops.log1p(ops.absolute(c * reach)) + _EPSILON
+    def _weights(self):
+        weights = (
+            *(self.c, self.hidden_kernel, self.hidden_offset),
+            *(self.kernel, self.offset),
         )
-        shape = ops.shape(shares)
-        # With pairs last, what comes out needs no transposition.
-        shares = ops.reshape(shares, (1, -1))
-        hidden = ops.relu(kernel[:, None] * shares + offset[:, None])
-        kernel, offset = (
-            ops.cast(w, self._dtype) for w in (self.kernel, self.offset)
-        )
-        numbers = ops.matmul(ops.transpose(kernel), hidden) + offset[:, None]
-        return ops.reshape(numbers, (-1, *shape))
+        return [ops.cast(weight, self._dtype) for weight in weights]
 
     @property
     def _dtype(self):
@@ -159,6 +155,20 @@ class FIRE(PositionalEncoding):
             "initial_threshold": self.initial_threshold,
             "shared": self.shared,
         }
+
+
+def _network(distances, reach, c, hidden_kernel, hidden_offset, kernel, offset):
+    """Gives `(heads, *shape of distances)` for distances within a reach."""
+    distances = ops.cast(ops.absolute(distances), c.dtype)
+    shares = ops.log1p(ops.absolute(c * distances)) / (
+        ops.log1p(ops.absolute(c * reach)) + _EPSILON
+    )
+    shape = ops.shape(shares)
+    # With pairs last, what comes out needs no transposition.
+    shares = ops.reshape(shares, (1, -1))
+    hidden = hidden_kernel[:, None] * shares + hidden_offset[:, None]
+    numbers = ops.matmul(ops.transpose(kernel), ops.relu(hidden))
+    return ops.reshape(numbers + offset[:, None], (-1, *shape))
 
 
 def _even(bound):
