@@ -129,6 +129,9 @@ class Visibility(NamedTuple):
             asked for.
         grid_width: integer, cells in a row where positions are those of a
             grid, row by row; None for a plain sequence.
+        grid_cells: integers `(key_length,)`, cells that lie to each other as
+            those of every row of positions do, so that what depends on steps
+            along the grid is the same for all rows; or None.
     """
 
     query_positions: Any
@@ -138,6 +141,7 @@ class Visibility(NamedTuple):
     causal: bool = False
     in_order: Any = None
     grid_width: Any = None
+    grid_cells: Any = None
 
     def ordered(self):
         """Says that queries and keys each stand one behind the other.

@@ -121,12 +121,14 @@ class AxialAttention(Attention):
             x = ops.broadcast_to(x, (batch, *ops.shape(x)[1:]))
             return ops.reshape(x, (batch * rows, columns, *ops.shape(x)[3:]))
 
+        cells_of_row = positions[0, 0]
         positions = flat(positions)
         visible = Visibility(
             positions,
             positions,
             None if mask is None else flat(mask),
             grid_width=width,
+            grid_cells=cells_of_row,
         )
         dropout = self.dropout if training else 0.0
         output = softmax.attend(

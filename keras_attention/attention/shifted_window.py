@@ -115,6 +115,7 @@ class ShiftedWindowAttention(Attention):
                 positions,
                 attention_mask=allowed,
                 grid_width=size[1],
+                grid_cells=windows.cells(),
             ),
             position,
             dropout,
@@ -198,6 +199,12 @@ class _Windows:
             return None
         names = self.cut(ops.reshape(self.names(), (1, *self.lengths)))
         return ops.equal(names[..., :, None], names[..., None, :])
+
+    def cells(self):
+        """Gives the cells `(cells,)` of the first window, as of any other."""
+        rows, columns = (ops.arange(n, dtype="int32") for n in self.sizes)
+        cells = rows[:, None] * self.lengths[1] + columns
+        return ops.reshape(cells, (-1,))
 
     def names(self):
         """Gives every cell `(h * w,)` the number of its window, from 1."""

@@ -90,11 +90,10 @@ class WindowRelativeBias(PositionalEncoding):
         return self._look_up(query_positions, key_positions, width)
 
     def bias_in(self, query, key, visible):
-        return self._look_up(
-            visible.query_positions,
-            visible.key_positions,
-            self._width(visible.grid_width),
-        )
+        places = visible.query_positions, visible.key_positions
+        if visible.grid_cells is not None:
+            places = visible.grid_cells, visible.grid_cells
+        return self._look_up(*places, self._width(visible.grid_width))
 
     def _width(self, given):
         """Chooses between the grid of the flavour and that of its own."""
