@@ -4,7 +4,8 @@ By default a part of the pairs runs, in which every flavour and every encoding
 occurs; `pytest -m ""` runs them all.
 """
 
-import keras
+import math
+
 import numpy as np
 import pytest
 from keras import ops
@@ -12,7 +13,8 @@ from keras import ops
 from keras_attention import TransformerEncoder, attention, positions
 from tests.contract.case import BATCH, DIM, LENGTH, NUM_HEADS
 from tests.contract.cases import CASES
-from tests.tools import gradients, near, randomize, to_numpy
+from tests.contract.test_growth import LONG, SHORT, largest_tensor
+from tests.tools import BACKEND, gradients, near, randomize, to_numpy
 
 # What an encoding or a flavour needs to be told where its default does not do.
 OPTIONS = {
@@ -22,7 +24,7 @@ OPTIONS = {
 WIDTHS = {"differential": {"head_dim": 8}}  # whose queries have half of it
 # Encodings whose bias depends on more than the distance.
 ABSOLUTE = {"fire", "window_relative"}
-EVERY = {"tensorflow": 7, "torch": 11, "jax": 29}[keras.backend.backend()]
+EVERY = {"tensorflow": 7, "torch": 11, "jax": 29}[BACKEND]
 
 PAIRS = attention.compatibility()
 FIRST = {case.name: case for case in reversed(CASES.values())}
@@ -160,6 +162,30 @@ def test_only_the_distance_counts(encoding, rng, x):
     found = [to_numpy(layer(x, start=start, **masks)) for start in (0, 1, 5003)]
     near(found[1], found[0])
     near(found[2], found[0])
+
+
+def in_pieces():
+    """Encodings of scores with flavours that work piece by piece."""
+    for flavour in ("sliding_window", "longformer", "bigbird"):
+        for encoding, refusal in PAIRS[flavour].items():
+            hooks = positions.describe()[encoding]["hooks"]
+            if refusal is None and "bias" in hooks:
+                yield pytest.param(
+                    flavour,
+                    encoding,
+                    marks=()
+                    if flavour == "sliding_window"
+                    else pytest.mark.slow,
+                )
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="reads TensorFlow's graph")
+@pytest.mark.parametrize(("flavour", "encoding"), list(in_pieces()))
+def test_a_bias_is_never_that_of_all_pairs(flavour, encoding, rng):
+    layer = make(flavour, encoding, rng)
+    causal = layer.supports_causal_mask
+    short, long = (largest_tensor(layer, n, causal) for n in (SHORT, LONG))
+    assert math.log(long / short) / math.log(LONG / SHORT) < 1.1
 
 
 @pytest.mark.parametrize("flavour", PAIRS)

@@ -84,9 +84,7 @@ def test_segments_are_those_of_xlnet(rng):
         piece = tokens[:, start : start + SEGMENT]
         hidden, state = model(ops.convert_to_tensor(piece), segments=state)
         with torch.no_grad():
-            expected = oracle(
-                torch.tensor(piece), mems=memories, use_mems=True
-            )
+            expected = oracle(torch.tensor(piece), mems=memories, use_mems=True)
         memories = expected.mems
         near(hidden, expected.last_hidden_state.numpy())
     kept = to_numpy(state[model.blocks[1].name])
