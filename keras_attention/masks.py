@@ -127,8 +127,8 @@ class Visibility(NamedTuple):
         causal: whether a query sees only keys at or before its position.
         in_order: the `(query_positions, key_positions)` that `ordered` was
             asked for.
-        grid_width: integer, cells in a row where positions are those of a
-            grid, row by row; None for a plain sequence.
+        grid: `(height, width)` where positions are the cells of a grid, row
+            by row; None for a plain sequence.
         grid_cells: integers `(key_length,)`, cells that lie to each other as
             those of every row of positions do, so that what depends on steps
             along the grid is the same for all rows; or None.
@@ -140,7 +140,7 @@ class Visibility(NamedTuple):
     attention_mask: Any = None
     causal: bool = False
     in_order: Any = None
-    grid_width: Any = None
+    grid: Any = None
     grid_cells: Any = None
 
     def ordered(self):
@@ -196,5 +196,6 @@ class Visibility(NamedTuple):
             key_positions=self.key_positions[keys],
             padding_mask=None if padding is None else padding[:, keys],
             attention_mask=None if dense is None else dense[:, rows, keys],
+            grid_cells=None,
         )
         return block.ordered() if self.is_ordered else block

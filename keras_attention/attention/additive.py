@@ -64,6 +64,7 @@ class AdditiveAttention(ContextAttention):
         Learning to Align and Translate, https://arxiv.org/abs/1409.0473
     """
 
+    supports_scale = False
     paper = "Bahdanau, Cho, Bengio 2014"
     cost = "n²d / n²d"
     cache_size = "n · num_kv_heads · 2d"

@@ -90,12 +90,12 @@ class AxialAttention(Attention):
         positions = ops.arange(size[0] * size[1], dtype="int32")[None]
         cells = [grids.to_grid(x, *size) for x in (query, key, value)]
         cells += [grids.to_grid(positions, *size), mask]
-        width, outputs = size[1], []
+        outputs = []
         if self.axis != "column":
-            outputs.append(self._attend_rows(cells, width, position, training))
+            outputs.append(self._attend_rows(cells, size, position, training))
         if self.axis != "row":
             turned = [None if x is None else _turn(x) for x in cells]
-            output = self._attend_rows(turned, width, position, training)
+            output = self._attend_rows(turned, size, position, training)
             outputs.append(_turn(output))
         output = sum(outputs) / len(outputs)
         output = ops.reshape(
@@ -103,12 +103,12 @@ class AxialAttention(Attention):
         )
         return output[:, :length]
 
-    def _attend_rows(self, cells, width, position, training):
+    def _attend_rows(self, cells, size, position, training):
         """Attends along the third axis of `(batch, rows, columns, ...)`.
 
         Args:
             cells: list of heads, positions and mask.
-            width: integer, columns of the grid as it was before any turning.
+            size: `(height, width)` of the grid before any turning.
             position, training: as of `attend`.
 
         Returns:
@@ -127,7 +127,7 @@ class AxialAttention(Attention):
             positions,
             positions,
             None if mask is None else flat(mask),
-            grid_width=width,
+            grid=size,
             grid_cells=cells_of_row,
         )
         dropout = self.dropout if training else 0.0
@@ -142,10 +142,10 @@ class AxialAttention(Attention):
 
     def compute_weights(self, query, key, visible, position):
         length = ops.shape(query)[1]
-        _, width = size_of(length, self.grid)
+        size = size_of(length, self.grid)
         cells = ops.arange(length, dtype="int32")
-        places = {"row": cells // width, "column": cells % width}
-        visible = visible._replace(grid_width=width)
+        places = {"row": cells // size[1], "column": cells % size[1]}
+        visible = visible._replace(grid=size)
         scores = softmax.scores(query, key, visible, position)
         found = []
         for axis, place in places.items():

@@ -81,9 +81,12 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
     supports_rotation = True
     supports_bias = True
     supports_values = True
+    supports_scale = True
     supports_counting = True  # whether all that a query sees is scored at once
     supports_cache = True
     exact_causal = True
+    counts_from_start = False  # whether it matters where a sequence begins
+    rotates_relatively = True  # whether turned heads still tell distances alone
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ class BlockAttention(Attention):
     """
 
     supports_counting = False
+    counts_from_start = True
 
     def __init__(
         self,

@@ -38,6 +38,12 @@ def check_position(layer, position):
         f"{type(position).__name__}, which counts the keys in between",
         "use MultiHeadAttention or SlidingWindowAttention, or another position",
     )
+    refuse_unless(
+        layer,
+        layer.supports_scale or not position.overrides("scale"),
+        f"the scale of {type(position).__name__}",
+        "use MultiHeadAttention, or another position",
+    )
     has_rotation = position.overrides("rotate")
     refuse_unless(
         layer,

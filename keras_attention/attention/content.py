@@ -67,6 +67,7 @@ class ContentAttention(ContextAttention):
         https://arxiv.org/abs/1410.5401
     """
 
+    supports_scale = False
     paper = "Graves, Wayne, Danihelka 2014"
     cost = "n²d / n²"
     cache_size = "n · num_kv_heads · 2d"

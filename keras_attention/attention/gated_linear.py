@@ -75,6 +75,7 @@ class GatedLinearAttention(RecurrentAttention):
     paper = "Yang et al. 2024"
     cost = "nd² / d²"
     cache_size = "num_heads · d²"
+    rotates_relatively = False
 
     def __init__(
         self,

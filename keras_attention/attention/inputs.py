@@ -60,6 +60,7 @@ def prepare(
             key_heads = query_heads
     inputs = layer.side_inputs(query, key, value)
     if is_self:
+        position.check_length(query_heads, start)
         rotate = layer.rotate
         query_heads = rotate(query_heads, position, query_positions, "query")
         key_heads = rotate(key_heads, position, key_positions, "key")

@@ -44,6 +44,7 @@ class KernelAttention(Attention):
 
     supports_attention_mask = False
     supports_bias = False
+    rotates_relatively = False
 
     features_have_log = False
     """Whether features come with logarithms for the keys."""

@@ -92,6 +92,7 @@ class LuongAttention(ContextAttention):
         Neural Machine Translation, https://arxiv.org/abs/1508.04025
     """
 
+    supports_scale = False
     paper = "Luong, Pham, Manning 2015"
     cost = "n²d / n² (concat: n²d)"
     cache_size = "n · num_kv_heads · 2d"

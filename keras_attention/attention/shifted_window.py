@@ -114,7 +114,7 @@ class ShiftedWindowAttention(Attention):
                 positions,
                 positions,
                 attention_mask=allowed,
-                grid_width=size[1],
+                grid=size,
                 grid_cells=windows.cells(),
             ),
             position,
@@ -128,7 +128,7 @@ class ShiftedWindowAttention(Attention):
         size = size_of(length, self.grid)
         names = _Windows(*size, self.window_size, self.shift).names()[:length]
         same = ops.equal(names[:, None], names[None, :])[None]
-        visible = visible._replace(attention_mask=same, grid_width=size[1])
+        visible = visible._replace(attention_mask=same, grid=size)
         scores = softmax.scores(query, key, visible, position)
         weights = softmax.weigh(scores, visible.dense())
         return ops.cast(weights, query.dtype)

@@ -93,6 +93,11 @@ class SlidingWindowAttention(Attention):
         self.dilation = dilation
         self.num_sinks = num_sinks
 
+    @property
+    def counts_from_start(self):
+        """Whether it matters where a sequence begins: there are the sinks."""
+        return self.num_sinks > 0
+
     def attend(self, query, key, value, visible, position, training=None):
         if is_made_up(query):
             return query

@@ -76,6 +76,7 @@ class SparseTransformerAttention(Attention):
     supports_cross_attention = False
     supports_attention_mask = False
     supports_counting = False
+    counts_from_start = True
 
     def __init__(
         self,

@@ -188,8 +188,8 @@ class TransformerBlock(KeepsCache, keras.layers.Layer):
     def _attend_behind(self, x, padding_mask, past, past_mask, training):
         """Attends with the rows of `x` to these and to those before them.
 
-        One call over both, of which the first rows are cut off: so it is
-        right for every flavour that is causal, whatever its state is.
+        One call over both, of which the first rows are cut off: so no flavour
+        needs a form of its own for it. They count from the first of these.
         """
         if self.norm_first:
             past = self.norms[0](past)

@@ -59,7 +59,9 @@ class TransformerDecoder(KeepsCache, Transformer):
         hidden, segments = decoder(piece, segments=segments)
     ```
 
-    Unlike a cache it forgets, so how a text is cut changes the result.
+    Unlike a cache it forgets, so how a text is cut changes the result. A call
+    attends anew from what is kept as well, whose rows it then leaves out: a
+    cache is quicker where nothing is to be forgotten or trained.
 
     Raises:
         ValueError: if sizes do not fit or a part is unknown, or for a cache
@@ -86,7 +88,7 @@ class TransformerDecoder(KeepsCache, Transformer):
             vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
         )
         self.segment_memory = segment_memory
-        segment_states.check_segment_memory(self)
+        self.segment_memory = segment_states.check_segment_memory(self)
         for block in self.blocks:
             if not block.attention.supports_causal_mask:
                 raise ValueError(
@@ -116,7 +118,7 @@ class TransformerDecoder(KeepsCache, Transformer):
         padding_mask = self._padding_mask(token_ids, padding_mask)
         x = self._embed(token_ids, start, training)
         if segments is not None:
-            self._check_segments(segments, cache, start)
+            self._check_segments(segments, x, cache, start)
             past_mask = segments["mask"]
             padding_mask = segment_states.mask_of(padding_mask, x)
             kept = {"mask": segment_states.keep(past_mask, padding_mask)}
@@ -147,8 +149,8 @@ class TransformerDecoder(KeepsCache, Transformer):
             return x, kept
         return x if cache is None else (x, new_cache)
 
-    def _check_segments(self, segments, cache, start):
-        segment_states.check_size(self, segments)
+    def _check_segments(self, segments, x, cache, start):
+        segment_states.check_state(self, segments, x)
         if cache is not None or known_integer(start) != 0:
             raise ValueError(
                 "segments stand in place of a cache, and positions count from "

@@ -75,11 +75,11 @@ class TransformerEncoder(Transformer):
         super().__init__(
             vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
         )
-        if self.position.counts_keys:
+        if self.position.causal_only:
             raise ValueError(
                 f"{type(self.position).__name__} is for causal attention and "
                 "cannot serve as position of a TransformerEncoder; use it in "
-                'a TransformerDecoder, or position="shaw" here.'
+                'a TransformerDecoder, or position="rotary" here.'
             )
         self.supports_masking = True
         self.build()

@@ -3,22 +3,59 @@
 from keras import ops
 
 from keras_attention.attention.checks import check_shape, refuse_unless
+from keras_attention.positions.base import known_integer
+from keras_attention.positions.checks import check_integer
 
 
 def check_segment_memory(model):
-    """Refuses a memory that a decoder's parts cannot have."""
-    size = model.segment_memory
-    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-        raise ValueError(
-            "segment_memory must be an integer of 0 or more, the positions "
-            f"of earlier segments that are kept. Received: {size!r}"
-        )
+    """Refuses a memory that a decoder's parts cannot have.
+
+    The first row of a segment stands behind what is kept, and so at another
+    position than in the text; whatever looks at that cannot be right.
+
+    Args:
+        model: a `TransformerDecoder`.
+
+    Returns:
+        Integer, the positions that are kept.
+    """
+    size = check_integer("segment_memory", model.segment_memory, smallest=0)
+    position = model.position
+    limit = position.max_length
+    relative = 'use a relative one, for example position="transformer_xl"'
     refuse_unless(
-        model.position,
-        not (size and model.position.acts_on_embeddings),
-        "segment_memory",
-        "what is kept would stand at other positions in the next segment; use "
-        'a relative encoding, for example position="transformer_xl"',
+        position,
+        not (size and position.acts_on_embeddings),
+        "segment_memory, since it has absolute positions",
+        relative,
+    )
+    refuse_unless(
+        position,
+        not size
+        or (position.supports_cache and not size >= (limit or size + 1)),
+        f"segment_memory={size}, since it depends on the length or ends "
+        f"before (max_length={limit})",
+        relative,
+    )
+    for block in model.blocks if size else ():
+        _check_mixer(block.attention, position)
+    return size
+
+
+def _check_mixer(mixer, position):
+    refuse_unless(
+        mixer,
+        mixer.exact_causal and not mixer.counts_from_start,
+        "segment_memory, since it matters to it where a sequence begins",
+        "use MultiHeadAttention, SlidingWindowAttention without sinks or "
+        "RetentionAttention",
+    )
+    refuse_unless(
+        mixer,
+        mixer.rotates_relatively or not position.overrides("rotate"),
+        f"segment_memory with {type(position).__name__}, which its features "
+        "make absolute",
+        "use position=None, or MultiHeadAttention",
     )
 
 
@@ -33,7 +70,7 @@ def empty(model, batch_size):
         `{"mask"}`, boolean `(batch, segment_memory)`, and by the name of each
         block what it was given, `(batch, segment_memory, hidden_dim)`.
     """
-    check_size(model)
+    check_state(model)
     shape = (batch_size, model.segment_memory)
     hidden = {
         block.name: ops.zeros((*shape, model.hidden_dim), model.compute_dtype)
@@ -42,17 +79,34 @@ def empty(model, batch_size):
     return {"mask": ops.zeros(shape, dtype="bool"), **hidden}
 
 
-def check_size(model, segments=None):
-    """Refuses a state that a decoder was not constructed for."""
+def check_state(model, segments=None, x=None):
+    """Refuses a state that a decoder was not constructed for.
+
+    Args:
+        model: a `TransformerDecoder`.
+        segments: what a call was given, or None.
+        x: `(batch, length, hidden_dim)`, the rows that go with it.
+    """
     if not model.segment_memory:
         raise ValueError(
             "This TransformerDecoder keeps no earlier segments; construct it "
             "with segment_memory, the number of positions to keep. Received: "
             "segment_memory=0"
         )
-    if segments is not None:
-        shape = (segments["mask"].shape[0], model.segment_memory)
-        check_shape("segments", segments["mask"], shape)
+    if segments is None:
+        return
+    expected = ["mask", *(block.name for block in model.blocks)]
+    received = sorted(segments) if isinstance(segments, dict) else segments
+    if received != sorted(expected):
+        raise ValueError(
+            "segments must be what init_segments or the call before returned, "
+            f"a dictionary of {', '.join(expected)}. Received: {received!r}"
+        )
+    batch = known_integer(x.shape[0])
+    shape = (batch, model.segment_memory)
+    check_shape(
+        "segments, for this batch and segment_memory,", segments["mask"], shape
+    )
 
 
 def join(past, x):

@@ -2,6 +2,9 @@
 
 import keras
 
+# Keras has no public way to hold a layer without making it a sublayer.
+from keras.src.utils.tracking import DotNotTrackScope
+
 from keras_attention import attention as attention_layers
 from keras_attention import positions
 from keras_attention.layers import embeddings
@@ -74,7 +77,7 @@ class Transformer(Preset, keras.Model):
             )
         self.embedding = embedding
         self._check_embedding()
-        self.position = positions.get(position, name="position", **policy)
+        self._place(positions.get(position, name="position", **policy))
         self.embedding_dropout = make_dropout(dropout, **policy)
         self.blocks = [
             self._make_block(index, attention, cross_attention, feed_forward)
@@ -90,6 +93,15 @@ class Transformer(Preset, keras.Model):
     def output_dim(self):
         """Width of the vector of a token."""
         return self.hidden_dim
+
+    def _place(self, position):
+        """Keeps the encoding of the model, or what the blocks clone."""
+        if position.shared or position.acts_on_embeddings:
+            self.position = position
+            return
+        # A template is never built, which `quantize` refuses in a layer.
+        with DotNotTrackScope():
+            self.position = position
 
     def _check_embedding(self):
         for name in ("vocabulary_size", "hidden_dim"):

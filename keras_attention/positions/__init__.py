@@ -76,8 +76,7 @@ def describe():
         A dictionary from name to a dictionary of `class_name`, `summary` (the
         first line of its documentation), `paper`, `hooks` (those of `"embed"`,
         `"rotate"`, `"bias"`, `"values"` and `"scale"` that it uses) and
-        `counts_keys` (whether it is for causal attention alone, since it
-        counts keys).
+        `causal_only` (whether it is for causal attention alone).
     """
     hooks = ("embed", "rotate", "bias", "values", "scale")
     return {
@@ -90,7 +89,7 @@ def describe():
                 for hook in hooks
                 if getattr(cls, hook) is not getattr(PositionalEncoding, hook)
             ],
-            "counts_keys": cls.counts_keys,
+            "causal_only": cls.causal_only,
         }
         for name, cls in sorted(_CLASSES.items())
     }

@@ -37,6 +37,9 @@ class PositionalEncoding(Template, keras.layers.Layer):
     counts_keys = False
     """Whether the bias of a key depends on the other keys that are seen."""
 
+    causal_only = False
+    """Whether it is for causal attention alone."""
+
     shared = True
     """Whether the blocks of a model use one instance."""
 
@@ -104,8 +107,8 @@ class PositionalEncoding(Template, keras.layers.Layer):
         """Gives the bias of one call of attention; by default that of `bias`.
 
         An encoding overrides it beside `bias` if it needs to know more than
-        the positions: which keys count, that positions are in order, or the
-        width of their grid.
+        the positions: which keys count, that positions are in order, or their
+        grid.
 
         Args:
             query, key: as of `bias`.
@@ -152,20 +155,29 @@ class PositionalEncoding(Template, keras.layers.Layer):
         """Whether `embed` is overridden."""
         return self.overrides("embed")
 
-    def check_length(self, x, limit):
-        """Refuses a sequence that is known to be too long.
+    def limit(self, dtype):
+        """How many positions there are for heads of a dtype, or None."""
+        return self.max_length
+
+    def check_length(self, x, start=0):
+        """Refuses positions that do not exist, where they are known.
 
         Args:
             x: `(batch, length, ...)`.
-            limit: integer, how many positions there are; or None.
+            start: integer, the position of its first row.
+
+        Raises:
+            ValueError: if it ends behind the last position.
         """
-        length = known_integer(x.shape[1])
-        if limit is None or length is None or length <= limit:
+        limit = self.limit(x.dtype)
+        known = known_integer(start), known_integer(x.shape[1])
+        if limit is None or None in known or sum(known) <= limit:
             return
         if not is_made_up(x):
+            place = f" from start={known[0]} on" if known[0] else ""
             raise ValueError(
                 f"{type(self).__name__} has positions up to max_length="
-                f"{limit}. Received: a sequence of {length}"
+                f"{limit}. Received: a sequence of {known[1]}{place}"
             )
 
     def overrides(self, *hooks):

@@ -60,6 +60,22 @@ def pair_distances(query_positions, key_positions):
     return queries[..., :, None] - keys[..., None, :]
 
 
+def stretch(visible):
+    """Lists the distances that occur where positions are in order.
+
+    Args:
+        visible: a `Visibility` that is ordered.
+
+    Returns:
+        Integers as `skewing.distances` gives them.
+    """
+    query, key = visible.query_positions, visible.key_positions
+    # Later keys may be left out only where the last query stands at the last
+    # key, which blocks of queries that are padded at their end do not.
+    causal = visible.causal and query is key
+    return skewing.distances(as_positions(query), as_positions(key), causal)
+
+
 def spread_distances(function, visible):
     """Asks for the numbers of each distance once, and lays them out by pairs.
 
@@ -71,12 +87,8 @@ def spread_distances(function, visible):
         `(1, heads, query_length, key_length)`.
     """
     places = visible.query_positions, visible.key_positions
-    # Later keys may be left out only where the last query stands at the last
-    # key, which blocks of queries that are padded at their end do not.
-    causal = visible.causal and places[0] is places[1]
-    numbers = function(skewing.distances(*places, causal=causal))
     lengths = [ops.shape(positions)[0] for positions in places]
-    return skewing.spread(numbers, *lengths)[None]
+    return skewing.spread(function(stretch(visible)), *lengths)[None]
 
 
 def heads_second(x):

@@ -1,5 +1,7 @@
 """What constructors refuse."""
 
+import math
+import numbers
 import operator
 
 
@@ -10,6 +12,9 @@ def check_integer(name, number, smallest=1):
         name: the argument's name.
         number: what was received.
         smallest: integer, the smallest that makes sense.
+
+    Returns:
+        The integer, of Python's own kind.
     """
     if isinstance(number, bool) or not hasattr(number, "__index__"):
         valid = False
@@ -22,3 +27,27 @@ def check_integer(name, number, smallest=1):
             f"{expected.get(smallest, f'an integer of {smallest} or more')}. "
             f"Received: {number!r}"
         )
+    return operator.index(number)
+
+
+def check_number(name, number, above=0.0, most=math.inf):
+    """Refuses what is no finite number, or lies outside of a range.
+
+    Args:
+        name: the argument's name.
+        number: what was received.
+        above: number; only those above it make sense.
+        most: the largest number that makes sense.
+
+    Returns:
+        The number, of Python's own kind.
+    """
+    valid = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    if not valid or not above < number <= most or math.isinf(number):
+        expected = f"in ({above:g}, {most:g}]"
+        if math.isinf(most):
+            expected = "positive" if above == 0.0 else f"above {above:g}"
+        raise ValueError(
+            f"{name} must be a finite number {expected}. Received: {number!r}"
+        )
+    return number if isinstance(number, int) else float(number)

@@ -48,11 +48,11 @@ class CoPE(PositionalEncoding):
     paper = "Golovneva et al. 2024"
 
     counts_keys = True
+    causal_only = True
 
     def __init__(self, max_position=64, shared=False, **kwargs):
         super().__init__(**kwargs)
-        check_integer("max_position", max_position, 2)
-        self.max_position = max_position
+        self.max_position = check_integer("max_position", max_position, 2)
         self.shared = shared
 
     def build(self, input_shape):

@@ -63,9 +63,11 @@ class DisentangledRelative(PositionalEncoding):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_integer("max_distance", max_distance)
+        max_distance = check_integer("max_distance", max_distance)
         if position_buckets is not None:
-            check_integer("position_buckets", position_buckets, 2)
+            position_buckets = check_integer(
+                "position_buckets", position_buckets, 2
+            )
             if (
                 position_buckets % 2
                 or position_buckets // 2 + 1 >= max_distance

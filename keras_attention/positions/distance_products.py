@@ -8,8 +8,7 @@ import keras
 from keras import ops
 
 from keras_attention.positions.base import at_least_float32
-from keras_attention.positions.by_distance import as_positions, pair_distances
-from keras_attention.positions.skewing import distances
+from keras_attention.positions.by_distance import pair_distances
 
 
 def widened(x):
@@ -32,22 +31,6 @@ def pairs(query_positions, key_positions):
     """
     found = pair_distances(query_positions, key_positions)
     return found[None, None] if len(found.shape) == 2 else found[:, None]
-
-
-def stretch(visible):
-    """Lists the distances that occur where positions are in order.
-
-    Args:
-        visible: a `Visibility` that is ordered.
-
-    Returns:
-        Integers as `skewing.distances` gives them.
-    """
-    query, key = visible.query_positions, visible.key_positions
-    # A block of queries may be padded, so that the last stands behind the
-    # keys; not so where these are the same.
-    causal = visible.causal and query is key
-    return distances(as_positions(query), as_positions(key), causal)
 
 
 def products(heads, vectors):

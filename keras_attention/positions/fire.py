@@ -6,13 +6,14 @@ from keras import initializers, ops
 from keras_attention.positions.base import (
     PositionalEncoding,
     at_least_float32,
+    known_integer,
 )
 from keras_attention.positions.by_distance import (
     heads_second,
     pair_distances,
     spread_distances,
 )
-from keras_attention.positions.checks import check_integer
+from keras_attention.positions.checks import check_integer, check_number
 from keras_attention.registry import PACKAGE
 
 # Keeps the quotient finite where c becomes 0, as in the paper's code.
@@ -39,9 +40,10 @@ class FIRE(PositionalEncoding):
     paper has causal models; its code takes the absolute value.) Keys more
     than max(i, L) behind the query give shares above 1.
 
-    While all queries of a call in order stand up to L, the network runs once
-    a distance. Otherwise it runs for each pair of positions, whatever the
-    batch, and once more backwards instead of keeping `width` numbers a pair.
+    While all queries of a call in order and of a known length stand up to L,
+    the network runs once a distance. Otherwise it runs for each pair of
+    positions, whatever the batch, and once more backwards instead of keeping
+    `width` numbers a pair.
 
     Args:
         width: integer, hidden units of the network, which has one layer of
@@ -73,16 +75,11 @@ class FIRE(PositionalEncoding):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_integer("width", width)
-        for name, number in (
-            ("initial_c", initial_c),
-            ("initial_threshold", initial_threshold),
-        ):
-            if not number > 0:
-                raise ValueError(f"{name} must be positive. Received: {number}")
-        self.width = int(width)
-        self.initial_c = initial_c
-        self.initial_threshold = initial_threshold
+        self.width = check_integer("width", width)
+        self.initial_c = check_number("initial_c", initial_c)
+        self.initial_threshold = check_number(
+            "initial_threshold", initial_threshold
+        )
         self.shared = shared
 
     def build(self, input_shape):
@@ -125,9 +122,13 @@ class FIRE(PositionalEncoding):
                 lambda distances: _network(distances, *weights), visible
             )
 
-        if not visible.is_ordered:
+        positions, keys = visible.query_positions, visible.key_positions
+        lengths = positions.shape[0], keys.shape[0]
+        # XLA on TensorFlow does not differentiate the condition where a
+        # length is unknown.
+        known = None not in map(known_integer, lengths)
+        if not (visible.is_ordered and known):
             return by_pair()
-        positions = visible.query_positions
         last = positions[0] + ops.shape(positions)[0] - 1
         near = ops.cast(last, self._dtype) <= self._threshold()
         return ops.cond(near, by_distance, by_pair)

@@ -24,8 +24,8 @@ class Kerple(DistanceBias):
     - `"log"`: `-r1 * log(1 + r2 * |i - j|)`, r1 and r2 positive;
     - `"power"`: `-r1 * |i - j| ** r2`, r1 positive and r2 in (0, 2).
 
-    What is trained are `amount` and `shape`: r1 is the softplus of `amount`;
-    r2 is that of `shape`, or in the power twice its sigmoid. So they stay in
+    What is trained are `amount` and `rate`: r1 is the softplus of `amount`;
+    r2 is that of `rate`, or in the power twice its sigmoid. So they stay in
     their ranges by themselves, where the authors' code clips them after each
     step (at 0.01 from below). As there, r1 and r2 are first drawn evenly up to
     2 and 1, or in the power up to 1 and 2.
@@ -62,8 +62,8 @@ class Kerple(DistanceBias):
         inverses = {"log": _before_softplus, "power": _before_sigmoid}
         first, second = _LARGEST[self.variant]
         self.amount = self._add("amount", input_shape, first, _before_softplus)
-        self.shape = self._add(
-            "shape", input_shape, second, inverses[self.variant]
+        self.rate = self._add(
+            "rate", input_shape, second, inverses[self.variant]
         )
 
     def _add(self, name, input_shape, largest, inverse):
@@ -82,17 +82,17 @@ class Kerple(DistanceBias):
 
     def of_distance(self, distances, causal):
         dtype = at_least_float32(self.compute_dtype)
-        amount, shape = (
+        amount, rate = (
             along_heads(ops.cast(weight, dtype), distances)
-            for weight in (self.amount, self.shape)
+            for weight in (self.amount, self.rate)
         )
         distances = ops.cast(ops.absolute(distances), dtype)
         amount = ops.softplus(amount)
         if self.variant == "log":
-            return -amount * ops.log1p(ops.softplus(shape) * distances)
+            return -amount * ops.log1p(ops.softplus(rate) * distances)
         # The logarithm of distance 0 would make gradients NaN.
         logarithms = ops.log(ops.maximum(distances, 1.0))
-        powers = ops.exp(2.0 * ops.sigmoid(shape) * logarithms)
+        powers = ops.exp(2.0 * ops.sigmoid(rate) * logarithms)
         return -amount * ops.where(distances > 0, powers, 0.0)
 
     def get_config(self):

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.positions.angles import inverse_wavelengths, sine_cosine
 from keras_attention.positions.base import PositionalEncoding
+from keras_attention.positions.checks import check_integer, check_number
 from keras_attention.positions.dynamic_ntk import ntk_turns
 from keras_attention.positions.grid_size import check_grid, size_of
 from keras_attention.positions.rotary_scaling import (
@@ -13,8 +14,6 @@ from keras_attention.positions.rotary_scaling import (
 )
 from keras_attention.positions.scaling_options import read_scaling
 from keras_attention.positions.turning import (
-    check_base,
-    check_fraction,
     count_turned,
     turn_pairs,
 )
@@ -95,19 +94,17 @@ class RotaryEmbedding(PositionalEncoding):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_base(base)
-        check_fraction(fraction)
-        if axes not in (1, 2):
+        self.base = check_number("base", base, above=1.0)
+        self.fraction = check_number("fraction", fraction, most=1.0)
+        if check_integer("axes", axes) > 2:
             raise ValueError(f"axes must be 1 or 2. Received: {axes!r}")
         if grid is not None and axes == 1:
             raise ValueError(
                 f"grid is for axes=2. Received: axes=1, grid={grid!r}"
             )
-        self.base = base
-        self.fraction = fraction
         self.interleaved = interleaved
         self.scaling = read_scaling(scaling)
-        self.axes = axes
+        self.axes = int(axes)
         self.grid = check_grid(grid)
         if self.grid is not None:
             self.max_length = self.grid[0] * self.grid[1]
@@ -144,7 +141,7 @@ class RotaryEmbedding(PositionalEncoding):
             )
 
     def rotate(self, x, positions, role):
-        self.check_length(x, self.max_length)
+        self.check_length(x)
         num_pairs = self._count_pairs(x.shape[-1]) // self.axes
         turned = [
             # One axis for the heads, which stand behind the length.

@@ -46,8 +46,7 @@ class ShawRelative(PositionalEncoding):
         self, max_distance=16, use_values=True, shared=False, **kwargs
     ):
         super().__init__(**kwargs)
-        check_integer("max_distance", max_distance)
-        self.max_distance = max_distance
+        self.max_distance = check_integer("max_distance", max_distance)
         self.use_values = use_values
         self.shared = shared
 

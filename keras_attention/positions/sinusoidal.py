@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.positions.angles import inverse_wavelengths, sine_cosine
 from keras_attention.positions.base import PositionalEncoding, at_least_float32
+from keras_attention.positions.checks import check_number
 from keras_attention.registry import PACKAGE
 
 
@@ -39,7 +40,7 @@ class SinusoidalEncoding(PositionalEncoding):
 
     def __init__(self, base=10_000.0, **kwargs):
         super().__init__(**kwargs)
-        self.base = base
+        self.base = check_number("base", base, above=1.0)
 
     def build(self, input_shape):
         if input_shape[-1] % 2:

@@ -116,6 +116,11 @@ class T5RelativeBias(DistanceBias):
             )
         return self._decided
 
+    def overrides(self, *hooks):
+        if self.scaled:
+            hooks = [hook for hook in hooks if hook != "scale"]
+        return super().overrides(*hooks)
+
     def scale(self, head_dim):
         return super().scale(head_dim) if self.scaled else 1.0
 

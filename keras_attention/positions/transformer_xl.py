@@ -5,10 +5,10 @@ from keras import ops
 
 from keras_attention.positions.angles import inverse_wavelengths, sine_cosine
 from keras_attention.positions.base import PositionalEncoding
-from keras_attention.positions.by_distance import as_positions
+from keras_attention.positions.by_distance import as_positions, stretch
+from keras_attention.positions.checks import check_number
 from keras_attention.positions.distance_products import (
     products,
-    stretch,
     widened,
 )
 from keras_attention.positions.skewing import skew
@@ -45,7 +45,7 @@ class TransformerXLRelative(PositionalEncoding):
 
     def __init__(self, base=10_000.0, shared=False, **kwargs):
         super().__init__(**kwargs)
-        self.base = base
+        self.base = check_number("base", base, above=1.0)
         self.shared = shared
 
     def build(self, input_shape):

@@ -1,22 +1,8 @@
 """Turning pairs of features by angles."""
 
-import numbers
-
 from keras import ops
 
 from keras_attention.positions.base import at_least_float32
-
-
-def check_base(base):
-    """Refuses wavelengths that do not grow."""
-    if not isinstance(base, numbers.Real) or not 1.0 < base < float("inf"):
-        raise ValueError(f"base must be a number above 1. Received: {base!r}")
-
-
-def check_fraction(fraction):
-    """Refuses what is no share of the features."""
-    if not 0.0 < fraction <= 1.0:
-        raise ValueError(f"fraction must lie in (0, 1]. Received: {fraction}")
 
 
 def count_turned(name, head_dim, fraction, multiple=2):

@@ -10,6 +10,7 @@ from keras_attention.positions.base import (
 )
 from keras_attention.positions.by_distance import heads_second, pair_distances
 from keras_attention.positions.checks import check_integer
+from keras_attention.positions.grid_size import check_grid
 from keras_attention.registry import PACKAGE
 
 
@@ -60,12 +61,10 @@ class WindowRelativeBias(PositionalEncoding):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if isinstance(window_size, (list, tuple)):
-            self.window_size = _check_pair("window_size", window_size)
-        else:
-            check_integer("window_size", window_size)
-            self.window_size = int(window_size)
-        self.grid = None if grid is None else _check_pair("grid", grid)
+        self.window_size = _check_sides(window_size)
+        self.grid = check_grid(grid)
+        if self.grid is not None:
+            self.max_length = self.grid[0] * self.grid[1]
         self.shared = shared
         if initializer == "truncated_normal":
             initializer = initializers.TruncatedNormal(stddev=0.02)
@@ -93,26 +92,25 @@ class WindowRelativeBias(PositionalEncoding):
         places = visible.query_positions, visible.key_positions
         if visible.grid_cells is not None:
             places = visible.grid_cells, visible.grid_cells
-        return self._look_up(*places, self._width(visible.grid_width))
+        return self._look_up(*places, self._width(visible.grid))
 
     def _width(self, given):
         """Chooses between the grid of the flavour and that of its own."""
-        if self.grid is None and given is None:
+        grid = self.grid or given
+        if grid is None:
             raise ValueError(
                 "WindowRelativeBias needs to know the grid: give it "
                 "grid=(height, width), or use it in a flavour on a grid as "
                 "ShiftedWindowAttention. Received: grid=None"
             )
-        if self.grid is None or given is None:
-            return self.grid[1] if given is None else given
-        known = known_integer(given)
-        if known is not None and known != self.grid[1]:
+        known = [known_integer(size) for size in given or ()]
+        if self.grid and None not in known and known not in ([], [*self.grid]):
             raise ValueError(
                 "grid of WindowRelativeBias must be that of the attention, "
-                f"or None. Received: grid={self.grid}, and a grid of {known} "
-                "columns"
+                f"or None. Received: grid={self.grid}, and a grid of "
+                f"{tuple(known)}"
             )
-        return given
+        return grid[1]
 
     def _look_up(self, query_positions, key_positions, width):
         positions = [
@@ -138,12 +136,13 @@ class WindowRelativeBias(PositionalEncoding):
         }
 
 
-def _check_pair(name, pair):
-    numbers = tuple(pair) if isinstance(pair, (list, tuple)) else ()
-    sizes = [known_integer(number) or 0 for number in numbers]
-    if len(sizes) != 2 or min(sizes) < 1:
+def _check_sides(window_size):
+    """Reads an integer, or a pair of them as a tuple."""
+    if not isinstance(window_size, (list, tuple)):
+        return check_integer("window_size", window_size)
+    if len(window_size) != 2:
         raise ValueError(
-            f"{name} must be (height, width), two positive integers. "
-            f"Received: {pair!r}"
+            "window_size must be an integer, or (height, width). Received: "
+            f"{window_size!r}"
         )
-    return tuple(sizes)
+    return tuple(check_integer("window_size", size) for size in window_size)

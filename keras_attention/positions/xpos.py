@@ -1,7 +1,6 @@
 """Rotary embedding whose products fade with distance."""
 
 import math
-import numbers
 
 import keras
 import numpy as np
@@ -9,9 +8,8 @@ from keras import ops
 
 from keras_attention.positions.angles import inverse_wavelengths, sine_cosine
 from keras_attention.positions.base import PositionalEncoding
+from keras_attention.positions.checks import check_number
 from keras_attention.positions.turning import (
-    check_base,
-    check_fraction,
     count_turned,
     turn_pairs,
 )
@@ -37,8 +35,8 @@ class XPos(PositionalEncoding):
     It is meant for causal attention by products: softmax and retention. A key
     behind its query is raised instead of lowered, by up to 3.5 for each
     `scale_base` positions: without a causal mask the farthest later key would
-    win. Flavours that normalize keys or map their features undo or distort
-    the scaling.
+    win, so a `TransformerEncoder` refuses it. Flavours that normalize keys or
+    map their features undo or distort the scaling.
 
     Keys grow with their position, the quickest pair's by 3.5 for each
     `scale_base` positions, and so do the products with later keys that the
@@ -68,6 +66,7 @@ class XPos(PositionalEncoding):
     """
 
     paper = "Sun et al. 2022"
+    causal_only = True
 
     def __init__(
         self,
@@ -78,23 +77,17 @@ class XPos(PositionalEncoding):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_base(base)
-        check_fraction(fraction)
-        if not isinstance(scale_base, numbers.Real) or not scale_base > 0:
-            raise ValueError(
-                f"scale_base must be positive. Received: {scale_base!r}"
-            )
-        self.base = base
-        self.scale_base = scale_base
-        self.fraction = fraction
+        self.base = check_number("base", base, above=1.0)
+        self.fraction = check_number("fraction", fraction, most=1.0)
+        self.scale_base = check_number("scale_base", scale_base)
         self.interleaved = interleaved
 
     @property
     def max_length(self):
         """Positions from here on may overflow under this dtype policy."""
-        return self._limit(self.compute_dtype)
+        return self.limit(self.compute_dtype)
 
-    def _limit(self, dtype):
+    def limit(self, dtype):
         dtype = keras.backend.standardize_dtype(dtype)
         largest = _LARGEST.get(dtype, _LARGEST_OF_OTHERS) / _LARGEST_PAIR
         quickest = math.log((1 + _GAMMA) / _GAMMA)
@@ -104,7 +97,7 @@ class XPos(PositionalEncoding):
         self._count_pairs(input_shape[-1])
 
     def rotate(self, x, positions, role):
-        self.check_length(x, self._limit(x.dtype))
+        self.check_length(x)
         num_pairs = self._count_pairs(x.shape[-1])
         # One axis for the heads, which stand behind the length.
         positions = ops.expand_dims(ops.cast(positions, "int32"), -1)

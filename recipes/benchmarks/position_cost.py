@@ -79,7 +79,7 @@ def main(settings):
     print("| encoding | model | with | without | costs more |")
     print("| --- | --- | --- | --- | --- |")
     for name in names:
-        causal = settings.causal or positions.get(name).counts_keys
+        causal = settings.causal or positions.get(name).causal_only
         seconds = in_turn(
             {
                 "with": make_step(settings, name, causal),

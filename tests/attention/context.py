@@ -8,9 +8,10 @@ from tests.tools import to_numpy
 
 
 class ScoreHooks(EveryHook):
-    """Biases the scores and adds to the output, but does not turn."""
+    """Biases the scores and adds to the output, but does no more."""
 
     rotate = PositionalEncoding.rotate
+    scale = PositionalEncoding.scale
 
 
 def project(dense, x, heads):

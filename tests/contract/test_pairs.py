@@ -57,7 +57,7 @@ def make(flavour, encoding, rng=None):
 
 
 def causal_only(encoding):
-    return positions.describe()[encoding]["counts_keys"]
+    return positions.describe()[encoding]["causal_only"]
 
 
 def padding(rng):

@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attention import TransformerDecoder
+from keras_attention import (
+    RotaryEmbedding,
+    SlidingWindowAttention,
+    TransformerDecoder,
+)
 from tests.models import small
 from tests.tools import compiled, gradients, near, to_numpy
 
@@ -137,3 +141,30 @@ def test_its_configuration_and_its_file_keep_it(rng, tmp_path):
     decoder.save(tmp_path / "decoder.keras")
     loaded = keras.models.load_model(tmp_path / "decoder.keras")
     near(read(loaded, tokens, 2), read(decoder, tokens, 2), 1e-6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"attention": SlidingWindowAttention(3, window_size=3, num_sinks=1)},
+        {"attention": "bigbird"},
+        {"attention": "lsh"},
+        {"attention": "linear"},
+        {"attention": "gated_linear"},
+        {"position": RotaryEmbedding(axes=2)},
+        {"position": RotaryEmbedding(axes=2, grid=(3, 3)), "memory": 9},
+    ],
+)
+def test_what_depends_on_the_beginning_is_refused(rng, options):
+    with pytest.raises(ValueError, match="does not support segment_memory"):
+        model(rng, **options)
+
+
+def test_a_state_of_another_batch_or_model_is_refused(rng):
+    decoder = model(rng)
+    state = decoder.init_segments(2)
+    with pytest.raises(ValueError, match="segments.*shape"):
+        decoder(small.ids(rng, batch_size=3), segments=state)
+    cache = decoder.init_cache(3, LENGTH)
+    with pytest.raises(ValueError, match="segments must be what init_segm"):
+        decoder(small.ids(rng), segments=cache)

@@ -19,7 +19,7 @@ def test_it_is_its_formula(variant, causal, rng):
     queries, keys = np.arange(3, 1000, 83), np.arange(0, 1000, 59)
     amount, shape = (
         to_numpy(w).astype("float64")[:, None, None]
-        for w in (layer.amount, layer.shape)
+        for w in (layer.amount, layer.rate)
     )
     distances = np.abs(queries[:, None] - keys).astype("float64")
     if variant == "log":
@@ -35,7 +35,7 @@ def test_it_is_its_formula(variant, causal, rng):
 def test_it_starts_evenly(variant, largest, rng):
     layer = Kerple(variant)
     layer.build((None, None, 1009, 5))
-    amount, shape = to_numpy(layer.amount), to_numpy(layer.shape)
+    amount, shape = to_numpy(layer.amount), to_numpy(layer.rate)
     second = softplus(shape)
     if variant == "power":
         second = 2 / (1 + np.exp(-shape))

@@ -156,8 +156,14 @@ def test_two_grids_that_differ_are_refused(rng):
         HEADS, grid=(4, 6), position=WindowRelativeBias(grid=(6, 4))
     )
     x = rng.normal(size=(1, 24, DIM)).astype("float32")
-    with pytest.raises(ValueError, match=r"grid=\(6, 4\).*6 columns"):
+    with pytest.raises(ValueError, match=r"grid=\(6, 4\).*\(4, 6\)"):
         layer(x)
+
+
+def test_a_sequence_longer_than_the_grid_is_refused(rng):
+    layer = MultiHeadAttention(HEADS, position=WindowRelativeBias(grid=(3, 3)))
+    with pytest.raises(ValueError, match="max_length=9.*sequence of 10"):
+        layer(rng.normal(size=(1, 10, DIM)).astype("float32"))
 
 
 @pytest.mark.parametrize(
