@@ -1,6 +1,7 @@
 """What all tests share."""
 
 # ruff: noqa: E402
+import functools
 import gc
 import importlib.metadata
 import os
@@ -13,10 +14,12 @@ QUICK = [
     "--xla_backend_optimization_level=0",
     "--xla_llvm_disable_expensive_passes=true",
 ]
-if os.environ.get("KERAS_BACKEND") == "jax":
+ON_JAX = os.environ.get("KERAS_BACKEND") == "jax"
+KNOWN_JAX = ON_JAX and importlib.metadata.version("jax").startswith("0.10.")
+if ON_JAX:
     QUICK.append("--xla_cpu_parallel_codegen_split_count=1")
-    if importlib.metadata.version("jaxlib").startswith("0.10."):
-        QUICK.append("--xla_cpu_use_fusion_emitters=false")
+if KNOWN_JAX:
+    QUICK.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(QUICK))
 
 import hypothesis
@@ -33,6 +36,13 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 hypothesis.settings.load_profile("default")
+
+if KNOWN_JAX:
+    from jax._src.interpreters import mlir
+
+    # JAX makes a context for every program, and keeps it: a third of the time
+    # and two megabytes for each of many thousand operations.
+    mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 
 # Tests leave many objects, which the usual thresholds look through too often.
 gc.set_threshold(10_000, 10, 10)

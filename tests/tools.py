@@ -158,6 +158,19 @@ def compiled(function):
     return function
 
 
+def at_once(function):
+    """The function as one program on JAX; elsewhere itself.
+
+    JAX compiles operation by operation otherwise, each for longer than all
+    of them take as one.
+    """
+    if BACKEND != "jax":
+        return function
+    import jax
+
+    return jax.jit(function)
+
+
 def run_python(code, *arguments, backend=BACKEND):
     """Runs code in a new process in the project's folder; gives its output."""
     done = subprocess.run(
