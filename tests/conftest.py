@@ -21,6 +21,8 @@ if ON_JAX:
 if KNOWN_JAX:
     QUICK.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(QUICK))
+# PyTorch's threads spin while they wait for small tensors: twice the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import keras
@@ -44,8 +46,50 @@ if KNOWN_JAX:
     # and two megabytes for each of many thousand operations.
     mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 
+if keras.backend.backend() == "tensorflow":
+    make_train_function = keras.Model.make_train_function
+
+    def with_built_optimizer(self, force=False):
+        """An optimizer that the first step builds has it traced twice."""
+        optimizer = getattr(self, "optimizer", None)
+        if self.built and optimizer is not None and not optimizer.built:
+            optimizer.build(self.trainable_variables)
+        make_train_function(self, force)
+
+    keras.Model.make_train_function = with_built_optimizer
+
 # Tests leave many objects, which the usual thresholds look through too often.
 gc.set_threshold(10_000, 10, 10)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Gives every worker tests that stand together.
+
+    They share what a module sets up and what JAX has compiled; a worker that
+    has nothing left takes from another.
+    """
+    if config.getvalue("dist") != "load":
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Runs a test without AutoGraph, unless it is marked.
+
+    TensorFlow's loops rewrite the Python that they are given: a third of the
+    time, and nothing here branches on tensors.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    if pyfuncitem.get_closest_marker("autograph") is None:
+        import tensorflow as tf
+
+        plain = tf.autograph.experimental.do_not_convert
+        pyfuncitem.obj = plain(pyfuncitem.obj)
 
 
 @pytest.fixture

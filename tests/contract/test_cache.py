@@ -80,6 +80,7 @@ def test_any_split_gives_the_full_pass(layer, x, borders, padding):
     np.testing.assert_allclose(output, to_numpy(expected), atol=1e-5)
 
 
+@pytest.mark.autograph
 def test_the_length_of_the_cache_does_not_matter(layer, x):
     exact, _ = feed(layer, x, [0, 3, LENGTH], max_length=LENGTH)
     longer, _ = feed(layer, x, [0, 3, LENGTH], max_length=3 * LENGTH)

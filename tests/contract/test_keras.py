@@ -73,6 +73,7 @@ def test_compiled_and_eager_agree(layer, x, source, rng):
         )
 
 
+@pytest.mark.autograph
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_a_graph_that_knows_neither_batch_nor_length(layer, x, rng):
     import tensorflow as tf
