@@ -1,6 +1,7 @@
 """What all tests share."""
 
 # ruff: noqa: E402
+import functools
 import gc
 import importlib.metadata
 import os
@@ -13,11 +14,15 @@ QUICK = [
     "--xla_backend_optimization_level=0",
     "--xla_llvm_disable_expensive_passes=true",
 ]
-if os.environ.get("KERAS_BACKEND") == "jax":
+ON_JAX = os.environ.get("KERAS_BACKEND") == "jax"
+KNOWN_JAX = ON_JAX and importlib.metadata.version("jax").startswith("0.10.")
+if ON_JAX:
     QUICK.append("--xla_cpu_parallel_codegen_split_count=1")
-    if importlib.metadata.version("jaxlib").startswith("0.10."):
-        QUICK.append("--xla_cpu_use_fusion_emitters=false")
+if KNOWN_JAX:
+    QUICK.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(QUICK))
+# PyTorch's threads spin while they wait for small tensors: twice the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import keras
@@ -34,8 +39,57 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("default")
 
+if KNOWN_JAX:
+    from jax._src.interpreters import mlir
+
+    # JAX makes a context for every program, and keeps it: a third of the time
+    # and two megabytes for each of many thousand operations.
+    mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+
+if keras.backend.backend() == "tensorflow":
+    make_train_function = keras.Model.make_train_function
+
+    def with_built_optimizer(self, force=False):
+        """An optimizer that the first step builds has it traced twice."""
+        optimizer = getattr(self, "optimizer", None)
+        if self.built and optimizer is not None and not optimizer.built:
+            optimizer.build(self.trainable_variables)
+        make_train_function(self, force)
+
+    keras.Model.make_train_function = with_built_optimizer
+
 # Tests leave many objects, which the usual thresholds look through too often.
 gc.set_threshold(10_000, 10, 10)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Gives every worker tests that stand together.
+
+    They share what a module sets up and what JAX has compiled; a worker that
+    has nothing left takes from another.
+    """
+    if config.getvalue("dist") != "load":
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Runs a test without AutoGraph, unless it is marked.
+
+    TensorFlow's loops rewrite the Python that they are given: a third of the
+    time, and nothing here branches on tensors.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    if pyfuncitem.get_closest_marker("autograph") is None:
+        import tensorflow as tf
+
+        plain = tf.autograph.experimental.do_not_convert
+        pyfuncitem.obj = plain(pyfuncitem.obj)
 
 
 @pytest.fixture

@@ -60,17 +60,19 @@ def in_graph(function):
     return tf.function(function, autograph=False)
 
 
-def gradients(function, *inputs, layer=None):
+def gradients(function, *inputs, layer=None, has_aux=False):
     """Differentiates a scalar function of float arrays and a layer's weights.
+
+    With `has_aux` the function gives a pair, and its first is differentiated.
 
     Returns:
         `(value, [gradient of each input and each trainable variable])` as
         NumPy; zeros where the function does not depend on one.
     """
-    return differentiated(function, layer)(*inputs)
+    return differentiated(function, layer, has_aux)(*inputs)
 
 
-def differentiated(function, layer=None):
+def differentiated(function, layer=None, has_aux=False):
     """What `gradients` gives, as a function of the inputs.
 
     It reads the weights anew at each call; on JAX it is compiled once.
@@ -81,7 +83,7 @@ def differentiated(function, layer=None):
         "jax": _jax_gradients,
         "torch": _torch_gradients,
     }[BACKEND]
-    differentiate = make(function, variables)
+    differentiate = make(function, variables, has_aux)
 
     def call(*inputs):
         inputs = [ops.convert_to_tensor(x) for x in inputs]
@@ -97,7 +99,7 @@ def differentiated(function, layer=None):
     return call
 
 
-def _tensorflow_gradients(function, variables):
+def _tensorflow_gradients(function, variables, has_aux):
     import tensorflow as tf
 
     def differentiate(inputs):
@@ -105,16 +107,17 @@ def _tensorflow_gradients(function, variables):
             for x in inputs:
                 tape.watch(x)
             value = function(*inputs)
+        scalar = value[0] if has_aux else value
         sources = [*inputs, *(variable.value for variable in variables)]
         return value, [
             None if found is None else tf.convert_to_tensor(found)
-            for found in tape.gradient(value, sources)
+            for found in tape.gradient(scalar, sources)
         ]
 
     return differentiate
 
 
-def _jax_gradients(function, variables):
+def _jax_gradients(function, variables, has_aux):
     import jax
 
     def stateless(inputs, values):
@@ -122,7 +125,9 @@ def _jax_gradients(function, variables):
         with keras.StatelessScope(state_mapping=mapping):
             return function(*inputs)
 
-    compiled = jax.jit(jax.value_and_grad(stateless, argnums=(0, 1)))
+    compiled = jax.jit(
+        jax.value_and_grad(stateless, argnums=(0, 1), has_aux=has_aux)
+    )
 
     def differentiate(inputs):
         values = [variable.value for variable in variables]
@@ -132,15 +137,16 @@ def _jax_gradients(function, variables):
     return differentiate
 
 
-def _torch_gradients(function, variables):
+def _torch_gradients(function, variables, has_aux):
     import torch
 
     def differentiate(inputs):
         inputs = [x.detach().clone().requires_grad_() for x in inputs]
         value = function(*inputs)
+        scalar = value[0] if has_aux else value
         sources = [*inputs, *(variable.value for variable in variables)]
-        found = torch.autograd.grad(value, sources, allow_unused=True)
-        return value.detach(), list(found)
+        found = torch.autograd.grad(scalar, sources, allow_unused=True)
+        return value, list(found)
 
     return differentiate
 
@@ -156,6 +162,19 @@ def compiled(function):
 
         return jax.jit(function)
     return function
+
+
+def at_once(function):
+    """The function as one program on JAX; elsewhere itself.
+
+    JAX compiles operation by operation otherwise, each for longer than all
+    of them take as one.
+    """
+    if BACKEND != "jax":
+        return function
+    import jax
+
+    return jax.jit(function)
 
 
 def run_python(code, *arguments, backend=BACKEND):

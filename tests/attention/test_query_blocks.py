@@ -214,6 +214,7 @@ def test_a_graph_may_capture_the_mask(rng, x):
     near(gradient(x), expected)
 
 
+@pytest.mark.autograph
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 @pytest.mark.parametrize("position", [None, EveryHook])
 @pytest.mark.parametrize("block_size", few(["auto", 4]))

@@ -8,6 +8,7 @@ from tests.contract.case import BATCH, DIM, KEY_LENGTH, LENGTH
 from tests.tools import to_numpy
 
 
+@pytest.mark.autograph
 def test_self_attention_keeps_the_shape(case, x):
     layer = case.make()
     assert tuple(layer(x).shape) == (BATCH, LENGTH, DIM)

@@ -28,10 +28,13 @@ BATCHES = [
 ]
 
 tf = pytest.importorskip("tensorflow")
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow",
-    reason="the tests that export from other backends start them",
-)
+pytestmark = [
+    pytest.mark.autograph,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow",
+        reason="the tests that export from other backends start them",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

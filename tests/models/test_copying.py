@@ -136,6 +136,7 @@ def test_mixed_precision(rng, make, policy):
     assert model.copy_generator.compute_dtype == model.decoder.compute_dtype
 
 
+@pytest.mark.autograph
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_a_graph_that_knows_neither_batch_nor_length(rng, make):
     import tensorflow as tf

@@ -155,6 +155,7 @@ def test_searches_score_as_the_full_pass_does(rng, model, strategy):
         assert (scores.argmax(axis=2) == tokens[:, 1:])[new].all()
 
 
+@pytest.mark.autograph
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_a_graph_that_knows_neither_batch_nor_length(rng, model):
     import tensorflow as tf
