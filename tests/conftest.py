@@ -5,6 +5,8 @@ import functools
 import gc
 import importlib.metadata
 import os
+import sys
+import typing
 import zlib
 
 # Thousands of tiny programs: compiling them takes longer than they run. XLA
@@ -23,6 +25,11 @@ if KNOWN_JAX:
 os.environ.setdefault("XLA_FLAGS", " ".join(QUICK))
 # PyTorch's threads spin while they wait for small tensors: twice the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if sys.version_info < (3, 12):
+    # TensorFlow asks at every operation what is a tensor by a protocol, whose
+    # attributes Python collects anew each time: a fifth of an eager call.
+    typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
 
 import hypothesis
 import keras

@@ -204,13 +204,13 @@ class Lengths(keras.utils.PyDataset):
         return x, 0.1 * x
 
 
-def test_a_model_of_it_trains(case, layer, x):
-    if not layer.trainable_variables:
-        pytest.skip("has no weights")
+def test_a_model_of_it_trains(case, rng, x):
+    layer = case.make(dropout=0.1)
     causal = layer.supports_causal_mask
     inputs = keras.Input((None, DIM))
-    output = case.make(dropout=0.1)(inputs, use_causal_mask=causal)
-    model = keras.Model(inputs, output)
+    model = keras.Model(inputs, layer(inputs, use_causal_mask=causal))
+    if not model.trainable_variables:
+        pytest.skip("has no weights")
     model.compile(keras.optimizers.Adam(0.01), "mse")
     history = model.fit(Lengths(x), epochs=4, verbose=0).history["loss"]
     assert history[-1] < history[0]
