@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_attention.positions.angles import inverse_wavelengths, sine_cosine
 from keras_attention.positions.base import PositionalEncoding
-from keras_attention.positions.checks import check_integer, check_number
+from keras_attention.positions.checks import check_number
 from keras_attention.positions.dynamic_ntk import ntk_turns
 from keras_attention.positions.grid_size import check_grid, size_of
 from keras_attention.positions.rotary_scaling import (
@@ -96,7 +96,7 @@ class RotaryEmbedding(PositionalEncoding):
         super().__init__(**kwargs)
         self.base = check_number("base", base, above=1.0)
         self.fraction = check_number("fraction", fraction, most=1.0)
-        if check_integer("axes", axes) > 2:
+        if axes not in (1, 2) or isinstance(axes, bool):
             raise ValueError(f"axes must be 1 or 2. Received: {axes!r}")
         if grid is not None and axes == 1:
             raise ValueError(
