@@ -25,6 +25,7 @@ def script(name):
 # What does not reach far enough, or too few of the keys: as it should be.
 UNSOLVED = {
     "block_sparse": {"recall", "far"},
+    "shifted_window": {"far", "near"},
     "sliding_window": {"recall", "far"},
     "sparse_transformer": {"recall"},
 }
