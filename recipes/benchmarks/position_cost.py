@@ -4,8 +4,8 @@
     python recipes/benchmarks/position_cost.py --positions alibi rotary
 
 Each encoding is timed in turn with the same model without one: an encoder, or
-a decoder for encodings that are causal alone and with `--causal`. `fit`'s own
-step, compiled as Keras does by default, on the backend of KERAS_BACKEND.
+a decoder for encodings that are causal alone and with `--causal`. The grid of
+`window_relative` has rows of 16. `fit`'s own step, compiled as Keras does by default, on the backend of KERAS_BACKEND.
 Prints a table in Markdown with medians.
 """
 
@@ -52,6 +52,9 @@ def make_step(settings, position, causal):
     Returns:
         A function without arguments.
     """
+    if position == "window_relative":  # which has to know a grid
+        grid = (settings.length // 16, 16)
+        position = positions.get(position, grid=grid)
     cls = TransformerDecoder if causal else TransformerEncoder
     model = cls(
         VOCABULARY,
