@@ -5,8 +5,9 @@
 
 Each encoding is timed in turn with the same model without one: an encoder, or
 a decoder for encodings that are causal alone and with `--causal`. The grid of
-`window_relative` has rows of 16. `fit`'s own step, compiled as Keras does by default, on the backend of KERAS_BACKEND.
-Prints a table in Markdown with medians.
+`window_relative` has rows of 16. `fit`'s own step, compiled as Keras does by
+default, on the backend of KERAS_BACKEND. Prints a table in Markdown with
+medians.
 """
 
 import dataclasses
