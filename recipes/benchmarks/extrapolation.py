@@ -159,6 +159,8 @@ def draw(losses, trained, path):
         axis.plot(list(found), list(found.values()), marker=".", label=name)
     axis.axvline(trained, color="grey", linestyle=":", label="trained")
     axis.set_xscale("log", base=2)
+    lengths = list(next(iter(losses.values())))
+    axis.set_xticks(lengths, [f"{length:,}" for length in lengths])
     axis.set_xlabel("characters in a piece")
     axis.set_ylabel("loss, nats a character")
     # What breaks down would squeeze together what does not.
