@@ -14,6 +14,8 @@ from keras_attention.positions.distance_products import (
 from keras_attention.positions.skewing import skew
 from keras_attention.registry import PACKAGE
 
+_FEW_HEADS = 4
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class TransformerXLRelative(PositionalEncoding):
@@ -25,9 +27,9 @@ class TransformerXLRelative(PositionalEncoding):
     normal distribution of deviation 0.02, as by the authors; u and v, one a
     head, start at zero.
 
-    Where positions are in no order, the same numbers come from the addition
-    theorem: sine and cosine of `i - j` are sums of products of those of i
-    and of j.
+    Where positions are in no order, or heads are four or fewer, the same
+    numbers come from the addition theorem: sine and cosine of `i - j` are sums
+    of products of those of i and of j.
 
     Args:
         base: the longest wavelength over two pi.
@@ -70,7 +72,9 @@ class TransformerXLRelative(PositionalEncoding):
         self.position_bias = self.add_weight(name="position_bias", **options)
 
     def bias_in(self, query, key, visible):
-        if not visible.is_ordered:
+        # The theorem needs `heads` products where skewing needs two, but no
+        # copies of what is larger than the scores.
+        if not visible.is_ordered or query.shape[2] <= _FEW_HEADS:
             return super().bias_in(query, key, visible)
         query, key = widened(query), widened(key)
         vectors = ops.concatenate(self._waves(stretch(visible)), axis=-1)

@@ -12,6 +12,7 @@ from keras_attention import (
 )
 from keras_attention import attention as attention_layers
 from keras_attention.masks import Visibility
+from keras_attention.positions import transformer_xl
 from tests.positions.content import (
     CALLS,
     DIM,
@@ -43,6 +44,12 @@ SIZES = {
     "num_heads": HEADS,
     "intermediate_dim": 17,
 }
+
+
+@pytest.fixture(autouse=True)
+def no_few_heads(monkeypatch):
+    """Heads are few here, and what is in order has a path of its own."""
+    monkeypatch.setattr(transformer_xl, "_FEW_HEADS", 0)
 
 
 def numbers(layer, query, key, visible):

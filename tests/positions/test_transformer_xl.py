@@ -6,8 +6,15 @@ from keras import ops
 
 from keras_attention import MultiHeadAttention, TransformerXLRelative
 from keras_attention.masks import Visibility
+from keras_attention.positions import transformer_xl
 from tests.positions.content import DIM, HEAD_DIM, HEADS, heads
 from tests.tools import near, randomize, to_numpy
+
+
+@pytest.fixture(autouse=True, params=[0, 4])
+def few_heads(request, monkeypatch):
+    """Both ways to compute what is in order."""
+    monkeypatch.setattr(transformer_xl, "_FEW_HEADS", request.param)
 
 
 def waves(distances, width, base=10_000.0):
