@@ -32,7 +32,7 @@ def check_segment_memory(model):
     refuse_unless(
         position,
         not size
-        or (position.supports_cache and not size >= (limit or size + 1)),
+        or (position.supports_cache and (limit is None or size < limit)),
         f"segment_memory={size}, since it depends on the length or ends "
         f"before (max_length={limit})",
         relative,
