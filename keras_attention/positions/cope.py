@@ -15,6 +15,8 @@ from keras_attention.positions.distance_products import (
 )
 from keras_attention.registry import PACKAGE
 
+_BLOCK = 32
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class CoPE(PositionalEncoding):
@@ -103,9 +105,7 @@ class CoPE(PositionalEncoding):
         """
         gates = ops.sigmoid(self._scores(query, key))
         gates = ops.where(mask, gates, 0.0)
-        # From the query back, so that small positions are exact.
-        places = ops.flip(ops.cumsum(ops.flip(gates, -1), axis=-1), -1)
-        places = ops.minimum(places, self.max_position - 1.0)
+        places = ops.minimum(sums_of_rest(gates), self.max_position - 1.0)
         query = widened(query)
         found = products(query, ops.cast(self.table, query.dtype))
         # The step to the next vector beside each; behind the last is none.
@@ -129,6 +129,33 @@ class CoPE(PositionalEncoding):
             "max_position": self.max_position,
             "shared": self.shared,
         }
+
+
+def sums_of_rest(x):
+    """Sums along the last axis from each number to the end.
+
+    Products with a triangle of ones, block by block, take a fraction of the
+    time of `cumsum`, forwards and backwards.
+
+    Args:
+        x: `(..., length)`.
+
+    Returns:
+        The same shape.
+    """
+    length = ops.shape(x)[-1]
+    blocks = -(-length // _BLOCK)
+    x = ops.pad(
+        x, [(0, 0)] * (len(x.shape) - 1) + [(0, blocks * _BLOCK - length)]
+    )
+    x = ops.reshape(x, (*ops.shape(x)[:-1], blocks, _BLOCK))
+    within = ops.matmul(x, ops.tril(ops.ones((_BLOCK, _BLOCK), x.dtype)))
+    # No difference of sums, so that what is little is exact.
+    later = ops.tril(ops.ones((blocks, blocks), x.dtype), -1)
+    behind = ops.matmul(within[..., 0], later)
+    found = within + behind[..., None]
+    found = ops.reshape(found, (*ops.shape(found)[:-2], blocks * _BLOCK))
+    return found[..., :length]
 
 
 def _refuse_unless_causal(causal):

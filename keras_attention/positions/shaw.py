@@ -1,9 +1,11 @@
 """Relative positions as vectors of keys and values."""
 
+import math
+
 import keras
 from keras import ops
 
-from keras_attention.positions.base import PositionalEncoding
+from keras_attention.positions.base import PositionalEncoding, known_integer
 from keras_attention.positions.checks import check_integer
 from keras_attention.positions.distance_products import (
     laid_out,
@@ -12,6 +14,8 @@ from keras_attention.positions.distance_products import (
     widened,
 )
 from keras_attention.registry import PACKAGE
+
+_MOST_MARKS = 2**24  # 64 MiB
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -111,6 +115,16 @@ def _totals(weights, rows, number):
         `(batch, heads, query_length, number)`.
     """
     shape = ops.shape(weights)
+    pairs = [known_integer(size) for size in rows.shape]
+    if (
+        None not in pairs
+        and pairs[0] == 1
+        and (math.prod(pairs) * number <= _MOST_MARKS)
+    ):
+        # A product for each query, in which the heads of all rows are one
+        # side, takes less than half the time of sums that are scattered.
+        marks = ops.one_hot(rows[0, 0], number, dtype=weights.dtype)
+        return ops.einsum("bhts,tsr->bhtr", weights, marks)
     queries = shape[0] * shape[1] * shape[2]
     first = number * ops.arange(queries, dtype="int32")
     segments = ops.reshape(first, (*shape[:3], 1)) + rows

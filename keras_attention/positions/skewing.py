@@ -52,26 +52,6 @@ def skew(x, key_length):
     return x[..., :key_length]
 
 
-def unskew(x, stretch):
-    """Sorts numbers of keys by their distance; the transpose of `skew`.
-
-    Args:
-        x: `(..., query_length, key_length)`.
-        stretch: integer, more than `key_length`. If it is that of a causal
-            call, `x` must be zero for keys behind the query.
-
-    Returns:
-        `(..., query_length, stretch)`, zeros where there is no key.
-    """
-    *rest, rows, keys = ops.shape(x)
-    none = [(0, 0)] * len(rest)
-    x = ops.pad(x, [*none, (0, 0), (0, stretch - 1 - keys)])
-    x = ops.reshape(x, (*rest, rows * (stretch - 1)))
-    # One number is left over: rows * stretch = rows * (stretch - 1) + rows.
-    x = ops.pad(x, [*none, (rows - 1, 1)])
-    return ops.reshape(x, (*rest, rows, stretch))
-
-
 def spread(x, query_length, key_length):
     """Lays numbers by distance out as a matrix of pairs.
 

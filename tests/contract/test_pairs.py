@@ -163,7 +163,7 @@ def test_only_the_distance_counts(encoding, rng, x):
         pytest.skip("depends on where a query stands, by its definition")
     layer = make("multi_head", encoding, rng)
     masks = {"use_causal_mask": causal_only(encoding)}
-    found = [to_numpy(layer(x, start=start, **masks)) for start in (0, 1, 1003)]
+    found = [to_numpy(layer(x, start=start, **masks)) for start in (0, 1, 101)]
     near(found[1], found[0])
     near(found[2], found[0])
 

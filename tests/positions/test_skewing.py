@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from keras import ops
 
 from keras_attention.masks import Visibility
-from keras_attention.positions.skewing import distances, skew, spread, unskew
-from tests.tools import compiled, gradients, near, to_numpy
+from keras_attention.positions.skewing import distances, skew, spread
+from tests.tools import compiled, near, to_numpy
 
 CASES = [(5, 5, 0), (3, 7, 2), (7, 3, 11), (1, 5, 4), (5, 1, 0), (1, 1, 0)]
 
@@ -36,30 +35,6 @@ def test_a_causal_stretch_holds_what_is_seen(queries, keys, start):
     seen = expected >= 0
     spread_out = to_numpy(spread(found, queries, keys))
     near(spread_out[seen], expected[seen], 0)
-
-
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize(("queries", "keys", "start"), CASES[:2])
-def test_unskew_is_the_transpose(queries, keys, start, causal, rng):
-    query, key = places(queries, keys, start)
-    stretch = len(distances(query, key, causal))
-    x = rng.normal(size=(2, queries, stretch)).astype("float32")
-    y = rng.normal(size=(2, queries, keys)).astype("float32")
-    if causal:
-        y = y * (query[:, None] >= key[None])
-    near(
-        np.sum(to_numpy(skew(x, keys)) * y),
-        np.sum(x * to_numpy(unskew(y, stretch))),
-    )
-
-
-def test_the_gradient_of_a_sum_over_keys_is_unskewed(rng):
-    y = rng.normal(size=(3, 5)).astype("float32")
-    x = rng.normal(size=(3, 8)).astype("float32")
-    _, found = gradients(
-        lambda x: ops.sum(skew(x, 5) * ops.convert_to_tensor(y)), x
-    )
-    near(found[0], unskew(y, 8))
 
 
 def test_only_the_positions_that_were_meant_are_in_order():
