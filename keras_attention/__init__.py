@@ -41,6 +41,13 @@ from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.copy_generator import CopyGenerator
 from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
 from keras_attention.layers.feed_forward import FeedForward
+from keras_attention.layers.patches import PatchEmbedding
+from keras_attention.layers.pooling import QueryPooling, SequencePooling
+from keras_attention.models.classifier import Classifier
+from keras_attention.models.convolutional import (
+    ConvolutionalEncoder,
+    ImageConvolutionEncoder,
+)
 from keras_attention.models.decoder import TransformerDecoder
 from keras_attention.models.encoder import TransformerEncoder
 from keras_attention.models.encoder_decoder import EncoderDecoder

@@ -1,5 +1,13 @@
 """Models that are served without this package."""
 
+from keras_attention.export.classifiers import (
+    export_image_classifier,
+    export_text_classifier,
+)
 from keras_attention.export.text_to_text import export_text_to_text
 
-__all__ = ["export_text_to_text"]
+__all__ = [
+    "export_image_classifier",
+    "export_text_classifier",
+    "export_text_to_text",
+]

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from keras_attention.tasks import TextToText
+from keras_attention import tasks
 
 
 def main():
@@ -12,11 +12,11 @@ def main():
         prog="python -m keras_attention.export",
         description="Writes a saved task as a TensorFlow SavedModel.",
     )
-    parser.add_argument("task", help="folder that TextToText.save wrote")
+    parser.add_argument("task", help="folder that the task's save wrote")
     parser.add_argument("folder", help="folder to write or replace")
     arguments = parser.parse_args()
     try:
-        TextToText.load(arguments.task).export(arguments.folder)
+        tasks.load(arguments.task).export(arguments.folder)
     except (ImportError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -1,16 +1,6 @@
 """A `TextToText` as one TensorFlow SavedModel."""
 
-import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
-
-import keras
-
-from keras_attention.files import replacing_folder
-
-SAVED_MODEL = "saved_model.pb"
+from keras_attention.export.saved_model import write_saved_model
 
 
 def export_text_to_text(task, folder):
@@ -51,61 +41,10 @@ def export_text_to_text(task, folder):
         ImportError: if `tensorflow` or `tensorflow_text` is missing.
         ValueError: if the folder holds something else.
     """
-    if keras.backend.backend() != "tensorflow":
-        _export_in_new_process(task, folder)
-        return
-    tf = _tensorflow()
+    write_saved_model(task, folder, _graph)
+
+
+def _graph(task):
     from keras_attention.export.text_to_text_graph import TextToTextGraph
 
-    with replacing_folder(folder, SAVED_MODEL) as partial:
-        graph = TextToTextGraph(task)
-        tf.saved_model.save(
-            graph,
-            str(partial),
-            signatures={
-                "serving_default": graph.serve_text,
-                "token_ids": graph.serve_token_ids,
-            },
-        )
-
-
-def _tensorflow():
-    try:
-        import tensorflow as tf
-        import tensorflow_text
-    except ImportError as error:
-        raise ImportError(
-            "The export needs TensorFlow and its text operations: "
-            "pip install tensorflow tensorflow-text"
-        ) from error
-    del tensorflow_text
-    return tf
-
-
-def _export_in_new_process(task, folder):
-    package = str(Path(__file__).parents[2])
-    search_path = [package, os.environ.get("PYTHONPATH", "")]
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "tensorflow",
-        "PYTHONPATH": os.pathsep.join(filter(None, search_path)),
-        # Tracing needs no accelerator, and this process may hold all of it.
-        "CUDA_VISIBLE_DEVICES": "-1",
-    }
-    with tempfile.TemporaryDirectory() as temporary:
-        saved = os.path.join(temporary, "task")
-        task.save(saved)
-        result = subprocess.run(
-            [
-                *(sys.executable, "-m", "keras_attention.export"),
-                *(saved, os.path.abspath(folder)),
-            ],
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-    if result.returncode:
-        lines = result.stderr.strip().splitlines() or ["no message"]
-        raise ValueError(
-            f"The export to {folder} failed on TensorFlow: {lines[-1]}"
-        )
+    return TextToTextGraph(task)

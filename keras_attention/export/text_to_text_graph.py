@@ -1,11 +1,12 @@
 """The TensorFlow graph of a `TextToText`. It imports TensorFlow."""
 
-import hashlib
-import sys
-
 import tensorflow as tf
-import tensorflow_text
 
+from keras_attention.export.graph_parts import (
+    Hidden,
+    tokenizer_in_graph,
+    warn_of_cut,
+)
 from keras_attention.generation.beam import beam_search
 
 _TEXTS = tf.TensorSpec([None], tf.string, name="text")
@@ -20,12 +21,16 @@ class TextToTextGraph(tf.Module):
 
     def __init__(self, task):
         super().__init__()
-        self._task = _Hidden(task)
+        self._task = Hidden(task)
         # SavedModel refuses what a graph uses and its root does not hold. The
         # model itself would bring its optimizer and a trace of every layer.
         self.weights = [variable.value for variable in task.model.weights]
-        self.source_tokenizer = _tokenizer(task.source_tokenizer)
-        self.target_tokenizer = _tokenizer(task.target_tokenizer)
+        self.source_tokenizer = tokenizer_in_graph(task.source_tokenizer)
+        self.target_tokenizer = tokenizer_in_graph(task.target_tokenizer)
+        self.signatures = {
+            "serving_default": self.serve_text,
+            "token_ids": self.serve_token_ids,
+        }
 
     @tf.function(input_signature=[_TEXTS], autograph=False)
     def serve_text(self, text):
@@ -92,18 +97,7 @@ class TextToTextGraph(tf.Module):
         task = self._task.value
         max_length = task.settings["max_source_length"]
         rows = self.source_tokenizer.tokenize(text)
-        too_long = rows.row_lengths() > max_length - 1
-        num_cut = tf.reduce_sum(tf.cast(too_long, tf.int32))
-
-        def warn():
-            tf.print(
-                *("Cut", num_cut, "of", tf.size(text), "texts to"),
-                f"max_source_length={max_length} tokens.",
-                output_stream=sys.stderr,
-            )
-            return 0
-
-        tf.cond(num_cut > 0, warn, lambda: 0)
+        warn_of_cut(rows, max_length, "max_source_length")
         ends = tf.fill([tf.size(text), 1], task.source_tokenizer.end_id)
         return tf.concat([rows[:, : max_length - 1], ends], axis=1)
 
@@ -137,19 +131,3 @@ class TextToTextGraph(tf.Module):
         return self.target_tokenizer.detokenize(
             tf.ragged.boolean_mask(token_ids, is_text)
         )
-
-
-class _Hidden:
-    """Holds a value that SavedModel is not to follow."""
-
-    def __init__(self, value):
-        self.value = value
-
-
-def _tokenizer(tokenizer):
-    # Resources of one name become one when the SavedModel is loaded: without
-    # names of their own, source and target would share a tokenizer.
-    mark = hashlib.sha256(tokenizer.proto).hexdigest()[:16]
-    return tensorflow_text.SentencepieceTokenizer(
-        tokenizer.proto, out_type=tf.int32, name=f"sentencepiece_{mark}"
-    )

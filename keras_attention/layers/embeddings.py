@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.masks import implicit_mask, padding_mask_from_ids
 from keras_attention.registry import (
     PACKAGE,
@@ -204,15 +205,19 @@ class VectorEmbedding(Template, keras.layers.Layer):
         }
 
 
-_CLASSES = {"tokens": TokenEmbedding, "vectors": VectorEmbedding}
+_CLASSES = {
+    "patches": PatchEmbedding,
+    "tokens": TokenEmbedding,
+    "vectors": VectorEmbedding,
+}
 
 
 def get(name_config_or_layer, **defaults):
     """Makes a new, unbuilt embedding.
 
     Args:
-        name_config_or_layer: `"tokens"`, `"vectors"`, a configuration, or a
-            layer that serves as the template.
+        name_config_or_layer: `"tokens"`, `"vectors"`, `"patches"`, a
+            configuration, or a layer that serves as the template.
         **defaults: constructor arguments for what is left open.
 
     Returns:

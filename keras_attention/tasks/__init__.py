@@ -1,5 +1,34 @@
 """Tasks: what a recipe trains, saves, calls and exports."""
 
+from keras_attention.tasks.folder import kind_of
+from keras_attention.tasks.image_classifier import ImageClassifier
+from keras_attention.tasks.text_classifier import TextClassifier
 from keras_attention.tasks.text_to_text import TextToText
 
-__all__ = ["TextToText"]
+__all__ = ["ImageClassifier", "TextClassifier", "TextToText", "load"]
+
+_CLASSES = {
+    cls.kind: cls for cls in (ImageClassifier, TextClassifier, TextToText)
+}
+
+
+def load(folder, **settings):
+    """Makes the task, of whatever kind, that a folder holds.
+
+    Args:
+        folder: path of a folder that a task's `save` wrote.
+        **settings: settings of the task to change.
+
+    Returns:
+        A `TextToText`, `TextClassifier` or `ImageClassifier`.
+
+    Raises:
+        ValueError: if it holds no task, or one of another kind.
+    """
+    kind = kind_of(folder)
+    if kind not in _CLASSES:
+        raise ValueError(
+            f"{folder} holds a task of the kind {kind!r}, which is none of "
+            f"{', '.join(_CLASSES)}."
+        )
+    return _CLASSES[kind].load(folder, **settings)

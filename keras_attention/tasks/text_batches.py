@@ -9,13 +9,18 @@ import numpy as np
 _LENGTH_MULTIPLE = 16
 
 
-def encode_texts(tokenizer, texts, max_length):
-    """Splits texts into ids with an end, and cuts what is too long.
+def encode_texts(
+    tokenizer, texts, max_length, setting="max_source_length", mark="end"
+):
+    """Splits texts into ids with a mark, and cuts what is too long.
 
     Args:
         tokenizer: a `SentencePieceTokenizer`.
         texts: list of strings.
-        max_length: integer, tokens of a text at most, its end included.
+        max_length: integer, tokens of a text at most, the mark included.
+        setting: what `max_length` is called in the warning.
+        mark: `"end"` for the end id behind each text, `"start"` for the start
+            id before it.
 
     Returns:
         A list of lists of integers. One warning counts the texts that were
@@ -44,9 +49,11 @@ def encode_texts(tokenizer, texts, max_length):
     if num_cut:
         warnings.warn(
             f"Cut {num_cut} of {len(rows)} texts to "
-            f"max_source_length={max_length} tokens.",
+            f"{setting}={max_length} tokens.",
             stacklevel=3,
         )
+    if mark == "start":
+        return [[tokenizer.start_id, *row[:limit]] for row in rows]
     return [[*row[:limit], tokenizer.end_id] for row in rows]
 
 

@@ -4,13 +4,16 @@ import keras
 import numpy as np
 
 from keras_attention.generation.compiled import Generator
+from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.tasks import text_batches
+from keras_attention.tasks.folder import load_task, save_task
 from keras_attention.tasks.text_to_text_checks import (
     check_settings,
     check_shared,
     check_tokenizer,
 )
-from keras_attention.tasks.text_to_text_folder import load_parts, save_parts
+
+_TOKENIZERS = ("source_tokenizer.model", "target_tokenizer.model")
 
 
 class TextToText:
@@ -52,6 +55,8 @@ class TextToText:
     TextToText.load("translator")("a man rides a horse .")
     ```
     """
+
+    kind = "text_to_text"
 
     def __init__(
         self,
@@ -188,12 +193,10 @@ class TextToText:
         Raises:
             ValueError: if the folder holds something else.
         """
-        save_parts(
-            folder,
-            self.model,
-            self.source_tokenizer,
-            self.target_tokenizer,
-            self.settings,
+        tokenizers = self.source_tokenizer, self.target_tokenizer
+        save_task(
+            *(folder, self.kind, self.model, self.settings),
+            dict(zip(_TOKENIZERS, tokenizers, strict=True)),
         )
 
     @classmethod
@@ -211,8 +214,11 @@ class TextToText:
         Raises:
             ValueError: if a file is missing, truncated or of another kind.
         """
-        *parts, saved = load_parts(folder, cls.__init__.__kwdefaults__)
-        return cls(*parts, **{**saved, **settings})
+        model, saved, *tokenizers = load_task(
+            *(folder, cls.kind, EncoderDecoder),
+            *(cls.__init__.__kwdefaults__, _TOKENIZERS),
+        )
+        return cls(model, *tokenizers, **{**saved, **settings})
 
     def export(self, folder):
         """Writes a TensorFlow SavedModel: strings in, strings out.

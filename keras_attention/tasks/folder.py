@@ -1,72 +1,78 @@
-"""A `TextToText` as a folder."""
+"""A task as a folder: a model, its tokenizers and its settings."""
 
 import json
 from pathlib import Path
 
 from keras_attention.data.tokenizer import SentencePieceTokenizer
 from keras_attention.files import replacing_folder
-from keras_attention.models.encoder_decoder import EncoderDecoder
 
 TASK = "task.json"
-SOURCE_TOKENIZER = "source_tokenizer.model"
-TARGET_TOKENIZER = "target_tokenizer.model"
-_KIND = "text_to_text"
 
 
-def save_parts(folder, model, source_tokenizer, target_tokenizer, settings):
+def save_task(folder, kind, model, settings, tokenizers):
     """Writes the parts of a task; they are all there or none is.
 
     Args:
         folder: path.
-        model: an `EncoderDecoder`.
-        source_tokenizer, target_tokenizer: `SentencePieceTokenizer`s.
-        settings: dictionary.
+        kind: name of the kind of task.
+        model: a model with `save_to_preset`.
+        settings: dictionary that JSON can hold.
+        tokenizers: dictionary from a file's name to a tokenizer.
 
     Raises:
         ValueError: if the folder holds something else.
     """
     with replacing_folder(folder, TASK) as partial:
         model.save_to_preset(partial)
-        source_tokenizer.save(partial / SOURCE_TOKENIZER)
-        target_tokenizer.save(partial / TARGET_TOKENIZER)
+        for name, tokenizer in tokenizers.items():
+            tokenizer.save(partial / name)
         (partial / TASK).write_text(
-            json.dumps({"task": _KIND, **settings}, indent=2),
+            json.dumps({"task": kind, **settings}, indent=2),
             encoding="utf-8",
         )
 
 
-def load_parts(folder, known_settings):
-    """Reads what `save_parts` wrote.
+def load_task(folder, kind, model_class, known, tokenizers=()):
+    """Reads what `save_task` wrote.
 
     Args:
         folder: path.
-        known_settings: the names that settings may have.
+        kind: as given to `save_task`.
+        model_class: class of the model.
+        known: the names that settings may have.
+        tokenizers: names of files.
 
     Returns:
-        `(model, source_tokenizer, target_tokenizer, settings)`.
+        `(model, settings, *tokenizers)`.
 
     Raises:
         ValueError: if a file is missing, truncated or of another kind.
     """
     folder = Path(folder)
-    settings = _read_settings(folder / TASK, known_settings)
-    tokenizers = [
-        SentencePieceTokenizer.load(folder / name)
-        for name in (SOURCE_TOKENIZER, TARGET_TOKENIZER)
-    ]
-    return _load_model(folder), *tokenizers, settings
+    settings = _read_settings(folder / TASK, kind, known)
+    tokenizers = [SentencePieceTokenizer.load(folder / x) for x in tokenizers]
+    return _load_model(folder, model_class), settings, *tokenizers
 
 
-def _load_model(folder):
+def kind_of(folder):
+    """Tells the kind of the task in a folder.
+
+    Raises:
+        ValueError: if it holds none.
+    """
+    return _read(Path(folder) / TASK)["task"]
+
+
+def _load_model(folder, model_class):
     try:
-        return EncoderDecoder.from_preset(folder)
+        return model_class.from_preset(folder)
     except (TypeError, ValueError) as error:
         # Of Keras' messages, the first line says what is wrong.
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"No usable model at {folder}: {reason}") from error
 
 
-def _read_settings(path, known):
+def _read(path):
     if not path.is_file():
         raise ValueError(f"No saved task at {path.parent}: no {path.name}.")
     try:
@@ -75,10 +81,15 @@ def _read_settings(path, known):
         settings = None
     if not isinstance(settings, dict) or "task" not in settings:
         raise ValueError(f"{path} is truncated or does not describe a task.")
+    return settings
+
+
+def _read_settings(path, expected, known):
+    settings = _read(path)
     kind = settings.pop("task")
-    if kind != _KIND:
+    if kind != expected:
         raise ValueError(
-            f"{path} describes a task of the kind {kind!r}, not {_KIND!r}."
+            f"{path} describes a task of the kind {kind!r}, not {expected!r}."
         )
     unknown = sorted(settings.keys() - set(known))
     if unknown:

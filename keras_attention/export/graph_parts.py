@@ -1,0 +1,75 @@
+"""Parts of the graphs that are exported. It imports TensorFlow."""
+
+import hashlib
+import sys
+
+import tensorflow as tf
+
+
+class Hidden:
+    """Holds a value that SavedModel is not to follow."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def tokenizer_in_graph(tokenizer):
+    """Makes the operations of a `SentencePieceTokenizer`."""
+    import tensorflow_text
+
+    # Resources of one name become one when the SavedModel is loaded: without
+    # names of their own, source and target would share a tokenizer.
+    mark = hashlib.sha256(tokenizer.proto).hexdigest()[:16]
+    return tensorflow_text.SentencepieceTokenizer(
+        tokenizer.proto, out_type=tf.int32, name=f"sentencepiece_{mark}"
+    )
+
+
+def warn_of_cut(rows, max_length, setting):
+    """Counts on standard error the texts that are too long.
+
+    Args:
+        rows: ragged ids, without the one mark that is added to each.
+        max_length: integer, tokens of a text, the mark included.
+        setting: what `max_length` is called.
+    """
+    too_long = rows.row_lengths() > max_length - 1
+    num_cut = tf.reduce_sum(tf.cast(too_long, tf.int32))
+
+    def warn():
+        tf.print(
+            *("Cut", num_cut, "of", rows.nrows(), "texts to"),
+            f"{setting}={max_length} tokens.",
+            output_stream=sys.stderr,
+        )
+        return 0
+
+    tf.cond(num_cut > 0, warn, lambda: 0)
+
+
+def in_batches(count, batch_size, run, width):
+    """Runs over rows, `batch_size` at a time.
+
+    Args:
+        count: integer tensor, how many rows there are.
+        batch_size: integer.
+        run: function from the first row of a batch and the one behind the
+            last to float32 `(rows, width)`.
+        width: integer.
+
+    Returns:
+        float32 `(count, width)`.
+    """
+
+    def advance(first, found):
+        behind = tf.minimum(first + batch_size, count)
+        return behind, tf.concat([found, run(first, behind)], axis=0)
+
+    _, found = tf.while_loop(
+        lambda first, _: first < count,
+        advance,
+        (tf.constant(0), tf.zeros([0, width])),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, width])),
+        parallel_iterations=1,
+    )
+    return found

@@ -1,0 +1,152 @@
+"""An encoder with a class for each whole input."""
+
+import keras
+from keras import ops
+
+from keras_attention.layers import pooling as poolings
+from keras_attention.layers.dropout import make_dropout
+from keras_attention.masks import as_mask
+from keras_attention.models.presets import Preset
+from keras_attention.models.transformer import unpack
+from keras_attention.positions.base import at_least_float32
+from keras_attention.positions.checks import check_integer
+from keras_attention.registry import PACKAGE, describe
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Classifier(Preset, keras.Model):
+    """Maps a text, or an image, to logits of its classes.
+
+    The vectors of an encoder are pooled to one, which goes through dropout
+    and a projection; with `hidden_dim` through a layer with a tanh before, as
+    in BERT.
+
+    Args:
+        encoder: a `TransformerEncoder`, `RecurrentEncoder`,
+            `ConvolutionalEncoder`, `ImageConvolutionEncoder`, or its
+            configuration.
+        num_classes: integer, at least 2.
+        pooling: `"mean"`, `"max"`, `"first"`, `"last"` or `"ends"` (see
+            `SequencePooling`), `"attention"` (`AttentionPooling`, with the
+            heads of the encoder), the name of another flavour, whose query is
+            then learned (`QueryPooling`), a configuration, or a template.
+        hidden_dim: integer, width of a layer between pooling and logits; None
+            for none.
+        dropout: float, for the pooled vector.
+
+    Call arguments:
+        token_ids: integers `(batch, length)`, or what else the encoder takes
+            (images, vectors); or a dictionary with `token_ids` and optionally
+            `padding_mask`.
+        padding_mask: boolean `(batch, length)`; by default where the ids are
+            not the padding id.
+        training: whether to apply dropout.
+
+    Returns:
+        Logits `(batch, num_classes)`, in float32 or float64.
+
+    Raises:
+        ValueError: if sizes do not fit or the pooling is unknown.
+
+    Example:
+
+    ```python
+    encoder = TransformerEncoder(8000, 2, 128, 4, position="rotary")
+    model = Classifier(encoder, num_classes=6, pooling="attention")
+    model.compile(
+        "adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    ```
+
+    Reference:
+        Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805
+    """
+
+    def __init__(
+        self,
+        encoder,
+        num_classes,
+        *,
+        pooling="mean",
+        hidden_dim=None,
+        dropout=0.1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if isinstance(encoder, dict):
+            encoder = keras.saving.deserialize_keras_object(encoder)
+        check_integer("num_classes", num_classes, smallest=2)
+        if hidden_dim is not None:
+            check_integer("hidden_dim", hidden_dim)
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+        self.encoder = encoder
+        self.num_classes = num_classes
+        self.hidden_dim = hidden_dim
+        self.dropout = dropout
+        self._pooling = describe(pooling)
+        policy = {"dtype": self.dtype_policy}
+        self.pooling = poolings.get(
+            pooling,
+            num_heads=getattr(encoder, "num_heads", None),
+            name="pooling",
+            **policy,
+        )
+        self.hidden = None
+        if hidden_dim is not None:
+            self.hidden = keras.layers.Dense(
+                hidden_dim, activation="tanh", name="hidden", **policy
+            )
+        self.pooled_dropout = make_dropout(dropout, **policy)
+        self.dense = keras.layers.Dense(num_classes, name="logits", **policy)
+        self.build()
+
+    def build(self, input_shape=None):
+        shape = (None, None, self.encoder.output_dim)
+        self.pooling.build(shape)
+        dim = self._pooled_dim(shape)
+        if self.hidden is not None:
+            self.hidden.build((None, dim))
+            dim = self.hidden_dim
+        self.dense.build((None, dim))
+
+    def _pooled_dim(self, shape):
+        """Width of the pooled vector, of all seeds where there are more."""
+        seeds = getattr(self.pooling, "num_seeds", 1)
+        return shape[-1] * seeds
+
+    def call(self, token_ids, padding_mask=None, training=None):
+        token_ids, padding_mask = unpack(
+            token_ids, ("token_ids", None), ("padding_mask", padding_mask)
+        )
+        if padding_mask is None:
+            padding_mask = self.encoder.padding_mask(token_ids)
+        padding_mask = as_mask("padding_mask", padding_mask)
+        masks = {} if padding_mask is None else {"padding_mask": padding_mask}
+        x = self.encoder(token_ids, training=training, **masks)
+        if isinstance(x, dict):  # of a recurrent encoder
+            x = x["hidden"]
+        x = self._pool(x, masks, training)
+        if self.hidden is not None:
+            x = self.hidden(x)
+        x = self.dense(self.pooled_dropout(x, training=training))
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        return ops.cast(x, at_least_float32(dtype))
+
+    def _pool(self, x, masks, training):
+        if isinstance(self.pooling, poolings.SequencePooling):
+            return self.pooling(x, **masks)
+        x = self.pooling(x, training=training, **masks)
+        if len(x.shape) == 3:  # a vector for each seed
+            x = ops.reshape(x, (-1, x.shape[1] * x.shape[2]))
+        return x
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "num_classes": self.num_classes,
+            "pooling": self._pooling,
+            "hidden_dim": self.hidden_dim,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,156 @@
+"""What the tasks that name a class have in common."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention.models.classifier import Classifier
+from keras_attention.tasks.folder import load_task, save_task
+
+
+class Classifying:
+    """Base of `TextClassifier` and `ImageClassifier`.
+
+    A task overrides `batches` and says its kind.
+
+    Args:
+        model: a `Classifier`.
+        labels: list of different strings, the names of the classes.
+        settings: dictionary, with a `batch_size`.
+    """
+
+    kind = ""
+    tokenizer_files = ()
+
+    def __init__(self, model, labels, settings):
+        check_labels(model, labels)
+        self.model = model
+        self.labels = list(labels)
+        self.settings = settings
+
+    def batches(self, inputs):
+        """Makes arrays that the model takes.
+
+        Args:
+            inputs: list of inputs.
+
+        Yields:
+            `(indices, array)`: which inputs, and the rows of as many of them,
+            or more.
+        """
+        raise NotImplementedError
+
+    def probabilities(self, inputs):
+        """Gives the probability of each class.
+
+        Args:
+            inputs: as of the call, a list or an array of several.
+
+        Returns:
+            NumPy float32 `(len(inputs), len(labels))`, in the order of
+            `labels`.
+        """
+        found = np.zeros((len(inputs), len(self.labels)), "float32")
+        for indices, array in self.batches(inputs):
+            logits = self.model.predict_on_batch(array)
+            logits = ops.convert_to_numpy(logits)[: len(indices)]
+            found[indices] = softmax(logits.astype("float32"))
+        return found
+
+    def name(self, probabilities):
+        """Gives the names of the most probable classes, a list."""
+        return [self.labels[i] for i in np.argmax(probabilities, axis=-1)]
+
+    def tokenizers(self):
+        """Names the files of the tokenizers: `{file: tokenizer}`."""
+        return {}
+
+    def save(self, folder):
+        """Writes model, labels and settings into a folder.
+
+        The folder is complete or not there at all, and an earlier task in
+        its place is kept until then.
+
+        Args:
+            folder: path.
+
+        Raises:
+            ValueError: if the folder holds something else.
+        """
+        settings = {"labels": self.labels, **self.settings}
+        save_task(folder, self.kind, self.model, settings, self.tokenizers())
+
+    @classmethod
+    def load(cls, folder, **settings):
+        """Makes the task that `save` wrote.
+
+        Args:
+            folder: path.
+            **settings: settings to change, for example `batch_size=1`.
+
+        Returns:
+            A task of this class.
+
+        Raises:
+            ValueError: if a file is missing, truncated or of another kind.
+        """
+        known = ("labels", *cls.__init__.__kwdefaults__)
+        model, saved, *tokenizers = load_task(
+            *(folder, cls.kind, Classifier, known, cls.tokenizer_files)
+        )
+        labels = saved.pop("labels", None)
+        return cls(model, *tokenizers, labels, **{**saved, **settings})
+
+
+def check_labels(model, labels):
+    """Refuses what cannot name the classes of a model.
+
+    Args:
+        model: a `Classifier`.
+        labels: what was given.
+
+    Raises:
+        ValueError: for anything but as many different strings as classes.
+    """
+    if not isinstance(model, Classifier):
+        raise ValueError(
+            f"model must be a Classifier. Received: {type(model).__name__}"
+        )
+    valid = isinstance(labels, (list, tuple)) and all(
+        isinstance(label, str) for label in labels
+    )
+    if not valid or len(set(labels)) != len(labels):
+        raise ValueError(
+            f"labels must be a list of different strings. Received: {labels!r}"
+        )
+    if len(labels) != model.num_classes:
+        raise ValueError(
+            f"The model has num_classes={model.num_classes}. Received: "
+            f"{len(labels)} labels"
+        )
+
+
+def check_positive(**settings):
+    """Refuses settings that are no positive integers.
+
+    Raises:
+        ValueError: for the first of them.
+    """
+    for name, number in settings.items():
+        if type(number) is not int or number < 1:
+            raise ValueError(
+                f"{name} must be a positive integer. Received: "
+                f"{name}={number!r}"
+            )
+
+
+def softmax(logits):
+    """Turns `(rows, classes)` of NumPy into probabilities."""
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    exponentials = np.exp(logits)
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def compiles_shapes():
+    """Whether every new shape of a batch takes a compilation."""
+    return keras.backend.backend() == "jax"

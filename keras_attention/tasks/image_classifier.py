@@ -1,0 +1,166 @@
+"""Images in, labels out."""
+
+import numpy as np
+
+from keras_attention.tasks.classifying import (
+    Classifying,
+    check_positive,
+    compiles_shapes,
+)
+
+
+class ImageClassifier(Classifying):
+    """Names the class of an image.
+
+    Args:
+        model: a `Classifier` over an encoder of images, for example
+            `TransformerEncoder(None, 6, 256, 8, embedding=PatchEmbedding(4,
+            256))`.
+        labels: list of strings, the names of the classes in the order of the
+            model's logits.
+        image_shape: `(height, width, channels)` of the images.
+        scale: number that pixels are multiplied with before the model sees
+            them, for example `1 / 255`.
+        offset: number that is then added.
+        batch_size: integer, images that are worked on together.
+
+    Call arguments:
+        images: array of numbers `(batch, height, width, channels)`, or
+            without the last axis for one channel; or a single image without
+            the first.
+
+    Returns:
+        The label of the most probable class of a single image, or a list of
+        labels. `probabilities(images)` gives those of all classes.
+
+    Raises:
+        ValueError: if model, labels and settings do not fit together, or
+            images have another shape.
+
+    Example:
+
+    ```python
+    classifier = ImageClassifier(
+        model, [str(digit) for digit in range(10)], image_shape=(8, 8, 1),
+        scale=1 / 16,
+    )
+    classifier(images)
+    ```
+    """
+
+    kind = "image_classifier"
+
+    def __init__(
+        self,
+        model,
+        labels,
+        *,
+        image_shape,
+        scale=1.0,
+        offset=0.0,
+        batch_size=64,
+    ):
+        shape = tuple(image_shape) if np.iterable(image_shape) else ()
+        if len(shape) != 3:
+            raise ValueError(
+                "image_shape must be (height, width, channels). Received: "
+                f"{image_shape!r}"
+            )
+        check_positive(batch_size=batch_size)
+        for size in shape:
+            check_positive(image_shape=size)
+        for name, number in (("scale", scale), ("offset", offset)):
+            if not isinstance(number, (int, float)) or number != number:
+                raise ValueError(
+                    f"{name} must be a number. Received: {name}={number!r}"
+                )
+        settings = {
+            "image_shape": list(shape),
+            "scale": scale,
+            "offset": offset,
+            "batch_size": batch_size,
+        }
+        super().__init__(model, labels, settings)
+
+    def __call__(self, images):
+        images = np.asarray(images)
+        if self._is_one(images):
+            return self(images[None])[0]
+        return self.name(self.probabilities(images))
+
+    def probabilities(self, images):
+        """Gives the probability of each class.
+
+        Args:
+            images: `(batch, height, width, channels)`, or without the last
+                axis for one channel.
+
+        Returns:
+            NumPy float32 `(batch, len(labels))`, in the order of `labels`.
+
+        Raises:
+            ValueError: for images of another shape.
+        """
+        return super().probabilities(self._checked(images))
+
+    def prepare(self, images):
+        """Scales images of the right shape: what the model gets, float32."""
+        images = np.asarray(images, "float32").reshape(
+            (-1, *self.settings["image_shape"])
+        )
+        return images * np.float32(self.settings["scale"]) + np.float32(
+            self.settings["offset"]
+        )
+
+    def batches(self, images):
+        size = self.settings["batch_size"]
+        for first in range(0, len(images), size):
+            batch = self.prepare(images[first : first + size])
+            chosen = np.arange(first, first + len(batch))
+            if compiles_shapes() and len(batch) < size and first:
+                batch = np.resize(batch, (size, *batch.shape[1:]))
+            yield chosen, batch
+
+    def _is_one(self, images):
+        shape = tuple(self.settings["image_shape"])
+        return images.shape == shape or (
+            shape[-1] == 1 and images.shape == shape[:-1]
+        )
+
+    def _checked(self, images):
+        try:
+            images = np.asarray(images)
+            numeric = np.issubdtype(images.dtype, np.number)
+        except ValueError:  # NumPy's word for rows of several lengths
+            raise ValueError(
+                "images must all have one shape. Received: several"
+            ) from None
+        if not numeric and images.dtype != bool:
+            raise ValueError(
+                f"images must be numbers. Received: {images.dtype}"
+            )
+        shape = tuple(self.settings["image_shape"])
+        accepted = [shape, shape[:-1]] if shape[-1] == 1 else [shape]
+        if images.ndim < 3 or images.shape[1:] not in accepted:
+            sizes = ", ".join(map(str, shape))
+            raise ValueError(
+                f"images must have the shape (batch, {sizes}). Received: "
+                f"{images.shape}"
+            )
+        return images
+
+    def export(self, folder):
+        """Writes a TensorFlow SavedModel: images in, labels out.
+
+        See `keras_attention.export.export_image_classifier` for what it holds
+        and how to serve it.
+
+        Args:
+            folder: path.
+
+        Raises:
+            ValueError: if the folder holds something else.
+        """
+        from keras_attention.export import export_image_classifier
+
+        export_image_classifier(self, folder)

@@ -1,0 +1,133 @@
+"""Strings in, labels out."""
+
+from keras_attention.tasks import text_batches
+from keras_attention.tasks.classifying import (
+    Classifying,
+    check_positive,
+    compiles_shapes,
+)
+from keras_attention.tasks.text_to_text_checks import check_tokenizer
+
+_TOKENIZER = "tokenizer.model"
+
+
+class TextClassifier(Classifying):
+    """Names the class of a text.
+
+    A text becomes a start token and its pieces; it is cut to `max_length`,
+    with a warning that counts the texts cut. What is found for a text does
+    not depend on those beside it.
+
+    Args:
+        model: a `Classifier` over an encoder of tokens.
+        tokenizer: a `SentencePieceTokenizer`.
+        labels: list of strings, the names of the classes in the order of the
+            model's logits.
+        max_length: integer, tokens of a text, the start included.
+        batch_size: integer, texts that are worked on together.
+
+    Call arguments:
+        texts: a string or a list of strings.
+
+    Returns:
+        The label of the most probable class, or a list of labels.
+        `probabilities(texts)` gives those of all classes.
+
+    Raises:
+        ValueError: if tokenizer, model, labels and settings do not fit
+            together, or if something that is not text is given.
+
+    Example:
+
+    ```python
+    classifier = TextClassifier(model, tokenizer, ["bad", "good"])
+    classifier("a gripping film .")
+    classifier.probabilities(["a gripping film ."])
+    classifier.save("sentiment")
+    TextClassifier.load("sentiment")
+    ```
+    """
+
+    kind = "text_classifier"
+    tokenizer_files = (_TOKENIZER,)
+
+    def __init__(
+        self, model, tokenizer, labels, *, max_length=256, batch_size=32
+    ):
+        settings = {"max_length": max_length, "batch_size": batch_size}
+        super().__init__(model, labels, settings)
+        check_positive(**settings)
+        check_tokenizer("", tokenizer, model.encoder, ["start_id"])
+        position = getattr(model.encoder, "position", None)
+        limit = getattr(position, "max_length", None)
+        if limit is not None and max_length > limit:
+            raise ValueError(
+                f"max_length must be at most {limit}, the positions that the "
+                f"{type(position).__name__} of the encoder has. Received: "
+                f"max_length={max_length}"
+            )
+        self.tokenizer = tokenizer
+
+    def __call__(self, texts):
+        if isinstance(texts, str):
+            return self([texts])[0]
+        return self.name(self.probabilities(texts))
+
+    def probabilities(self, texts):
+        """Gives the probability of each class.
+
+        Args:
+            texts: list of strings.
+
+        Returns:
+            NumPy float32 `(len(texts), len(labels))`, in the order of
+            `labels`.
+
+        Raises:
+            ValueError: if `texts` is not a list of strings.
+        """
+        if isinstance(texts, str) or not hasattr(texts, "__iter__"):
+            raise ValueError(
+                f"texts must be a list of strings. Received: {texts!r}"
+            )
+        return super().probabilities(list(texts))
+
+    def encode(self, texts):
+        """Turns a list of strings into lists of ids, as the model gets them."""
+        return text_batches.encode_texts(
+            *(self.tokenizer, texts, self.settings["max_length"]),
+            setting="max_length",
+            mark="start",
+        )
+
+    def batches(self, texts):
+        rows, size = self.encode(texts), self.settings["batch_size"]
+        for chosen in text_batches.in_batches(rows, size):
+            batch, shape = [rows[index] for index in chosen], None
+            if compiles_shapes():
+                shape = text_batches.rounded_shape(
+                    batch, size, self.settings["max_length"]
+                )
+            yield (
+                chosen,
+                text_batches.pad(batch, self.tokenizer.padding_id, shape),
+            )
+
+    def tokenizers(self):
+        return {_TOKENIZER: self.tokenizer}
+
+    def export(self, folder):
+        """Writes a TensorFlow SavedModel: strings in, labels out.
+
+        See `keras_attention.export.export_text_classifier` for what it holds
+        and how to serve it.
+
+        Args:
+            folder: path.
+
+        Raises:
+            ValueError: if the folder holds something else.
+        """
+        from keras_attention.export import export_text_classifier
+
+        export_text_classifier(self, folder)

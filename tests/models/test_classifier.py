@@ -1,0 +1,294 @@
+"""Classifiers over every kind of encoder."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attention import (
+    AttentionPooling,
+    Classifier,
+    ConvolutionalEncoder,
+    ImageConvolutionEncoder,
+    PatchEmbedding,
+    RecurrentEncoder,
+    SequencePooling,
+    TransformerEncoder,
+    attention,
+)
+from tests.models.small import VOCABULARY, encoder, ids
+from tests.tools import near, randomize, to_numpy
+
+CLASSES, DIM = 5, 12
+ENCODERS = {
+    "transformer": encoder,
+    "recurrent": lambda rng: randomize(RecurrentEncoder(VOCABULARY, 1, 6), rng),
+    "convolutional": lambda rng: randomize(
+        ConvolutionalEncoder(VOCABULARY, 7, filters=4), rng
+    ),
+}
+
+
+def classifier(rng, kind="transformer", **options):
+    model = Classifier(ENCODERS[kind](rng), CLASSES, **options)
+    return randomize(model, rng)
+
+
+def pooled_by_hand(x, mask, mode):
+    """What a mode of `SequencePooling` gives, row by row."""
+    rows = []
+    for row, seen in zip(x, mask, strict=True):
+        tokens = row[seen]
+        half = row.shape[-1] // 2
+        rows.append(
+            {
+                "mean": lambda t=tokens: t.mean(axis=0),
+                "max": lambda t=tokens: t.max(axis=0),
+                "first": lambda t=tokens: t[0],
+                "last": lambda t=tokens: t[-1],
+                "ends": lambda t=tokens, h=half: np.concatenate(
+                    [t[-1, :h], t[0, h:]]
+                ),
+            }[mode]()
+        )
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("mode", ["mean", "max", "first", "last", "ends"])
+def test_pooling_is_that_of_the_tokens_alone(mode, rng):
+    x = rng.normal(size=(3, 7, 6)).astype("float32") - 2.0
+    mask = np.arange(7)[None] < np.array([[7], [4], [1]])
+    near(
+        SequencePooling(mode)(x, padding_mask=mask),
+        pooled_by_hand(x, mask, mode),
+    )
+    whole = SequencePooling(mode)(x)
+    near(whole, pooled_by_hand(x, np.ones((3, 7), bool), mode))
+
+
+@pytest.mark.parametrize("mode", ["mean", "max", "first", "last", "ends"])
+def test_a_row_without_tokens_gives_zeros(mode, rng):
+    x = rng.normal(size=(2, 3, 4)).astype("float32")
+    x[1, 0] = np.inf
+    mask = np.array([[True, True, True], [False, False, False]])
+    assert not to_numpy(SequencePooling(mode)(x, padding_mask=mask))[1].any()
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+@pytest.mark.parametrize("pooling", ["mean", "max", "attention", "additive"])
+def test_logits_do_not_depend_on_padding(kind, pooling, rng):
+    model = classifier(rng, kind, pooling=pooling, hidden_dim=7)
+    tokens = ids(rng)
+    alone = to_numpy(model(tokens[1:2, :4]))
+    found = to_numpy(model({"token_ids": tokens}))
+    assert found.shape == (3, CLASSES)
+    near(found[1:2], alone)
+    assert np.ptp(found, axis=0).min() > 1e-3
+
+
+def test_flavours_pool_with_a_learned_query(rng):
+    tokens = ids(rng)
+    for name, facts in attention.describe().items():
+        if facts["kind"] != "mixer":
+            continue
+        if not facts["cross_attention"]:
+            with pytest.raises(ValueError, match="cross-attention"):
+                classifier(rng, pooling=name)
+            continue
+        found = to_numpy(classifier(rng, pooling=name)(tokens))
+        assert np.isfinite(found).all() and np.ptp(found, axis=0).min() > 1e-6
+
+
+def test_all_seeds_of_a_pooling_count(rng):
+    model = classifier(rng, pooling=AttentionPooling(3, num_seeds=2))
+    assert model.dense.kernel.shape[0] == 2 * DIM
+    assert model(ids(rng)).shape == (3, CLASSES)
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+@pytest.mark.parametrize("pooling", ["max", "additive", AttentionPooling(3)])
+def test_files_give_back_the_same_logits(kind, pooling, rng, tmp_path):
+    model = classifier(rng, kind, pooling=pooling, hidden_dim=7)
+    tokens = ids(rng)
+    expected = to_numpy(model(tokens))
+    model.save_to_preset(tmp_path / "preset")
+    near(Classifier.from_preset(tmp_path / "preset")(tokens), expected)
+    model.save(tmp_path / "model.keras")
+    near(keras.saving.load_model(tmp_path / "model.keras")(tokens), expected)
+
+
+IMAGE_ENCODERS = {
+    "patches": lambda: TransformerEncoder(
+        *(None, 2, DIM, 3),
+        embedding=PatchEmbedding((3, 2), DIM, channels=2),
+        position={"class_name": "rotary", "config": {"axes": 2, "fraction": 1}},
+    ),
+    "class_token": lambda: TransformerEncoder(
+        *(None, 2, DIM, 3),
+        embedding=PatchEmbedding(3, DIM, channels=2, class_token=True),
+        position="learned",
+    ),
+    "convolutions": lambda: ImageConvolutionEncoder((4, 6), channels=2),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGE_ENCODERS)
+def test_images_are_classified_trained_and_saved(kind, rng, tmp_path):
+    model = Classifier(IMAGE_ENCODERS[kind](), CLASSES, pooling="mean")
+    randomize(model, rng, deviation=0.1)
+    images = rng.normal(size=(10, 6, 8, 2)).astype("float32")
+    labels = rng.integers(0, CLASSES, size=10)
+    model.compile(
+        keras.optimizers.Adam(0.01),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    model.fit(images, labels, batch_size=5, verbose=0)
+    expected = to_numpy(model(images))
+    assert np.ptp(expected, axis=0).min() > 1e-4
+    model.save_to_preset(tmp_path)
+    near(Classifier.from_preset(tmp_path)(images), expected)
+
+
+def test_gray_images_need_no_axis_for_their_channel(rng):
+    embedding = PatchEmbedding(2, DIM)
+    images = rng.normal(size=(2, 5, 4)).astype("float32")
+    found = to_numpy(embedding(images))
+    assert found.shape == (2, 6, DIM)  # the fifth row is padded
+    near(embedding(images[..., None]), found)
+    with pytest.raises(ValueError, match="images must have the shape"):
+        embedding(np.zeros((2, 5, 4, 3), "float32"))
+    with pytest.raises(ValueError, match="at least 4"):
+        ImageConvolutionEncoder((4, 6))(np.zeros((2, 3, 9), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_classes": 1}, "num_classes must be an integer of 2 or more"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"hidden_dim": 0}, "hidden_dim"),
+        ({"pooling": "mode"}, "Unknown pooling: 'mode'.*mean"),
+        ({"pooling": "fourier"}, "cross-attention"),
+    ],
+)
+def test_what_does_not_fit_is_refused(options, message, rng):
+    with pytest.raises(ValueError, match=message):
+        Classifier(encoder(rng), **{"num_classes": CLASSES, **options})
+
+
+def test_convolutions_are_torchs(rng):
+    torch = pytest.importorskip("torch", reason="the oracle")
+    model = ConvolutionalEncoder(
+        VOCABULARY, 7, filters=4, kernel_sizes=(3, 5), dropout=0.3
+    )
+    randomize(model, rng)
+    tokens = ids(rng)
+    x = torch.tensor(to_numpy(model.embedding(tokens)))
+    x = torch.where(torch.tensor(tokens != 0)[..., None], x, 0.0)
+    expected = []
+    for ours, size in zip(model.convolutions, (3, 5), strict=True):
+        layer = torch.nn.Conv1d(7, 4, size, padding=size // 2)
+        kernel = to_numpy(ours.kernel).transpose(2, 1, 0).copy()
+        layer.weight.data = torch.tensor(kernel)
+        layer.bias.data = torch.tensor(to_numpy(ours.bias))
+        found = torch.relu(layer(x.transpose(1, 2))).transpose(1, 2)
+        expected.append(found.detach().numpy())
+    near(model(tokens), np.concatenate(expected, axis=-1))
+
+
+def test_an_image_network_is_torchs(rng):
+    torch = pytest.importorskip("torch", reason="the oracle")
+    model = randomize(ImageConvolutionEncoder((4, 6), channels=2), rng)
+    for stage in model.stages:
+        for _, norm in stage:
+            spread = rng.uniform(0.5, 2.0, norm.moving_variance.shape)
+            norm.moving_variance.assign(spread)
+    images = rng.normal(size=(3, 8, 5, 2)).astype("float32")
+    x = torch.tensor(images.transpose(0, 3, 1, 2))
+    for stage in model.stages:
+        for convolution, norm in stage:
+            kernel = to_numpy(convolution.kernel).transpose(3, 2, 0, 1).copy()
+            x = torch.nn.functional.conv2d(x, torch.tensor(kernel), padding=1)
+            x = torch.nn.functional.batch_norm(
+                x,
+                *(
+                    torch.tensor(to_numpy(weight))
+                    for weight in (
+                        *(norm.moving_mean, norm.moving_variance),
+                        *(norm.gamma, norm.beta),
+                    )
+                ),
+                eps=norm.epsilon,
+            ).relu()
+        x = torch.nn.functional.max_pool2d(x, 2)
+    near(model(images), x.flatten(2).transpose(1, 2).numpy())
+
+
+def test_a_vision_transformer_is_hugging_faces(rng):
+    torch = pytest.importorskip("torch", reason="the oracle")
+    pytest.importorskip("transformers", reason="the oracle")
+    from transformers import ViTConfig, ViTForImageClassification
+
+    oracle = ViTForImageClassification(
+        ViTConfig(
+            hidden_size=DIM,
+            num_hidden_layers=2,
+            num_attention_heads=3,
+            intermediate_size=17,
+            image_size=(6, 9),
+            patch_size=3,
+            num_channels=2,
+            num_labels=CLASSES,
+            attn_implementation="eager",
+        )
+    ).eval()
+    for parameter in oracle.parameters():
+        drawn = 0.3 * rng.normal(size=parameter.shape)
+        parameter.data = torch.tensor(drawn.astype("float32"))
+    model = Classifier(
+        TransformerEncoder(
+            *(None, 2, DIM, 3),
+            intermediate_dim=17,
+            position={"class_name": "learned", "config": {"max_length": 7}},
+            normalization={
+                "class_name": "layer_norm",
+                "config": {"epsilon": 1e-12},
+            },
+            embedding=PatchEmbedding(3, DIM, channels=2, class_token=True),
+        ),
+        CLASSES,
+        pooling="first",
+    )
+    copy_vit(model, oracle)
+    images = rng.normal(size=(4, 6, 9, 2)).astype("float32")
+    with torch.no_grad():
+        pixels = torch.tensor(images.transpose(0, 3, 1, 2))
+        expected = oracle(pixels).logits.numpy()
+    near(model(images), expected)
+
+
+def copy_vit(model, oracle):
+    from tests.attention.hugging_face import copy, copy_projections
+
+    def copy_norm(norm, theirs):
+        norm.gamma.assign(theirs.weight.detach().numpy())
+        norm.beta.assign(theirs.bias.detach().numpy())
+
+    vit, encoder = oracle.vit, model.encoder
+    embeddings = vit.embeddings
+    encoder.embedding.token.assign(embeddings.cls_token[0].detach().numpy())
+    encoder.position.table.assign(
+        embeddings.position_embeddings[0].detach().numpy()
+    )
+    projection = embeddings.patch_embeddings.projection
+    kernel = projection.weight.detach().numpy().transpose(2, 3, 1, 0)
+    encoder.embedding.dense.kernel.assign(kernel.reshape(-1, DIM))
+    encoder.embedding.dense.bias.assign(projection.bias.detach().numpy())
+    for block, layer in zip(encoder.blocks, vit.layers, strict=True):
+        copy_projections(block.attention, layer.attention)
+        copy_norm(block.norms[0], layer.layernorm_before)
+        copy_norm(block.norms[1], layer.layernorm_after)
+        copy(block.feed_forward.up_dense, layer.mlp.fc1)
+        copy(block.feed_forward.down_dense, layer.mlp.fc2)
+    copy_norm(encoder.final_norm, vit.layernorm)
+    copy(model.dense, oracle.classifier)

@@ -1,0 +1,168 @@
+"""Classifiers of texts and images, from inputs to labels."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from keras_attention import Classifier, RecurrentEncoder, tasks
+from keras_attention.tasks import ImageClassifier, TextClassifier
+from tests.tasks import tiny
+from tests.tasks.classifiers import (
+    IMAGE,
+    LABELS,
+    image_classifier,
+    images,
+    text_classifier,
+)
+from tests.tools import near, to_numpy
+
+
+@pytest.mark.filterwarnings("ignore:Cut")
+def test_a_text_is_classified_whatever_stands_beside_it():
+    task = text_classifier()
+    texts = [*tiny.sentences(11, longest=9), *tiny.AWKWARD]
+    found = task.probabilities(texts)
+    assert found.shape == (len(texts), 3) and found.dtype == "float32"
+    near(found.sum(axis=-1), np.ones(len(texts)))
+    near(found[::-1], task.probabilities(texts[::-1]))
+    for index in (0, 3, 11):
+        near(task.probabilities(texts[index : index + 1])[0], found[index])
+    named = task(texts)
+    assert named == [LABELS[i] for i in found.argmax(axis=-1)]
+    assert len(set(named)) > 1 and task(texts[4]) == named[4]
+    assert task([]) == []
+
+
+def test_probabilities_are_those_of_the_model():
+    task = text_classifier(max_length=5)
+    text = "two women ride a red horse"
+    with pytest.warns(UserWarning, match="Cut 1 of 1 texts to max_length=5"):
+        found = task.probabilities([text])
+    ids = [2, *task.tokenizer.encode([text])[0]][:5]
+    logits = to_numpy(task.model(np.array([ids])))[0]
+    near(found[0], np.exp(logits) / np.exp(logits).sum())
+
+
+def test_images_are_classified_one_or_many():
+    task = image_classifier()
+    given = images(13)
+    found = task.probabilities(given)
+    near(found.sum(axis=-1), np.ones(13))
+    logits = to_numpy(task.model(given / 7 - 0.5))
+    expected = np.exp(logits)
+    near(found, expected / expected.sum(axis=-1, keepdims=True))
+    named = task(given)
+    assert len(set(named)) > 1 and task(given[3]) == named[3]
+    assert task(given.astype("uint8")) == named
+    gray = image_classifier((4, 6, 1))
+    given = images(3, (4, 6, 1))
+    assert gray(given[..., 0]) == gray(given)
+    assert gray(given[1, :, :, 0]) == gray(given)[1]
+
+
+@pytest.mark.parametrize("make", [text_classifier, image_classifier])
+def test_a_saved_task_is_the_same(make, tmp_path):
+    task = make()
+    given = images(3) if make is image_classifier else tiny.sentences(3)
+    task.save(tmp_path / "task")
+    for load in (type(task).load, tasks.load):
+        again = load(tmp_path / "task", batch_size=2)
+        assert type(again) is type(task) and again.labels == LABELS
+        assert again.settings == {**task.settings, "batch_size": 2}
+        near(again.probabilities(given), task.probabilities(given))
+    other = TextClassifier if make is image_classifier else ImageClassifier
+    with pytest.raises(ValueError, match="of the kind"):
+        other.load(tmp_path / "task")
+
+
+def test_damaged_folders_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="No saved task"):
+        tasks.load(tmp_path)
+    text_classifier().save(tmp_path / "task")
+    path = tmp_path / "task" / "task.json"
+    settings = json.loads(path.read_text())
+    for change, message in (
+        ({"labels": None}, "labels must be a list"),
+        ({"labels": ["a", "b"]}, "num_classes=3"),
+        ({"more": 1}, "'more'"),
+        ({"task": "other"}, "'other'"),
+    ):
+        path.write_text(json.dumps({**settings, **change}))
+        with pytest.raises(ValueError, match=message):
+            tasks.load(tmp_path / "task")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("kept")
+    with pytest.raises(ValueError, match="holds something else"):
+        text_classifier().save(tmp_path / "other")
+    assert (tmp_path / "other" / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_length": 0}, "max_length must be a positive integer"),
+        ({"batch_size": True}, "batch_size must be a positive integer"),
+        ({"labels": LABELS[:2]}, "num_classes=3.*2 labels"),
+        ({"labels": ["a", "b", "a"]}, "different strings"),
+        ({"labels": "abc"}, "list of different strings"),
+        ({"model": "a model"}, "model must be a Classifier"),
+    ],
+)
+def test_text_settings_that_do_not_fit(settings, message):
+    task = text_classifier()
+    arguments = {
+        "model": task.model,
+        "tokenizer": task.tokenizer,
+        "labels": LABELS,
+    }
+    with pytest.raises(ValueError, match=message):
+        TextClassifier(**{**arguments, **settings})
+
+
+def test_a_tokenizer_with_too_many_pieces_is_refused():
+    model = Classifier(RecurrentEncoder(29, 1, 6), 3)
+    with pytest.raises(ValueError, match="more than the model"):
+        TextClassifier(model, tiny.tokenizer(), LABELS)
+
+
+@pytest.mark.parametrize("texts", ["one", 3, None])
+def test_probabilities_are_those_of_a_list(texts):
+    with pytest.raises(ValueError, match="texts must be a list of strings"):
+        text_classifier().probabilities(texts)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"image_shape": (4, 6)}, "image_shape must be"),
+        ({"image_shape": (4, 0, 1)}, "image_shape must be a positive"),
+        ({"scale": float("nan")}, "scale must be a number"),
+        ({"offset": "0"}, "offset must be a number"),
+    ],
+)
+def test_image_settings_that_do_not_fit(settings, message):
+    model = image_classifier().model
+    with pytest.raises(ValueError, match=message):
+        ImageClassifier(model, LABELS, **{"image_shape": IMAGE, **settings})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.zeros((2, 4, 5, 2)), r"\(batch, 4, 6, 2\)"),
+        (np.zeros((4, 6)), r"\(batch, 4, 6, 2\)"),
+        (np.full((1, *IMAGE), "x"), "images must be numbers"),
+        ([np.zeros((4, 6, 2)), np.zeros((4, 5, 2))], "one shape"),
+    ],
+)
+def test_other_images_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        image_classifier().probabilities(given)
+
+
+def test_nothing_is_said_of_texts_that_fit():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        text_classifier()(["a man", ""])
