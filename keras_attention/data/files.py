@@ -68,10 +68,10 @@ def _find(folder, split, source_suffix, target_suffix):
         )
         raise DataError(
             f"There is no {tried} (or the same with .gz) in {str(folder)!r}. "
-            f"It holds: {_listing(names)}."
+            f"It holds: {listing(names)}."
         )
     here = "; ".join(
-        f"{alias} has {_listing(suffixes)}" for alias, suffixes in found.items()
+        f"{alias} has {listing(suffixes)}" for alias, suffixes in found.items()
     )
     raise DataError(
         f"The suffixes {source_suffix!r} and {target_suffix!r} are not both "
@@ -79,7 +79,8 @@ def _find(folder, split, source_suffix, target_suffix):
     )
 
 
-def _listing(names):
+def listing(names):
+    """Returns names as one string, the first few of many."""
     names = list(names)
     shown = ", ".join(names[:LISTED]) or "no files"
     return shown + (", ..." if len(names) > LISTED else "")

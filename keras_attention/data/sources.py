@@ -1,11 +1,12 @@
-"""Parallel sentences from a source that one string names."""
+"""Examples from a source that one string names."""
 
 import warnings
 
 from keras_attention.data.demo import load_demo
 from keras_attention.data.errors import DataError
 from keras_attention.data.files import load_files
-from keras_attention.data.tfds import load_tfds
+from keras_attention.data.tables import load_table
+from keras_attention.data.tfds import load_features, load_texts
 
 
 def load_parallel(dataset, split, source_language, target_language):
@@ -48,26 +49,86 @@ def load_parallel(dataset, split, source_language, target_language):
     elif kind == "files" and name:
         pairs = load_files(name, split, source_language, target_language)
     elif kind == "tfds" and name:
-        pairs = load_tfds(name, split, source_language, target_language)
+        pairs = load_texts(name, split, source_language, target_language)
     else:
         raise DataError(
             "`dataset` must be 'demo', 'files:FOLDER' or 'tfds:NAME'. "
             f"Received: dataset={dataset!r}"
         )
-    return _drop_blank(*pairs, f"{dataset}, split {split!r}")
+    sources, targets = _drop_blank(
+        pairs,
+        f"{dataset}, split {split!r}",
+        ("pair of sentences", "pairs", "one side or both are blank"),
+    )
+    return sources, targets
 
 
-def _drop_blank(sources, targets, where):
-    pairs = zip(sources, targets, strict=True)
-    kept = [pair for pair in pairs if pair[0].strip() and pair[1].strip()]
-    dropped = len(sources) - len(kept)
+def load_columns(dataset, split, columns):
+    """Loads columns of a table.
+
+    `dataset` names the source:
+
+    - `"files:FOLDER"`: `FOLDER/{split}.tsv`, or `.jsonl` or `.json` with one
+      object a line, plain or gzip. Columns are the keys of the objects; of
+      tab-separated values, the names in the first line, or numbers counted
+      from `"1"`, which say that the file has no such line.
+    - `"tfds:NAME"`: a set of TensorFlow Datasets, for example `"tfds:samsum"`.
+      Columns are its features, those within others as `"outer/inner"`: text,
+      class labels by their names, and numbers. `TFDS_DATA_DIR` says where
+      such sets lie.
+
+    Rows with an empty or blank value in one of the columns are dropped, with
+    one warning that counts them.
+
+    Args:
+        dataset: String, the source as above.
+        split: String, for example `"train"`, `"validation"` or `"test"`. In
+            files, `"validation"` also finds `val`, `valid` and `dev`.
+        columns: List of strings.
+
+    Returns:
+        A list of strings for each column, all of one length, in the order of
+        the source. Text may hold newlines.
+
+    Raises:
+        DataError: If the source, the split or a column is unknown, or a file
+            is missing or damaged.
+    """
+    if isinstance(columns, str) or not columns:
+        raise ValueError(
+            "`columns` must be a list of at least one name. "
+            f"Received: columns={columns!r}"
+        )
+    kind, _, name = dataset.partition(":")
+    if kind == "files" and name:
+        values = load_table(name, split, columns)
+    elif kind == "tfds" and name:
+        values = load_features(name, split, columns)
+    else:
+        raise DataError(
+            "`dataset` must be 'files:FOLDER' or 'tfds:NAME'. "
+            f"Received: dataset={dataset!r}"
+        )
+    names = " or ".join(repr(column) for column in columns)
+    return _drop_blank(
+        values,
+        f"{dataset}, split {split!r}",
+        ("row", "rows", f"{names} is blank"),
+    )
+
+
+def _drop_blank(columns, where, words):
+    """Leaves out rows with a blank value; `words` name and explain them."""
+    one, many, reason = words
+    rows = list(zip(*columns, strict=True))
+    kept = [row for row in rows if all(value.strip() for value in row)]
     if not kept:
-        reason = "all are blank" if sources else "it is empty"
-        raise DataError(f"No pair of sentences in {where}: {reason}.")
-    if dropped:
+        none = "all are blank" if rows else "it is empty"
+        raise DataError(f"No {one} in {where}: {none}.")
+    if len(kept) < len(rows):
         warnings.warn(
-            f"Dropped {dropped} of {len(sources)} pairs in {where}: one side "
-            "or both are blank.",
+            f"Dropped {len(rows) - len(kept)} of {len(rows)} {many} in "
+            f"{where}: {reason}.",
             stacklevel=3,
         )
-    return [pair[0] for pair in kept], [pair[1] for pair in kept]
+    return [list(column) for column in zip(*kept, strict=True)]

@@ -1,18 +1,25 @@
-"""Parallel text from TensorFlow Datasets."""
+"""Text, labels and numbers from TensorFlow Datasets."""
 
 import os
+from functools import partial
 from textwrap import shorten
 
 import keras
+import numpy as np
 
 from keras_attention.data.errors import DataError
 
-BATCH = 1_024  # sentences fetched at once
+BATCH = 1_024  # rows fetched at once
 MESSAGE = 400  # characters kept of an error inside the library
 
 
-def load_tfds(name, split, source_language, target_language):
-    """Reads two text features of a data set of TensorFlow Datasets.
+def load_texts(name, split, *features):
+    """Reads features that hold text; see `load_features`."""
+    return _load(name, split, features, "text feature")
+
+
+def load_features(name, split, features):
+    """Reads features of a data set of TensorFlow Datasets as strings.
 
     A set that is not on this machine is downloaded first. The environment
     variable `TFDS_DATA_DIR` says where prepared sets lie.
@@ -21,44 +28,96 @@ def load_tfds(name, split, source_language, target_language):
         name: Name of the set with its configuration, for example
             `"ted_hrlr_translate/pt_to_en"`.
         split: Name of a split, or a slice such as `"train[:10%]"`.
-        source_language: Name of the feature to translate from.
-        target_language: Name of the feature to translate to.
+        features: List of names of features; `"outer/inner"` for one within
+            another. Text, class labels and single numbers will do.
 
     Returns:
-        Two lists of strings.
+        List with a list of strings for each feature. Of class labels they are
+        the names, and empty for an example without label.
 
     Raises:
-        DataError: If the set, the split or a language is unknown, or the set
+        DataError: If the set, the split or a feature is unknown, or the set
             cannot be prepared.
     """
+    return _load(name, split, features, "feature")
+
+
+def _load(name, split, features, kind):
     tensorflow, tfds = _import()
     _leave_accelerator_alone(tensorflow)
     builder = _builder(tfds, name)
-    _check_languages(tfds, builder, name, source_language, target_language)
+    readers = _readers(tfds, builder.info.features)
+    if kind == "text feature":
+        readers = {
+            key: readers[key] for key in readers if readers[key] is _text
+        }
+    _check_features(readers, name, features, kind)
     _prepare(builder, name)
     _check_split(builder, name, split)
     try:
         dataset = builder.as_dataset(
             split=split,
-            # One reader, so that sentences keep the order of the files.
+            # One reader, so that rows keep the order of the files.
             read_config=tfds.ReadConfig(interleave_cycle_length=1),
         )
     except ValueError as error:  # a slice that is none
         raise DataError(
             f"{name!r} has no split {split!r}: {_short(error)}"
         ) from error
-    languages = source_language, target_language
-    dataset = dataset.map(lambda row: [row[key] for key in languages])
-    sources, targets = [], []
+    dataset = dataset.map(
+        lambda row: tuple(_value(row, key) for key in features)
+    )
+    columns = [[] for _ in features]
     try:
         for batch in tfds.as_numpy(dataset.batch(BATCH)):
-            sources += [text.decode("utf-8") for text in batch[0]]
-            targets += [text.decode("utf-8") for text in batch[1]]
+            for column, key, values in zip(
+                columns, features, batch, strict=True
+            ):
+                column += [readers[key](value) for value in values]
     except (tensorflow.errors.OpError, UnicodeDecodeError) as error:
         raise DataError(
             f"{name!r} in {str(builder.data_dir)!r} is damaged: {_short(error)}"
         ) from error
-    return sources, targets
+    return columns
+
+
+def _value(row, key):
+    for name in key.split("/"):
+        row = row[name]
+    return row
+
+
+def _readers(tfds, features, prefix=""):
+    """Maps names of features to functions that make strings of values."""
+    readers = {}
+    if not isinstance(features, tfds.features.FeaturesDict):
+        return readers
+    for name, feature in features.items():
+        key = f"{prefix}{name}"
+        if isinstance(feature, tfds.features.FeaturesDict):
+            readers.update(_readers(tfds, feature, f"{key}/"))
+        elif isinstance(feature, tfds.features.Text):
+            readers[key] = _text
+        elif isinstance(feature, tfds.features.ClassLabel):
+            readers[key] = partial(_label, feature)
+        elif isinstance(feature, tfds.features.Tensor) and not feature.shape:
+            readers[key] = _plain
+    return readers
+
+
+def _text(value):
+    return value.decode("utf-8")
+
+
+def _label(feature, value):
+    return "" if value < 0 else feature.int2str(int(value))
+
+
+def _plain(value):
+    if isinstance(value, bytes):
+        return _text(value)
+    # As JSON writes what is true.
+    return str(value).lower() if isinstance(value, np.bool_) else str(value)
 
 
 def _import():
@@ -102,20 +161,12 @@ def _builder(tfds, name):
         ) from error
 
 
-def _check_languages(tfds, builder, name, *languages):
-    features = builder.info.features
-    if not isinstance(features, tfds.features.FeaturesDict):
-        features = {}
-    texts = sorted(
-        key
-        for key, feature in features.items()
-        if isinstance(feature, tfds.features.Text)
-    )
-    for language in languages:
-        if language not in texts:
+def _check_features(known, name, features, kind):
+    for feature in features:
+        if feature not in known:
             raise DataError(
-                f"{name!r} has no text feature {language!r}; it has: "
-                f"{', '.join(texts) or 'none'}."
+                f"{name!r} has no {kind} {feature!r}; it has: "
+                f"{', '.join(sorted(known)) or 'none'}."
             )
 
 

@@ -9,7 +9,7 @@ import pytest
 tfds = pytest.importorskip("tensorflow_datasets")
 tf = pytest.importorskip("tensorflow")
 
-from keras_attention.data import DataError, load_parallel  # noqa: E402
+from keras_attention.data import DataError, load_columns, load_parallel  # noqa: E402
 
 ROWS = 2_053  # more than are fetched at once
 
@@ -139,3 +139,48 @@ def test_damaged_records_are_refused(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "copy"))
     with pytest.raises(DataError, match="is damaged"):
         load_parallel(NAME, "validation", "pt", "en")
+
+
+def test_columns_are_text_labels_and_numbers(folder):
+    features = {
+        "text": tfds.features.Text(),
+        "label": tfds.features.ClassLabel(names=["bad", "good"]),
+        "stars": tfds.features.Scalar(tf.float32),
+        "useful": tfds.features.Scalar(tf.bool),
+        "word": tfds.features.Scalar(tf.string),
+        "inner": {"id": tfds.features.Scalar(tf.int64)},
+        "tags": tfds.features.Sequence(tf.int32),
+    }
+    rows = {
+        "text": ["one\ntwo", "ol\u00e1"],
+        "label": [1, 0],
+        "stars": [0.1, 2.0],
+        "useful": [True, False],
+        "word": ["a", "b"],
+        "inner": {"id": tf.constant([7, -8], tf.int64)},
+        "tags": tf.ragged.constant([[1], []], tf.int32),
+    }
+    store(
+        folder,
+        "table",
+        tfds.features.FeaturesDict(features),
+        {"train": rows},
+    )
+    columns = ["label", "text", "stars", "useful", "word", "inner/id"]
+    assert load_columns("tfds:table/pt_to_en", "train", columns) == [
+        ["good", "bad"],
+        ["one\ntwo", "ol\u00e1"],
+        ["0.1", "2.0"],
+        ["true", "false"],
+        ["a", "b"],
+        ["7", "-8"],
+    ]
+    assert load_columns("tfds:table/pt_to_en", "train", ["text"]) == [
+        ["one\ntwo", "ol\u00e1"]
+    ]
+    for unknown in ("tags", "inner", "inner/no", "summary"):
+        with pytest.raises(
+            DataError,
+            match=f"no feature '{unknown}'; it has: inner/id, label, stars",
+        ):
+            load_columns("tfds:table/pt_to_en", "train", ["text", unknown])
