@@ -2,13 +2,18 @@
 
 from keras_attention.data.batches import TokenBatches
 from keras_attention.data.errors import DataError
+from keras_attention.data.images import load_images
+from keras_attention.data.labelled import LabelledArrays, LabelledTexts
 from keras_attention.data.sources import load_columns, load_parallel
 from keras_attention.data.tokenizer import SentencePieceTokenizer
 
 __all__ = [
     "DataError",
+    "LabelledArrays",
+    "LabelledTexts",
     "SentencePieceTokenizer",
     "TokenBatches",
     "load_columns",
+    "load_images",
     "load_parallel",
 ]

@@ -3,9 +3,7 @@
 import hashlib
 import warnings
 
-import numpy as np
-
-from keras_attention.data.buckets import choose_buckets
+from keras_attention.data.buckets import choose_buckets, in_order
 from keras_attention.data.resumable import ResumableDataset
 from keras_attention.data.rows import PackedRows
 
@@ -65,10 +63,10 @@ class TokenBatches(ResumableDataset):
         length_multiple=1,
         max_shapes=8,
     ):
-        _check_at_least(1, token_budget=token_budget, max_shapes=max_shapes)
-        _check_at_least(1, length_multiple=length_multiple)
-        _check_at_least(2, max_length=max_length)
-        _check_at_least(0, seed=seed)
+        check_at_least(1, token_budget=token_budget, max_shapes=max_shapes)
+        check_at_least(1, length_multiple=length_multiple)
+        check_at_least(2, max_length=max_length)
+        check_at_least(0, seed=seed)
         if len(source_ids) != len(target_ids) or not len(source_ids):
             raise ValueError(
                 "`source_ids` and `target_ids` must have the same number of "
@@ -164,22 +162,13 @@ class TokenBatches(ResumableDataset):
         ordered_epoch, order = self._ordered_epoch
         if epoch == ordered_epoch:
             return order
-        generator = np.random.default_rng([self.seed, epoch])
-        order = []
-        for rows, shape in self._buckets:
-            if self.shuffle:
-                rows = generator.permutation(rows)
-            order += [
-                (rows[first : first + shape[0]], shape)
-                for first in range(0, len(rows), shape[0])
-            ]
-        if self.shuffle:
-            generator.shuffle(order)
+        order = in_order(self._buckets, self.seed, epoch, self.shuffle)
         self._ordered_epoch = epoch, order
         return order
 
 
-def _check_at_least(least, **arguments):
+def check_at_least(least, **arguments):
+    """Raises ValueError for the first argument that is less."""
     for name, value in arguments.items():
         if value < least:
             raise ValueError(

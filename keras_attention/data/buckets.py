@@ -45,6 +45,31 @@ def choose_buckets(
     return buckets
 
 
+def in_order(buckets, seed, epoch, shuffle):
+    """Cuts buckets into the batches of an epoch.
+
+    Args:
+        buckets: list as `choose_buckets` returns it.
+        seed, epoch: integers, on which alone the order depends.
+        shuffle: whether rows and batches are shuffled.
+
+    Returns:
+        A list of `(row_indices, shape)`, one a batch.
+    """
+    generator = np.random.default_rng([seed, epoch])
+    order = []
+    for rows, shape in buckets:
+        if shuffle:
+            rows = generator.permutation(rows)
+        order += [
+            (rows[first : first + shape[0]], shape)
+            for first in range(0, len(rows), shape[0])
+        ]
+    if shuffle:
+        generator.shuffle(order)
+    return order
+
+
 def _all_shapes(counts, lengths, sources, targets, token_budget):
     """Returns batches and shape of a bucket from length i to j, at [i, j]."""
     ends = np.cumsum(counts)

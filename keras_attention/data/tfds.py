@@ -10,6 +10,7 @@ import numpy as np
 from keras_attention.data.errors import DataError
 
 BATCH = 1_024  # rows fetched at once
+_IMAGES = "image or label"  # the kind of feature that is asked for
 MESSAGE = 400  # characters kept of an error inside the library
 
 
@@ -42,11 +43,33 @@ def load_features(name, split, features):
     return _load(name, split, features, "feature")
 
 
-def _load(name, split, features, kind):
+def load_images(name, split):
+    """Reads the features `image` and `label` of a set; see `load_features`.
+
+    Returns:
+        `(images, labels)`: a uint8 array `(count, height, width, channels)`
+        and a list of strings.
+
+    Raises:
+        DataError: as `load_features`, or if images are of several sizes.
+    """
+    images, labels = _load(name, split, ("image", "label"), _IMAGES, batch=1)
+    sizes = sorted({image.shape for image in images})
+    if len(sizes) > 1:
+        raise DataError(
+            f"The images of {name!r} are of several sizes, for example "
+            f"{sizes[0]} and {sizes[-1]}."
+        )
+    if not images:
+        raise DataError(f"{name!r} has no images in split {split!r}.")
+    return np.stack(images), labels
+
+
+def _load(name, split, features, kind, batch=BATCH):
     tensorflow, tfds = _import()
     _leave_accelerator_alone(tensorflow)
     builder = _builder(tfds, name)
-    readers = _readers(tfds, builder.info.features)
+    readers = _readers(tfds, builder.info.features, kind)
     if kind == "text feature":
         readers = {
             key: readers[key] for key in readers if readers[key] is _text
@@ -69,9 +92,9 @@ def _load(name, split, features, kind):
     )
     columns = [[] for _ in features]
     try:
-        for batch in tfds.as_numpy(dataset.batch(BATCH)):
+        for rows in tfds.as_numpy(dataset.batch(batch)):
             for column, key, values in zip(
-                columns, features, batch, strict=True
+                columns, features, rows, strict=True
             ):
                 column += [readers[key](value) for value in values]
     except (tensorflow.errors.OpError, UnicodeDecodeError) as error:
@@ -87,7 +110,7 @@ def _value(row, key):
     return row
 
 
-def _readers(tfds, features, prefix=""):
+def _readers(tfds, features, kind, prefix=""):
     """Maps names of features to functions that make strings of values."""
     readers = {}
     if not isinstance(features, tfds.features.FeaturesDict):
@@ -95,11 +118,14 @@ def _readers(tfds, features, prefix=""):
     for name, feature in features.items():
         key = f"{prefix}{name}"
         if isinstance(feature, tfds.features.FeaturesDict):
-            readers.update(_readers(tfds, feature, f"{key}/"))
+            readers.update(_readers(tfds, feature, kind, f"{key}/"))
         elif isinstance(feature, tfds.features.Text):
             readers[key] = _text
         elif isinstance(feature, tfds.features.ClassLabel):
             readers[key] = partial(_label, feature)
+        elif isinstance(feature, tfds.features.Image):
+            if kind == _IMAGES:
+                readers[key] = np.asarray
         elif isinstance(feature, tfds.features.Tensor) and not feature.shape:
             readers[key] = _plain
     return readers

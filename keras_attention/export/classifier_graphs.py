@@ -24,7 +24,7 @@ class ClassifierGraph(tf.Module):
         # SavedModel refuses what a graph uses and its root does not hold. The
         # model itself would bring its optimizer and a trace of every layer.
         self.weights = [variable.value for variable in task.model.weights]
-        self.signatures = {
+        self.served = {
             "serving_default": tf.function(
                 self._serve, input_signature=[spec], autograph=False
             ),
@@ -72,10 +72,11 @@ class TextClassifierGraph(ClassifierGraph):
 
     def _batch(self, rows, first, behind):
         rows = rows[first:behind]
-        # Keras warns of a softmax over a single key.
-        length = tf.maximum(rows.bounding_shape(axis=1), 2)
         padding_id = self._task.value.tokenizer.padding_id
-        return rows.to_tensor(padding_id, shape=[None, length])
+        batch = rows.to_tensor(padding_id)
+        # Keras warns of a softmax over a single key.
+        more = tf.maximum(2 - tf.shape(batch)[1], 0)
+        return tf.pad(batch, [[0, 0], [0, more]], constant_values=padding_id)
 
 
 class ImageClassifierGraph(ClassifierGraph):

@@ -25,7 +25,7 @@ def write_saved_model(task, folder, make_graph, with_text=True):
         folder: path. It is complete or not there at all; an earlier export in
             its place is kept until then.
         make_graph: function that imports TensorFlow and turns the task into a
-            `tf.Module` whose attribute `signatures` is a dictionary.
+            `tf.Module` whose attribute `served` is a dictionary of signatures.
         with_text: whether the graph needs TensorFlow's text operations.
 
     Raises:
@@ -38,7 +38,7 @@ def write_saved_model(task, folder, make_graph, with_text=True):
     tf = _tensorflow(with_text)
     with replacing_folder(folder, SAVED_MODEL) as partial:
         graph = make_graph(task)
-        tf.saved_model.save(graph, str(partial), signatures=graph.signatures)
+        tf.saved_model.save(graph, str(partial), signatures=graph.served)
 
 
 def _tensorflow(with_text):

@@ -27,7 +27,7 @@ class TextToTextGraph(tf.Module):
         self.weights = [variable.value for variable in task.model.weights]
         self.source_tokenizer = tokenizer_in_graph(task.source_tokenizer)
         self.target_tokenizer = tokenizer_in_graph(task.target_tokenizer)
-        self.signatures = {
+        self.served = {
             "serving_default": self.serve_text,
             "token_ids": self.serve_token_ids,
         }

@@ -39,6 +39,7 @@ class SequencePooling(Template, keras.layers.Layer):
 
     def __init__(self, mode="mean", **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         if mode not in MODES:
             raise ValueError(
                 f"mode must be one of {', '.join(MODES)}. Received: {mode!r}"
@@ -60,6 +61,9 @@ class SequencePooling(Template, keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "mode": self.mode}
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None  # that of the input is none of the output's
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -90,6 +94,7 @@ class QueryPooling(Template, keras.layers.Layer):
 
     def __init__(self, attention="additive", **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self._attention = describe(attention)
         self.attention = attention_layers.get(
             attention,
@@ -125,6 +130,9 @@ class QueryPooling(Template, keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "attention": self._attention}
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None  # that of the input is none of the output's
 
 
 def get(pooling, num_heads=None, **options):

@@ -1,5 +1,7 @@
 """What the tasks that name a class have in common."""
 
+import inspect
+
 import keras
 import numpy as np
 from keras import ops
@@ -94,9 +96,11 @@ class Classifying:
         Raises:
             ValueError: if a file is missing, truncated or of another kind.
         """
-        known = ("labels", *cls.__init__.__kwdefaults__)
+        parameters = inspect.signature(cls).parameters.values()
+        known = [x.name for x in parameters if x.kind == x.KEYWORD_ONLY]
         model, saved, *tokenizers = load_task(
-            *(folder, cls.kind, Classifier, known, cls.tokenizer_files)
+            *(folder, cls.kind, Classifier, ["labels", *known]),
+            cls.tokenizer_files,
         )
         labels = saved.pop("labels", None)
         return cls(model, *tokenizers, labels, **{**saved, **settings})

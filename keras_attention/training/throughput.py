@@ -15,12 +15,15 @@ class TokensPerSecond(keras.callbacks.Callback):
     always is.
 
     Args:
-        metric: name of the metric that counts the tokens of an epoch.
+        metric: name of the metric that counts the tokens of an epoch, or
+            whatever else is counted.
+        name: name of the rate in the logs.
     """
 
-    def __init__(self, metric="tokens"):
+    def __init__(self, metric="tokens", name="tokens_per_second"):
         super().__init__()
         self.metric = metric
+        self.name = name
         self._tokens = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -35,11 +38,11 @@ class TokensPerSecond(keras.callbacks.Callback):
         rate = round((self._tokens - self._start[1]) / seconds, 1)
         if self._rate is None:
             self._start = now, self._tokens
-        self._rate = logs["tokens_per_second"] = rate
+        self._rate = logs[self.name] = rate
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None and self._rate is not None:
-            logs["tokens_per_second"] = self._rate
+            logs[self.name] = self._rate
         self._tokens = 0.0
 
     def get_state(self):

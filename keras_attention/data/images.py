@@ -1,0 +1,164 @@
+"""Labelled images from scikit-learn, folders and TensorFlow Datasets."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_attention.data.errors import DataError
+from keras_attention.data.files import ALIASES
+from keras_attention.data.tfds import load_images as load_tfds_images
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+SHOWN = 5  # names that an error message lists
+# Of the digits, in the order of a fixed permutation.
+_DIGITS = {
+    "train": slice(0, 1257),
+    "validation": slice(1257, 1437),
+    "test": slice(1437, 1797),
+}
+
+
+def load_images(dataset, split):
+    """Loads images and the names of their classes.
+
+    `dataset` names the source:
+
+    - `"demo"`: the 1,797 handwritten digits of 8 by 8 pixels that come with
+      scikit-learn, 1,257, 180 and 360 of them in `train`, `validation` and
+      `test`. Pixels go from 0 to 16.
+    - `"files:FOLDER"`: a folder of images for each class,
+      `FOLDER/{split}/{class}/*.png` (or another format that Pillow reads).
+      `"validation"` also finds `val`, `valid` and `dev`.
+    - `"tfds:NAME"`: a set of TensorFlow Datasets with the features `image`
+      and `label`, for example `"tfds:mnist"`.
+
+    Args:
+        dataset: string, the source as above.
+        split: string.
+
+    Returns:
+        `(images, labels)`: an array `(count, height, width, channels)`, uint8
+        but for the demo, which has float32, and a list of strings.
+
+    Raises:
+        DataError: if the source or the split is unknown, images are broken or
+            of several sizes, or a class has none.
+    """
+    kind, _, name = dataset.partition(":")
+    if dataset == "demo":
+        return _load_digits(split)
+    if kind == "files" and name:
+        return _load_folder(Path(name).expanduser(), split)
+    if kind == "tfds" and name:
+        return load_tfds_images(name, split)
+    raise DataError(
+        "`dataset` must be 'demo', 'files:FOLDER' or 'tfds:NAME'. "
+        f"Received: dataset={dataset!r}"
+    )
+
+
+def _load_digits(split):
+    from sklearn.datasets import load_digits
+
+    if split not in _DIGITS:
+        raise DataError(
+            f"The demo has the splits {', '.join(_DIGITS)}. Received: {split!r}"
+        )
+    digits = load_digits()
+    # RandomState, because NumPy has frozen its stream for good.
+    order = np.random.RandomState(0).permutation(len(digits.target))
+    rows = order[_DIGITS[split]]
+    images = digits.images[rows][..., None].astype("float32")
+    return images, [str(digit) for digit in digits.target[rows]]
+
+
+def _load_folder(folder, split):
+    root = _split_folder(folder, split)
+    paths, labels = [], []
+    for subfolder in sorted(x for x in root.iterdir() if x.is_dir()):
+        found = sorted(
+            path
+            for path in subfolder.iterdir()
+            if path.suffix.lower() in SUFFIXES
+        )
+        if not found:
+            raise DataError(
+                f"The class {subfolder.name!r} has no images: "
+                f"{str(subfolder)!r} holds none of {', '.join(SUFFIXES)}."
+            )
+        paths += found
+        labels += [subfolder.name] * len(found)
+    if not paths:
+        raise DataError(
+            f"There is no folder for a class in {str(root)!r}, where images "
+            "are expected as CLASS/NAME.png."
+        )
+    return read_all(paths), labels
+
+
+def _split_folder(folder, split):
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {str(folder)!r}.")
+    for alias in ALIASES.get(split, (split,)):
+        if (folder / alias).is_dir():
+            return folder / alias
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    raise DataError(
+        f"There is no folder {split!r} in {str(folder)!r}. It holds: "
+        f"{', '.join(names[:20]) or 'no folders'}."
+    )
+
+
+def read_all(paths):
+    """Reads images of one size.
+
+    Args:
+        paths: list of `pathlib.Path`.
+
+    Returns:
+        uint8 `(count, height, width, channels)`; one channel if all are gray.
+
+    Raises:
+        DataError: for broken files, or other sizes than that of the most.
+    """
+    images, broken = [], []
+    for path in paths:
+        try:
+            images.append(_read(path))
+        except (OSError, SyntaxError, ValueError):  # Pillow raises them all
+            broken.append(str(path))
+    if broken:
+        raise DataError(
+            f"{len(broken)} of {len(paths)} images cannot be read: "
+            f"{_listing(broken)}."
+        )
+    sizes = [image.shape[:2] for image in images]
+    common = max(set(sizes), key=sizes.count)
+    odd = [
+        f"{path} ({size[1]}x{size[0]})"
+        for path, size in zip(paths, sizes, strict=True)
+        if size != common
+    ]
+    if odd:
+        raise DataError(
+            f"{len(odd)} of {len(paths)} images are not of {common[1]}x"
+            f"{common[0]} pixels, as the others are: {_listing(odd)}."
+        )
+    if any(image.shape[-1] == 3 for image in images):
+        images = [np.broadcast_to(x, (*x.shape[:2], 3)) for x in images]
+    return np.stack(images)
+
+
+def _read(path):
+    from PIL import Image
+
+    with Image.open(path) as image:
+        gray = image.mode in ("1", "L", "LA", "I", "I;16", "F")
+        pixels = np.asarray(image.convert("L" if gray else "RGB"), "uint8")
+    return pixels[..., None] if gray else pixels
+
+
+def _listing(names):
+    more = len(names) - SHOWN
+    shown = ", ".join(names[:SHOWN])
+    return shown + (f" and {more} more" if more > 0 else "")

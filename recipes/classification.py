@@ -1,0 +1,384 @@
+"""Trains, evaluates, runs and exports a model that classifies.
+
+python recipes/classification.py train
+python recipes/classification.py evaluate
+python recipes/classification.py predict "Return the sum of array elements."
+python recipes/classification.py export
+python recipes/classification.py train --inputs images --run runs/digits
+"""
+
+import dataclasses
+from typing import Annotated, Literal
+
+import keras
+import numpy as np
+import tyro
+from classification_data import (
+    TOKENIZER,
+    check_data_options,
+    load_examples,
+    make_batches,
+    make_tokenizer,
+    number_labels,
+    read_images,
+)
+from classifiers import check_model_options, make_model
+from common import (
+    UsageError,
+    answer,
+    check_numbers,
+    check_texts,
+    compiles_with_xla,
+    export_task,
+    make_optimizer,
+)
+from reports import (
+    choose_threshold,
+    plot_calibration,
+    plot_confusion,
+    scores,
+    worst_mistakes,
+)
+from runs import (
+    check_run,
+    finish_run,
+    finished_task,
+    fit,
+    read_config,
+    start_run,
+)
+
+from keras_attention import tasks, training
+from keras_attention.tasks import ImageClassifier, TextClassifier
+
+
+@dataclasses.dataclass
+class Train:
+    """Trains a model, or goes on with a run that was stopped."""
+
+    dataset: str = "demo"
+    """demo, files:FOLDER or tfds:NAME."""
+    inputs: Literal["text", "images"] = "text"
+    """What is classified. The demo has docstrings, or handwritten digits."""
+    text_column: str = "text"
+    """Column of the texts; a number where a file has no header."""
+    label_column: str = "label"
+    """Column of the labels; a number where a file has no header."""
+    train_split: str = "train"
+    validation_split: str = "validation"
+    run: str = "runs/classification"
+    """Folder of the run."""
+    vocabulary_size: int = 4000
+    """SentencePiece pieces."""
+    subwords: Literal["unigram", "bpe"] = "unigram"
+    max_length: int = 256
+    """Longest text in tokens; longer ones are cut and counted."""
+    model: Literal["transformer", "recurrent", "convolutional"] = "transformer"
+    num_layers: int = 2
+    """Blocks, recurrent layers, or stages of an image network."""
+    hidden_dim: int = 128
+    """Width; of a text network, that of the embeddings."""
+    pooling: str = "auto"
+    """mean, max, first, last, ends, attention, or a flavour with a learned
+    query such as additive or luong; auto: mean, or max for older models."""
+    num_heads: int = 4
+    """Of a Transformer, as are the next seven."""
+    attention: str = "multi_head"
+    attention_dropout: float = 0.1
+    intermediate_dim: int = 512
+    position: str = "sinusoidal"
+    """For images, learned and rotary (of two axes) are usual."""
+    feed_forward: str = "gelu"
+    norm_first: bool = True
+    feed_forward_dropout: float = 0.1
+    """Inside the feed-forward parts."""
+    cell: Literal["gru", "lstm"] = "gru"
+    """Of a recurrent model, as is the next."""
+    bidirectional: bool = True
+    filters: int = 100
+    """Of a convolutional model, as is the next: of each width of kernel for
+    text, of the first stage for images (twice as many in each stage after)."""
+    kernel_sizes: tuple[int, ...] = (3, 4, 5)
+    patch_size: int = 2
+    """Pixels of a side, for images and a Transformer."""
+    shift: int = 0
+    """Pixels by which images are shifted at random in training."""
+    batch_size: int = 64
+    """Images of a batch."""
+    dropout: float = 0.1
+    """Of embeddings, between layers, and of what each part adds."""
+    pooled_dropout: float = 0.1
+    """Of the pooled vector."""
+    token_dropout: float = 0.0
+    """Share of the tokens that become unknown in training."""
+    epochs: int = 8
+    steps: int = 0
+    """Optimizer steps after which to stop instead; 0 goes by epochs."""
+    tokens: int = 4096
+    """Tokens of a batch of texts, padding included."""
+    learning_rate: float = 0.001
+    """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
+    warmup_steps: int = 200
+    label_smoothing: float = 0.0
+    clip_norm: float = 1.0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit: bool = False
+    """Compile with XLA (JAX always does)."""
+    average: int = 4
+    """Epochs whose weights are averaged at the end."""
+    patience: int = 10
+    """Epochs without a better validation accuracy before stopping."""
+    checkpoint_steps: int = 500
+    """Steps between checkpoints within an epoch."""
+    seed: int = 0
+    show: int = 5
+    """Sample predictions at the end."""
+
+
+@dataclasses.dataclass
+class Evaluate:
+    """Scores a finished run on a test set."""
+
+    run: str = "runs/classification"
+    split: str = "test"
+    dataset: str = ""
+    """Another data set than that of the run."""
+    outside_split: str = ""
+    """A split of examples of no known class: how many are refused."""
+    outside_validation: str = ""
+    """A split of such examples to choose the threshold on, beside the
+    validation split of the run."""
+    batch_size: int = 64
+    show: int = 5
+    """The worst mistakes."""
+
+
+@dataclasses.dataclass
+class Predict:
+    """Classifies arguments, a file, or standard input line by line."""
+
+    text: Annotated[list[str], tyro.conf.Positional] = dataclasses.field(
+        default_factory=list
+    )
+    """Texts, or names of image files."""
+    run: str = "runs/classification"
+    file: str = ""
+    """File of texts or of names of images, one a line."""
+
+
+@dataclasses.dataclass
+class Export:
+    """Writes a finished run as a SavedModel: text or images in, labels out."""
+
+    run: str = "runs/classification"
+    folder: str = ""
+    """Where to; `saved_model` in the run folder by default."""
+
+
+FREE = ("show", "epochs", "steps")  # may differ when a run goes on
+
+
+def train(config):
+    """Trains with `compile` and `fit`, and saves the task."""
+    check_options(config)
+    check_run(config, FREE)
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    examples = {
+        split: load_examples(config, config.dataset, name)
+        for split, name in (
+            ("train", config.train_split),
+            ("validation", config.validation_split),
+        )
+    }
+    labels = sorted(set(examples["train"][1]))
+    if len(labels) < 2:
+        raise UsageError(
+            f"There must be two classes at least. The training examples have "
+            f"{', '.join(map(repr, labels))} alone."
+        )
+    numbers = {
+        split: number_labels(given, labels, split)
+        for split, (_, given) in examples.items()
+    }
+    tokenizer = make_tokenizer(config, examples["train"][0])
+    batches = {
+        split: make_batches(
+            *(config, tokenizer, examples[split][0], numbers[split]),
+            is_training=split == "train",
+        )
+        for split in examples
+    }
+    task = make_task(config, tokenizer, labels, examples["train"][0])
+    task.model.compile(
+        optimizer=make_optimizer(config),
+        loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
+        weighted_metrics=[
+            training.TokenAccuracy(),
+            training.Perplexity(),
+            training.TokenCount("examples"),
+        ],
+        jit_compile=compiles_with_xla(config),
+    )
+
+    def write_tokenizer(folder):
+        if tokenizer is not None:
+            tokenizer.save(folder / TOKENIZER)
+
+    run = start_run(config, write_tokenizer)
+    print(
+        f"{len(numbers['train']):,} examples of {len(labels)} classes, "
+        f"{task.model.count_params():,} weights, {len(batches['train'])} "
+        f"batches an epoch, run folder {run}"
+    )
+    fit(config, task.model, batches, run, metric="accuracy", count="examples")
+    finish_run(config, task, batches["validation"], run, metric="accuracy")
+    some, given = (values[: config.show] for values in examples["validation"])
+    show_predictions(task, some, given)
+    print(f"The run lies in {run}. Try:")
+    print(f"  python recipes/classification.py evaluate --run {run}")
+
+
+def make_task(config, tokenizer, labels, inputs):
+    """Builds the model and the task around it."""
+    if config.inputs == "text":
+        model = make_model(config, len(labels), tokenizer.vocabulary_size)
+        return TextClassifier(
+            model, tokenizer, labels, max_length=config.max_length
+        )
+    model = make_model(config, len(labels), channels=inputs.shape[-1])
+    scale = 1.0 / float(np.max(inputs))
+    return ImageClassifier(
+        model, labels, image_shape=inputs.shape[1:], scale=scale
+    )
+
+
+def check_options(config):
+    """Refuses options out of their ranges before anything is written."""
+    check_model_options(config)
+    check_data_options(config)
+    check_numbers(
+        config,
+        *("vocabulary_size", "num_layers", "hidden_dim", "num_heads"),
+        *("intermediate_dim", "filters", "patch_size", "batch_size"),
+        *("epochs", "tokens", "warmup_steps", "average", "patience"),
+        "checkpoint_steps",
+    )
+    check_numbers(config, "max_length", at_least=2)
+    check_numbers(config, "steps", "seed", "show", "shift", at_least=0)
+    check_numbers(config, "learning_rate", "clip_norm", above=0)
+    check_numbers(
+        config,
+        *("dropout", "attention_dropout", "feed_forward_dropout"),
+        *("pooled_dropout", "token_dropout", "label_smoothing"),
+        at_least=0,
+        below=1,
+    )
+
+
+def evaluate(arguments):
+    """Prints scores and writes the pictures of a test set."""
+    check_numbers(arguments, "batch_size")
+    check_numbers(arguments, "show", at_least=0)
+    config = read_config(arguments.run, Train)
+    folder = finished_task(arguments.run)
+    task = tasks.load(folder, batch_size=arguments.batch_size)
+    dataset = arguments.dataset or config.dataset
+    inputs, given = load_examples(config, dataset, arguments.split)
+    numbers = number_labels(given, task.labels, arguments.split)
+    probabilities = task.probabilities(inputs)
+    found = scores(numbers, probabilities.argmax(axis=-1), task.labels)
+    print(f"accuracy {found['accuracy']:.2%} of {len(numbers)} examples")
+    print(f"macro-F1 {100 * found['macro_f1']:.2f}")
+    pictures = [
+        folder.parent / f"{name}_{arguments.split}.png"
+        for name in ("confusion", "calibration")
+    ]
+    plot_confusion(
+        *(numbers, probabilities.argmax(axis=-1), task.labels, pictures[0])
+    )
+    error = plot_calibration(numbers, probabilities, pictures[1])
+    print(f"expected calibration error {error:.4f}")
+    print(f"Drew {pictures[0]} and {pictures[1]}.")
+    if arguments.outside_split or arguments.outside_validation:
+        judge_outside(arguments, config, task, numbers, probabilities)
+    for row in worst_mistakes(numbers, probabilities, arguments.show):
+        best = probabilities[row].argmax()
+        print(
+            f"\n{given[row]} taken for {task.labels[best]} "
+            f"({probabilities[row, best]:.1%}): {describe(inputs, row)}"
+        )
+
+
+def judge_outside(arguments, config, task, numbers, probabilities):
+    """Prints how well examples of no known class are told apart."""
+    if not (arguments.outside_split and arguments.outside_validation):
+        raise UsageError(
+            "Give --outside-split, which is scored, and --outside-validation, "
+            "on which the threshold is chosen, together."
+        )
+    dataset = arguments.dataset or config.dataset
+
+    def surest(split):
+        inputs, given = load_examples(config, dataset, split)
+        found = task.probabilities(inputs)
+        return found.max(axis=-1), found.argmax(axis=-1), given
+
+    inside, best, given = surest(config.validation_split)
+    correct = best == number_labels(given, task.labels, "validation")
+    outside, *_ = surest(arguments.outside_validation)
+    threshold = choose_threshold(inside, correct, outside)
+    refused = surest(arguments.outside_split)[0] < threshold
+    named = probabilities.max(axis=-1) >= threshold
+    right = named & (probabilities.argmax(axis=-1) == numbers)
+    print(
+        f"threshold {threshold:.4f}: {refused.mean():.2%} of {len(refused)} "
+        f"examples of no class refused; accuracy in scope with it "
+        f"{right.mean():.2%}"
+    )
+
+
+def predict(arguments):
+    """Prints a label for each input."""
+    check_texts(arguments)
+    task = tasks.load(finished_task(arguments.run))
+    if isinstance(task, ImageClassifier):
+        shape = task.settings["image_shape"]
+        answer(lambda names: task(read_images(names, shape)), arguments)
+    else:
+        answer(task, arguments)
+
+
+def show_predictions(task, inputs, given):
+    """Prints labels beside what they should be."""
+    if not len(inputs):
+        return
+    for row, label in enumerate(task(inputs)):
+        print(f"\n{label} (should be {given[row]}): {describe(inputs, row)}")
+
+
+def describe(inputs, row):
+    """An input as one line."""
+    if isinstance(inputs[row], str):
+        line = " ".join(inputs[row].split())
+        return line if len(line) <= 200 else f"{line[:200]} ..."
+    return f"image {row}"
+
+
+def export(arguments):
+    """Writes the SavedModel and says how to use it."""
+    task = tasks.load(finished_task(arguments.run))
+    export_task(task, arguments, "Return the sum of array elements.")
+
+
+COMMANDS = {
+    "train": (Train, train),
+    "evaluate": (Evaluate, evaluate),
+    "predict": (Predict, predict),
+    "export": (Export, export),
+}
+
+if __name__ == "__main__":
+    from common import run_commands
+
+    run_commands(COMMANDS, __doc__)

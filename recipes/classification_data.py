@@ -1,0 +1,176 @@
+"""Where classification.py gets its examples from, and their batches."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from common import UsageError
+from keras_attention.data.docstrings import load_labelled_docstrings
+
+from keras_attention.data import (
+    DataError,
+    LabelledArrays,
+    LabelledTexts,
+    SentencePieceTokenizer,
+    load_columns,
+    load_images,
+)
+from keras_attention.data.images import read_all
+
+TOKENIZER = "tokenizer.model"
+NAMED = 10  # labels that an error message lists
+
+
+def check_data_options(config):
+    """Refuses sources that are none before anything is read."""
+    kind, _, name = config.dataset.partition(":")
+    if config.dataset != "demo" and not (kind in ("files", "tfds") and name):
+        raise UsageError(
+            "--dataset must be demo, files:FOLDER or tfds:NAME. Received: "
+            f"{config.dataset}"
+        )
+
+
+def load_examples(config, dataset, split):
+    """Loads what is classified and the names of the classes.
+
+    Args:
+        config: the options of training.
+        dataset, split: strings.
+
+    Returns:
+        `(inputs, labels)`: a list of texts or an array of images, and a list
+        of strings.
+    """
+    if config.inputs == "images":
+        return load_images(dataset, split)
+    if dataset == "demo":
+        return load_labelled_docstrings(split)
+    columns = [config.text_column, config.label_column]
+    texts, labels = load_columns(dataset, split, columns)
+    return texts, labels
+
+
+def number_labels(given, labels, split):
+    """Turns names of classes into numbers.
+
+    Args:
+        given: list of strings.
+        labels: the known classes, in their order.
+        split: what the error message calls the examples.
+
+    Returns:
+        int32 array.
+
+    Raises:
+        DataError: for a label that training does not have.
+    """
+    places = {label: place for place, label in enumerate(labels)}
+    unknown = sorted(set(given) - set(places))
+    if unknown:
+        count = sum(label in unknown for label in given)
+        raise DataError(
+            f"{count} of {len(given)} examples in split {split!r} have labels "
+            f"that training does not have: {_listing(unknown)}. Known: "
+            f"{_listing(labels)}."
+        )
+    missing = [label for label in labels if label not in set(given)]
+    if missing:
+        print(
+            f"note: split {split!r} has no example of {len(missing)} of "
+            f"{len(labels)} classes: {_listing(missing)}",
+            file=sys.stderr,
+        )
+    return np.array([places[label] for label in given], "int32")
+
+
+def make_tokenizer(config, texts):
+    """Loads the tokenizer of the run, or learns it from the texts."""
+    if config.inputs == "images":
+        return None
+    path = Path(config.run) / TOKENIZER
+    if path.exists():
+        return SentencePieceTokenizer.load(path)
+    return SentencePieceTokenizer.train(
+        texts, config.vocabulary_size, model_type=config.subwords
+    )
+
+
+def make_batches(config, tokenizer, inputs, numbers, is_training):
+    """Batches examples: texts by length, images as they come."""
+    options = {"shuffle": is_training, "seed": config.seed}
+    if config.inputs == "images":
+        largest = float(np.max(inputs)) or 1.0
+        if is_training and config.shift:
+            options["change"] = lambda x, rng: shifted(x, config.shift, rng)
+        return LabelledArrays(
+            np.asarray(inputs, "float32") / largest,
+            numbers,
+            batch_size=config.batch_size,
+            **options,
+        )
+    if is_training and config.token_dropout:
+        unknown = tokenizer.unknown_id
+
+        def change(inputs, rng):
+            token_ids = inputs["token_ids"]
+            dropped = rng.random(token_ids.shape) < config.token_dropout
+            dropped &= token_ids != tokenizer.padding_id
+            dropped[:, 0] = False  # the start
+            return {"token_ids": np.where(dropped, unknown, token_ids)}
+
+        options["change"] = change
+    return LabelledTexts(
+        tokenizer.encode(inputs),
+        numbers,
+        start_id=tokenizer.start_id,
+        padding_id=tokenizer.padding_id,
+        token_budget=config.tokens,
+        max_length=config.max_length,
+        **options,
+    )
+
+
+def shifted(images, most, rng):
+    """Moves each image by up to `most` pixels, zeros in its place."""
+    height, width = images.shape[1:3]
+    sides = [(0, 0), (most, most), (most, most), (0, 0)]
+    padded = np.pad(images, sides)
+    moved = rng.integers(0, 2 * most + 1, size=(len(images), 2))
+    return np.stack(
+        [
+            image[y : y + height, x : x + width]
+            for image, (y, x) in zip(padded, moved, strict=True)
+        ]
+    )
+
+
+def read_images(names, shape):
+    """Reads image files for a task.
+
+    Args:
+        names: a file name or a list of them.
+        shape: `(height, width, channels)` that the task expects.
+
+    Returns:
+        An image, or an array of them.
+
+    Raises:
+        DataError: for files that are no images of this size.
+    """
+    if isinstance(names, str):
+        return read_images([names], shape)[0]
+    images = read_all([Path(name) for name in names])
+    if list(images.shape[1:3]) != list(shape[:2]):
+        raise DataError(
+            f"The model takes images of {shape[1]}x{shape[0]} pixels. "
+            f"Received: {images.shape[2]}x{images.shape[1]}"
+        )
+    if images.shape[-1] > shape[-1]:
+        images = images.mean(axis=-1, keepdims=True)
+    return np.broadcast_to(images, (len(images), *shape))
+
+
+def _listing(names):
+    more = ", ..." if len(names) > NAMED else ""
+    return ", ".join(map(repr, names[:NAMED])) + more
