@@ -1,10 +1,13 @@
-"""What the recipes share: commands, options, training, samples."""
+"""What all recipes share: commands, options, lines of text."""
 
+import dataclasses
 import sys
+from pathlib import Path
 
 import keras
 
 from keras_attention import training
+from keras_attention.data.files import read_lines
 
 
 class UsageError(ValueError):
@@ -73,61 +76,73 @@ def check_numbers(options, *names, at_least=1, above=None, below=None):
             )
 
 
-def compile_for_tokens(config, model):
-    """Sets up Adam, its schedule and the smoothed loss of a token model.
+def check_own_options(config, option, own):
+    """Refuses options that mean nothing to what was chosen.
 
     Args:
-        config: the options `learning_rate`, `warmup_steps`, `clip_norm`,
-            `label_smoothing` and `jit`.
-        model: the model to compile.
+        config: dataclass of options with defaults.
+        option: name of the field that chooses.
+        own: dictionary from what can be chosen to the names of the fields
+            that belong to it alone.
+
+    Raises:
+        UsageError: for the first field of another choice that is not as by
+            default.
     """
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            training.InverseSquareRootSchedule(
-                config.learning_rate, config.warmup_steps
-            ),
-            beta_1=0.9,
-            beta_2=0.98,
-            epsilon=1e-9,
-            global_clipnorm=config.clip_norm,
+    defaults = {x.name: x.default for x in dataclasses.fields(config)}
+    chosen = getattr(config, option)
+    for name in defaults:
+        owners = [owner for owner, names in own.items() if name in names]
+        if owners and chosen not in owners:
+            if getattr(config, name) != defaults[name]:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is an option of --{option} "
+                    f"{' or '.join(owners)}, not of --{option} {chosen}."
+                )
+
+
+def make_optimizer(config):
+    """Makes Adam with the inverse-square-root schedule.
+
+    Args:
+        config: the options `learning_rate`, `warmup_steps` and `clip_norm`.
+    """
+    return keras.optimizers.Adam(
+        training.InverseSquareRootSchedule(
+            config.learning_rate, config.warmup_steps
         ),
-        loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
-        weighted_metrics=[training.Perplexity(), training.TokenCount()],
-        jit_compile=config.jit or keras.backend.backend() == "jax",
+        beta_1=0.9,
+        beta_2=0.98,
+        epsilon=1e-9,
+        global_clipnorm=config.clip_norm,
     )
 
 
-class ValidationScore(keras.callbacks.Callback):
-    """Adds scores of greedy outputs to the logs of an epoch.
+def compiles_with_xla(config):
+    """Whether to compile a training step with XLA: as told, or on JAX."""
+    return config.jit or keras.backend.backend() == "jax"
+
+
+def check_texts(arguments):
+    """Refuses texts and a file of texts at once."""
+    if arguments.text and arguments.file:
+        raise UsageError("Give texts or --file, not both.")
+
+
+def answer(task, arguments):
+    """Prints what a task makes of each text, one a line.
 
     Args:
-        task: the `TextToText` in training.
-        sources, targets: lists of strings.
-        score: function from `(outputs, targets)` to a dictionary of numbers.
+        task: function of a string or a list of strings.
+        arguments: the options `text`, a list of strings, and `file`, a path;
+            without either, standard input is read and answered line by line.
     """
-
-    def __init__(self, task, sources, targets, score):
-        super().__init__()
-        self.task = type(task)(
-            task.model,
-            task.source_tokenizer,
-            task.target_tokenizer,
-            **{**task.settings, "num_beams": 1},
-        )
-        self.sources, self.targets, self.score = sources, targets, score
-
-    def on_epoch_end(self, epoch, logs=None):
-        # Asking for the model makes the JAX trainer hand over its weights.
-        self.task.model = self.model
-        logs.update(self.score(self.task(self.sources), self.targets))
-
-
-def show_samples(task, sources, targets):
-    """Prints outputs beside their references."""
-    outputs = task(sources)
-    for source, target, output in zip(sources, targets, outputs, strict=True):
-        print(f"\nsource     {source}\nreference  {target}")
-        print(f"output     {output}")
+    if arguments.text or arguments.file:
+        lines = arguments.text or read_lines(Path(arguments.file))
+        print(*task(lines), sep="\n")
+        return
+    for line in read_stdin():
+        print(task(line), flush=True)
 
 
 def read_stdin():
@@ -145,3 +160,19 @@ def read_stdin():
                 f"0x{line[error.start]:02x}."
             ) from None
         yield text.rstrip("\r\n")
+
+
+def export_task(task, arguments, example):
+    """Writes a SavedModel and says how to use it.
+
+    Args:
+        task: what `export` writes.
+        arguments: the options `run` and `folder`.
+        example: a text to show the use with.
+    """
+    folder = Path(arguments.folder or Path(arguments.run) / "saved_model")
+    task.export(folder)
+    print(f"Wrote {folder}. To use it:")
+    print("  import tensorflow as tf, tensorflow_text")
+    print(f'  served = tf.saved_model.load("{folder}").signatures')
+    print(f'  served["serving_default"](text=tf.constant(["{example}"]))')

@@ -7,6 +7,7 @@ import math
 import sys
 from pathlib import Path
 
+import keras
 from common import UsageError
 
 from keras_attention import training
@@ -87,17 +88,79 @@ def start_run(config, write_more):
     return run
 
 
-def finish_run(config, metrics):
-    """Writes `metrics.json`, which says how far the saved task has come.
+def fit(
+    config,
+    model,
+    batches,
+    run,
+    scores=(),
+    metric="perplexity",
+    count="tokens",
+):
+    """Trains with checkpoints, logs and all that `finish_run` needs.
 
     Args:
-        config: dataclass with the fields `run`, `epochs` and `steps`.
-        metrics: dictionary that JSON can hold.
+        config: the options `epochs`, `steps`, `checkpoint_steps`, `average`
+            and `patience`.
+        model: the compiled model.
+        batches: dictionary of the data for `"train"` and `"validation"`.
+        run: `pathlib.Path` of the run folder.
+        scores: callbacks that add to the logs of an epoch.
+        metric: name of the metric that tells the best epoch.
+        count: name of the metric that counts what is trained on.
     """
+    history = training.resume_fit(
+        model,
+        batches["train"],
+        training.Checkpoint(
+            run / "checkpoint.npz", every_steps=config.checkpoint_steps
+        ),
+        epochs=None if config.steps else config.epochs,
+        steps=config.steps or None,
+        callbacks=[
+            training.TokensPerSecond(count, f"{count}_per_second"),
+            *scores,
+            training.BestWeights(
+                run / "best.weights.h5",
+                monitor=f"val_{metric}",
+                mode=_mode(metric),
+                patience=config.patience,
+                verbose=1,
+            ),
+            training.LastWeights(run / "last", keep=config.average),
+            training.CSVLog(run / "metrics.csv"),
+            keras.callbacks.TensorBoard(run / "tensorboard"),
+        ],
+        validation_data=batches["validation"],
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    if not config.steps and len(history.epoch) < config.epochs:
+        print(f"Stopped early after {len(history.epoch)} epochs.")
+
+
+def _mode(metric):
+    return "min" if metric in ("loss", "perplexity") else "max"
+
+
+def finish_run(config, task, validation, run, metric="perplexity"):
+    """Chooses weights and writes the task, its metrics and the curves.
+
+    `metrics.json` comes after the task and says how far it has come.
+
+    Args:
+        config: the options `epochs` and `steps`.
+        task: the task around the model that was trained.
+        validation: the validation batches.
+        run: `pathlib.Path` of the run folder.
+        metric: name of the metric that tells the better weights.
+    """
+    metrics = choose_weights(task.model, validation, run, metric)
+    task.save(run / TASK)
     length = {"epochs": config.epochs, "steps": config.steps}
-    with replacing(Path(config.run) / METRICS) as partial:
+    with replacing(run / METRICS) as partial:
         text = json.dumps({**length, **metrics}, indent=2) + "\n"
         partial.write_text(text, encoding="utf-8")
+    plot_curves(run / "metrics.csv", run / "curves.png")
 
 
 def finished_task(run):
@@ -128,36 +191,37 @@ def finished_task(run):
     return run / TASK
 
 
-def choose_weights(model, validation, run):
+def choose_weights(model, validation, run, metric="perplexity"):
     """Loads the better of the best epoch's and the averaged weights.
 
     Args:
         model: the compiled model.
         validation: the validation batches.
         run: path of the run folder, with `best.weights.h5` and `last/`.
+        metric: name of the metric that tells the better ones.
 
     Returns:
-        Dictionary of the two validation perplexities and which was kept.
+        Dictionary of the two validation scores and which was kept.
     """
     epochs = sorted((run / "last").glob("epoch-*.weights.h5"))
     training.average_weights(epochs, run / "averaged.weights.h5")
-    perplexities = {}
+    found = {}
     for name in ("best", "averaged"):
         training.load_weights(model, run / f"{name}.weights.h5")
         scores = model.evaluate(validation, verbose=0, return_dict=True)
-        perplexities[name] = scores["perplexity"]
+        found[name] = scores[metric]
+    sign = 1 if _mode(metric) == "min" else -1
     # A NaN comes last.
     kept = min(
-        perplexities,
-        key=lambda name: (math.isnan(perplexities[name]), perplexities[name]),
+        found, key=lambda name: (math.isnan(found[name]), sign * found[name])
     )
     training.load_weights(model, run / f"{kept}.weights.h5")
     print(
-        f"Validation perplexity: best epoch {perplexities['best']:.4f}, mean "
-        f"of the last {len(epochs)} epochs {perplexities['averaged']:.4f}; "
+        f"Validation {metric}: best epoch {found['best']:.4f}, mean "
+        f"of the last {len(epochs)} epochs {found['averaged']:.4f}; "
         f"kept: {kept}."
     )
-    return {"validation_perplexity": perplexities, "kept": kept}
+    return {f"validation_{metric}": found, "kept": kept}
 
 
 def plot_curves(log, picture):

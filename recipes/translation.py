@@ -7,9 +7,7 @@ python recipes/translation.py export
 """
 
 import dataclasses
-import sys
 import time
-from pathlib import Path
 from typing import Annotated, Literal
 
 import keras
@@ -17,34 +15,27 @@ import numpy as np
 import sacrebleu
 import tyro
 from common import (
-    UsageError,
-    ValidationScore,
+    answer,
     check_numbers,
-    compile_for_tokens,
-    read_stdin,
+    check_texts,
+    export_task,
     run_commands,
+)
+from runs import check_run, finish_run, fit, read_config, start_run
+from text_to_text import (
+    ValidationScore,
+    check_training_options,
+    compile_for_tokens,
+    first,
+    load_task,
+    make_batches,
+    make_task,
+    make_tokenizers,
+    save_tokenizers,
     show_samples,
 )
-from runs import (
-    TASK,
-    check_run,
-    choose_weights,
-    finish_run,
-    finished_task,
-    plot_curves,
-    read_config,
-    start_run,
-)
-from translators import check_model_options, make_model
 
-from keras_attention import training
-from keras_attention.data import (
-    SentencePieceTokenizer,
-    TokenBatches,
-    load_parallel,
-)
-from keras_attention.data.files import read_lines
-from keras_attention.tasks import TextToText
+from keras_attention.data import load_parallel
 
 
 @dataclasses.dataclass
@@ -167,7 +158,8 @@ FREE = ("show", "epochs", "steps")  # may differ when a run goes on
 
 def train(config):
     """Trains with `compile` and `fit`, and saves the task."""
-    check_options(config)
+    check_training_options(config)
+    check_numbers(config, "bleu_sentences", at_least=0)
     check_run(config, FREE)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
@@ -184,111 +176,22 @@ def train(config):
         for split in pairs
     }
     task = make_task(config, tokenizers, batches["train"])
-    model = task.model
-    compile_for_tokens(config, model)
-
-    def write_tokenizers(folder):
-        tokenizers[0].save(folder / "source_tokenizer.model")
-        tokenizers[1].save(folder / "target_tokenizer.model")
-
-    run = start_run(config, write_tokenizers)
+    compile_for_tokens(config, task.model)
+    run = start_run(config, lambda folder: save_tokenizers(tokenizers, folder))
     print(
-        f"{len(pairs['train'][0]):,} pairs, {model.count_params():,} weights, "
-        f"{len(batches['train'])} batches an epoch, padding "
+        f"{len(pairs['train'][0]):,} pairs, {task.model.count_params():,} "
+        f"weights, {len(batches['train'])} batches an epoch, padding "
         f"{batches['train'].padding_share:.1%}, run folder {run}"
     )
     scores = []
     if config.bleu_sentences:
         some = first(config.bleu_sentences, pairs["validation"])
         scores.append(ValidationScore(task, *some, bleu))
-    history = training.resume_fit(
-        model,
-        batches["train"],
-        training.Checkpoint(
-            run / "checkpoint.npz", every_steps=config.checkpoint_steps
-        ),
-        epochs=None if config.steps else config.epochs,
-        steps=config.steps or None,
-        callbacks=[
-            training.TokensPerSecond(),
-            *scores,
-            training.BestWeights(
-                run / "best.weights.h5",
-                monitor="val_perplexity",
-                mode="min",
-                patience=config.patience,
-                verbose=1,
-            ),
-            training.LastWeights(run / "last", keep=config.average),
-            training.CSVLog(run / "metrics.csv"),
-            keras.callbacks.TensorBoard(run / "tensorboard"),
-        ],
-        validation_data=batches["validation"],
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    if not config.steps and len(history.epoch) < config.epochs:
-        print(f"Stopped early after {len(history.epoch)} epochs.")
-    metrics = choose_weights(model, batches["validation"], run)
-    task.save(run / TASK)
-    finish_run(config, metrics)
-    plot_curves(run / "metrics.csv", run / "curves.png")
+    fit(config, task.model, batches, run, scores)
+    finish_run(config, task, batches["validation"], run)
     show_samples(task, *first(config.show, pairs["validation"]))
     print(f"The run lies in {run}. Try:")
     print(f"  python recipes/translation.py evaluate --run {run}")
-
-
-def make_tokenizers(config, sources, targets):
-    """Loads the tokenizers of the run, or learns them from the text."""
-    names = ("source_tokenizer.model", "target_tokenizer.model")
-    paths = [Path(config.run) / name for name in names]
-    if all(path.exists() for path in paths):
-        return [SentencePieceTokenizer.load(path) for path in paths]
-
-    def learn(texts):
-        return SentencePieceTokenizer.train(
-            texts, config.vocabulary_size, model_type=config.subwords
-        )
-
-    if config.joint_vocabulary:
-        return [learn(sources + targets)] * 2
-    return [learn(sources), learn(targets)]
-
-
-def make_batches(config, tokenizers, sources, targets, is_training):
-    """Encodes pairs and groups them by length."""
-    source_tokenizer, target_tokenizer = tokenizers
-    return TokenBatches(
-        source_tokenizer.encode(sources),
-        target_tokenizer.encode(targets),
-        start_id=target_tokenizer.start_id,
-        end_id=target_tokenizer.end_id,
-        token_budget=config.tokens,
-        max_length=config.max_length,
-        shuffle=is_training,
-        seed=config.seed,
-    )
-
-
-def make_task(config, tokenizers, batches):
-    """Builds the model and the task around it."""
-    model = make_model(
-        config, *(tokenizer.vocabulary_size for tokenizer in tokenizers)
-    )
-    # Room for outputs half as long again as the longest that was seen.
-    longest = max(target_length for _, _, target_length in batches.shapes)
-    return TextToText(
-        model,
-        *tokenizers,
-        max_source_length=config.max_length,
-        max_length=min(config.max_length, longest * 3 // 2) + 1,
-        num_beams=config.num_beams,
-        length_penalty=config.length_penalty,
-    )
-
-
-def first(count, pairs):
-    """Cuts both lists of a pair to their first entries."""
-    return [texts[:count] for texts in pairs]
 
 
 def bleu_for(targets, **options):
@@ -306,44 +209,12 @@ def bleu(translations, targets):
     return {"val_bleu": metric.corpus_score(translations, [targets]).score}
 
 
-def check_options(config):
-    """Refuses options out of their ranges before anything is written."""
-    check_model_options(config)
-    check_numbers(
-        config,
-        *("vocabulary_size", "num_layers", "hidden_dim", "num_heads"),
-        *("intermediate_dim", "epochs", "tokens", "warmup_steps", "average"),
-        *("patience", "checkpoint_steps", "num_beams"),
-    )
-    check_numbers(config, "max_length", at_least=2)
-    check_numbers(
-        config,
-        *("steps", "bleu_sentences", "seed", "show"),
-        at_least=0,
-    )
-    check_numbers(config, "learning_rate", "clip_norm", above=0)
-    check_numbers(
-        config,
-        *("dropout", "attention_dropout", "feed_forward_dropout"),
-        "label_smoothing",
-        at_least=0,
-        below=1,
-    )
-    finite = {"above": float("-inf"), "below": float("inf")}
-    check_numbers(config, "length_penalty", **finite)
-
-
 def evaluate(arguments):
     """Prints BLEU with its signature, chrF, exact matches and the speed."""
     check_numbers(arguments, "batch_size")
     check_numbers(arguments, "num_beams", "show", at_least=0)
     config = read_config(arguments.run, Train)
-    settings = {"batch_size": arguments.batch_size}
-    if arguments.num_beams:
-        settings["num_beams"] = arguments.num_beams
-    if arguments.length_penalty >= 0:
-        settings["length_penalty"] = arguments.length_penalty
-    task = TextToText.load(finished_task(arguments.run), **settings)
+    task = load_task(arguments)
     sources, targets = load_parallel(
         arguments.dataset or config.dataset,
         arguments.split,
@@ -370,29 +241,13 @@ def evaluate(arguments):
 def translate(arguments):
     """Prints a translation for each sentence."""
     check_numbers(arguments, "num_beams", at_least=0)
-    if arguments.text and arguments.file:
-        raise UsageError("Give sentences or --file, not both.")
-    settings = {}
-    if arguments.num_beams:
-        settings["num_beams"] = arguments.num_beams
-    task = TextToText.load(finished_task(arguments.run), **settings)
-    if arguments.text or arguments.file:
-        lines = arguments.text or read_lines(Path(arguments.file))
-        print(*task(lines), sep="\n")
-        return
-    for line in read_stdin():
-        print(task(line), flush=True)
+    check_texts(arguments)
+    answer(load_task(arguments), arguments)
 
 
 def export(arguments):
     """Writes the SavedModel and says how to use it."""
-    task = TextToText.load(finished_task(arguments.run))
-    folder = Path(arguments.folder or Path(arguments.run) / "saved_model")
-    task.export(folder)
-    print(f"Wrote {folder}. To use it:")
-    print("  import tensorflow as tf, tensorflow_text")
-    print(f'  served = tf.saved_model.load("{folder}").signatures')
-    print('  served["serving_default"](text=tf.constant(["twenty-three"]))')
+    export_task(load_task(arguments), arguments, "twenty-three")
 
 
 COMMANDS = {

@@ -37,6 +37,8 @@ class TokenBatches(ResumableDataset):
             padded length of the longer side is at most this.
         max_length: Integer, the longest a side may be together with its start
             or end id. Longer sentences are cut, and one warning counts them.
+        max_source_length: Integer, the same for sources alone; `max_length`
+            by default.
         shuffle: Boolean, whether each epoch has an order of its own.
         seed: Integer, not negative; fixes those orders.
         length_multiple: Integer; padded lengths are multiples of it, as far
@@ -58,6 +60,7 @@ class TokenBatches(ResumableDataset):
         padding_id=0,
         token_budget=4096,
         max_length=256,
+        max_source_length=None,
         shuffle=True,
         seed=0,
         length_multiple=1,
@@ -65,7 +68,10 @@ class TokenBatches(ResumableDataset):
     ):
         check_at_least(1, token_budget=token_budget, max_shapes=max_shapes)
         check_at_least(1, length_multiple=length_multiple)
+        if max_source_length is None:
+            max_source_length = max_length
         check_at_least(2, max_length=max_length)
+        check_at_least(2, max_source_length=max_source_length)
         check_at_least(0, seed=seed)
         if len(source_ids) != len(target_ids) or not len(source_ids):
             raise ValueError(
@@ -76,16 +82,21 @@ class TokenBatches(ResumableDataset):
         self.shuffle = shuffle
         self.seed = seed
         self.padding_id = padding_id
-        limit = max_length - 1
-        self._sources = PackedRows(source_ids, limit, after=(end_id,))
+        longest_allowed = max_source_length, max_length
+        self._sources = PackedRows(
+            source_ids, max_source_length - 1, after=(end_id,)
+        )
         self._targets = PackedRows(
-            target_ids, limit, before=(start_id,), after=(end_id,)
+            target_ids, max_length - 1, before=(start_id,), after=(end_id,)
         )
         if self._sources.truncated or self._targets.truncated:
+            limits = f"max_length={max_length}"
+            if max_source_length != max_length:
+                limits = f"max_source_length={max_source_length} and {limits}"
             warnings.warn(
                 f"Cut {self._sources.truncated} sources and "
                 f"{self._targets.truncated} targets of {len(source_ids)} "
-                f"pairs to max_length={max_length}.",
+                f"pairs to {limits}.",
                 stacklevel=2,
             )
         source_lengths = self._sources.lengths
@@ -101,7 +112,7 @@ class TokenBatches(ResumableDataset):
             target_lengths,
             token_budget,
             length_multiple,
-            min(max_length, token_budget),
+            [min(most, token_budget) for most in longest_allowed],
             max_shapes,
         )
         self._num_tokens = int(source_lengths.sum() + target_lengths.sum())

@@ -19,7 +19,7 @@ def choose_buckets(
         token_budget: Integer. In a batch, the number of rows times the padded
             length of the longer side is at most this.
         multiple: Integer that lengths are rounded up to a multiple of.
-        largest: Integer that bounds the rounded lengths.
+        largest: Two integers that bound the rounded lengths of the sides.
         max_shapes: Integer, the number of buckets allowed.
 
     Returns:
@@ -27,8 +27,10 @@ def choose_buckets(
         target_length))`.
     """
     sides = [
-        np.minimum(-(-lengths // multiple) * multiple, largest)
-        for lengths in (source_lengths, target_lengths)
+        np.minimum(-(-lengths // multiple) * multiple, most)
+        for lengths, most in zip(
+            (source_lengths, target_lengths), largest, strict=True
+        )
     ]
     longer = np.maximum(*sides)
     lengths, members = np.unique(longer, return_inverse=True)

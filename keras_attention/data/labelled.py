@@ -135,7 +135,7 @@ class LabelledTexts(LabelledBatches):
         lengths = np.maximum(lengths, min(2, token_budget))
         buckets = choose_buckets(
             *(lengths, lengths, token_budget, 1),
-            min(max_length, token_budget),
+            [min(max_length, token_budget)] * 2,
             max_shapes,
         )
         buckets = [(rows, shape[:2]) for rows, shape in buckets]

@@ -25,7 +25,7 @@ def test_no_other_cut_has_fewer_cells(max_shapes, seed):
     sources = generator.integers(1, 12, 53)
     targets = generator.integers(1, 12, 53)
     longer = np.maximum(sources, targets)
-    buckets = choose_buckets(sources, targets, 31, 1, 31, max_shapes)
+    buckets = choose_buckets(sources, targets, 31, 1, (31, 31), max_shapes)
     found = cells_of([rows for rows, _ in buckets], sources, targets, 31)
 
     lengths = np.unique(longer)
@@ -52,8 +52,8 @@ def test_no_other_cut_has_fewer_cells(max_shapes, seed):
 def test_rows_are_spread_evenly_over_the_batches():
     lengths = np.full(10, 3)
     # A budget of 12 allows 4 rows: 3 batches, of 4 rows rather than 4, 4, 2.
-    ((rows, shape),) = choose_buckets(lengths, lengths, 12, 1, 12, 5)
+    ((rows, shape),) = choose_buckets(lengths, lengths, 12, 1, (12, 12), 5)
     assert len(rows) == 10 and shape == (4, 3, 3)
     # 9 rows fit 3 batches of 3 without a row of padding.
-    ((_, shape),) = choose_buckets(lengths[:9], lengths[:9], 12, 1, 12, 5)
+    ((_, shape),) = choose_buckets(lengths[:9], lengths[:9], 12, 1, (12, 12), 5)
     assert shape == (3, 3, 3)

@@ -1,8 +1,4 @@
-"""The models that translation.py trains."""
-
-import dataclasses
-
-from common import UsageError
+"""The models that read text, made of a recipe's options."""
 
 from keras_attention import (
     EncoderDecoder,
@@ -13,7 +9,7 @@ from keras_attention import (
 )
 
 # Options of one model, which mean nothing to the other.
-_OWN = {
+OWN = {
     "transformer": (
         *("intermediate_dim", "position", "feed_forward", "norm_first"),
         "feed_forward_dropout",
@@ -22,53 +18,36 @@ _OWN = {
 }
 
 
-def check_model_options(config):
-    """Refuses options of another model than the one chosen.
-
-    Args:
-        config: the options of training.
-
-    Raises:
-        UsageError: for the first such option.
-    """
-    defaults = {x.name: x.default for x in dataclasses.fields(config)}
-    for model, names in _OWN.items():
-        for name in names:
-            if (
-                model != config.model
-                and getattr(config, name) != (defaults[name])
-            ):
-                raise UsageError(
-                    f"--{name.replace('_', '-')} is an option of --model "
-                    f"{model}, not of --model {config.model}."
-                )
-
-
-def make_model(config, source_size, target_size):
-    """Builds the model that the options describe.
+def make_model(config, source_size, target_size, copy=False):
+    """Builds the encoder and decoder that the options describe.
 
     Args:
         config: the options of training.
         source_size, target_size: integers, sizes of the vocabularies.
+        copy: whether the model copies tokens of its source.
 
     Returns:
         An `EncoderDecoder`.
     """
     make = {"transformer": _transformer, "recurrent": _recurrent}[config.model]
-    return make(config, source_size, target_size)
+    return make(config, source_size, target_size, copy or None)
 
 
-def _transformer(config, source_size, target_size):
-    sizes = {
-        "num_heads": config.num_heads,
-        "dropout": config.attention_dropout,
-    }
-    arguments = {
+def transformer_arguments(config):
+    """Makes the arguments of a `TransformerEncoder` from the options.
+
+    Args:
+        config: the options of training.
+
+    Returns:
+        Dictionary of all but the size of the vocabulary.
+    """
+    return {
         "num_layers": config.num_layers,
         "hidden_dim": config.hidden_dim,
         "num_heads": config.num_heads,
         "intermediate_dim": config.intermediate_dim,
-        "attention": attention.get(config.attention, **sizes),
+        "attention": _attention(config, config.attention),
         "position": config.position,
         "feed_forward": {
             "class_name": "feed_forward",
@@ -80,32 +59,42 @@ def _transformer(config, source_size, target_size):
         "norm_first": config.norm_first,
         "dropout": config.dropout,
     }
+
+
+def _attention(config, name):
+    return attention.get(
+        name, num_heads=config.num_heads, dropout=config.attention_dropout
+    )
+
+
+def _transformer(config, source_size, target_size, copy):
+    arguments = transformer_arguments(config)
     encoder = TransformerEncoder(source_size, **arguments)
     if config.joint_vocabulary:
         arguments["embedding"] = encoder.embedding
     decoder = TransformerDecoder(
         target_size,
-        cross_attention=attention.get("multi_head", **sizes),
+        cross_attention=_attention(config, "multi_head"),
         **arguments,
     )
-    return EncoderDecoder(encoder, decoder)
+    return EncoderDecoder(encoder, decoder, copy_generator=copy)
 
 
-def _recurrent(config, source_size, target_size):
+def _recurrent(config, source_size, target_size, copy):
+    without = config.attention == "none"
     return RecurrentEncoderDecoder(
         target_size,
         config.num_layers,
         config.hidden_dim,
         source_vocabulary_size=source_size,
         cell=config.cell,
-        attention=attention.get(
-            config.attention,
-            num_heads=config.num_heads,
-            dropout=config.attention_dropout,
-        ),
+        # Without attention the decoder starts where the encoder ended.
+        bidirectional=not without,
+        attention=None if without else _attention(config, config.attention),
         attention_order=config.attention_order,
         input_feeding=config.input_feeding,
         dropout=config.dropout,
         share_embeddings=config.joint_vocabulary,
         tie_embeddings=config.joint_vocabulary,
+        copy_generator=copy,
     )

@@ -1,0 +1,363 @@
+"""Trains, evaluates, runs and exports a model that summarizes.
+
+python recipes/summarization.py train
+python recipes/summarization.py evaluate
+python recipes/summarization.py summarize --file documents.txt
+python recipes/summarization.py export
+"""
+
+import dataclasses
+import re
+import time
+import warnings
+from typing import Annotated, Literal
+
+import keras
+import tyro
+from common import (
+    UsageError,
+    answer,
+    check_numbers,
+    check_texts,
+    export_task,
+    run_commands,
+)
+from rouge_score.rouge_scorer import RougeScorer
+from runs import check_run, finish_run, fit, read_config, start_run
+from text_to_text import (
+    ValidationScore,
+    check_training_options,
+    compile_for_tokens,
+    first,
+    load_task,
+    make_batches,
+    make_task,
+    make_tokenizers,
+    save_tokenizers,
+    show_samples,
+)
+
+from keras_attention.data import load_columns
+from keras_attention.data.docstrings import load_docstrings
+
+
+@dataclasses.dataclass
+class Train:
+    """Trains a model, or goes on with a run that was stopped."""
+
+    dataset: str = "demo"
+    """demo, files:FOLDER or tfds:NAME."""
+    text: str = "text"
+    """Column of the texts: its name or, in TSV without a header, number."""
+    summary: str = "summary"
+    """Column of the summaries."""
+    train_split: str = "train"
+    validation_split: str = "validation"
+    run: str = "runs/summarization"
+    """Folder of the run."""
+    vocabulary_size: int = 4000
+    """SentencePiece pieces, of texts and summaries together if joint."""
+    joint_vocabulary: bool = True
+    """Whether both share one vocabulary and one embedding."""
+    subwords: Literal["unigram", "bpe"] = "bpe"
+    max_source_length: int = 256
+    """Longest text in tokens; longer ones are cut and counted."""
+    max_length: int = 64
+    """Longest summary in tokens; longer ones are cut and counted."""
+    model: Literal["transformer", "recurrent"] = "transformer"
+    copy: bool = True
+    """Whether the model may copy from the text; needs a joint vocabulary."""
+    num_layers: int = 2
+    """Blocks or recurrent layers of the encoder, and of the decoder."""
+    hidden_dim: int = 128
+    num_heads: int = 4
+    attention: str = "multi_head"
+    """Of a Transformer within each side; of a recurrent model between both,
+    where none is for none."""
+    attention_dropout: float = 0.0
+    """Of attention weights."""
+    cell: Literal["gru", "lstm"] = "gru"
+    """Of a recurrent model, as are the next two."""
+    attention_order: Literal["before", "after"] = "after"
+    """Whether attention comes before the cells or after them."""
+    input_feeding: bool = False
+    """Whether the cells see what attention found in the step before."""
+    intermediate_dim: int = 512
+    """Of a Transformer, as are the next four."""
+    position: str = "sinusoidal"
+    feed_forward: str = "relu"
+    norm_first: bool = True
+    feed_forward_dropout: float = 0.0
+    """Inside the feed-forward parts."""
+    dropout: float = 0.1
+    """Of embeddings, between layers, and of what each part adds."""
+    epochs: int = 8
+    steps: int = 0
+    """Optimizer steps after which to stop instead; 0 goes by epochs."""
+    tokens: int = 4096
+    """Tokens of a batch, on the longer side, padding included."""
+    learning_rate: float = 0.002
+    """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
+    warmup_steps: int = 400
+    label_smoothing: float = 0.1
+    clip_norm: float = 1.0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit: bool = False
+    """Compile with XLA (JAX always does)."""
+    average: int = 4
+    """Epochs whose weights are averaged at the end."""
+    patience: int = 10
+    """Epochs without a better validation perplexity before stopping."""
+    rouge_texts: int = 100
+    """Validation texts summarized after each epoch; 0 for no ROUGE."""
+    checkpoint_steps: int = 500
+    """Steps between checkpoints within an epoch."""
+    num_beams: int = 4
+    length_penalty: float = 1.0
+    min_length: int = 0
+    """Least tokens of a summary, start and end included."""
+    no_repeat_ngram: int = 3
+    """Of so many tokens, no sequence comes twice in a summary; 0 for any."""
+    seed: int = 0
+    show: int = 5
+    """Sample summaries at the end."""
+
+
+@dataclasses.dataclass
+class Evaluate:
+    """Scores a finished run on a test set, beside its first sentences."""
+
+    run: str = "runs/summarization"
+    split: str = "test"
+    dataset: str = ""
+    """Another data set than that of the run."""
+    num_beams: int = 0
+    """Beams; 0 as in training."""
+    length_penalty: float = -1.0
+    """Exponent of the length; below 0 as in training."""
+    min_length: int = -1
+    """Least tokens of a summary; below 0 as in training."""
+    no_repeat_ngram: int = -1
+    """Tokens in sequence that come once; below 0 as in training."""
+    batch_size: int = 64
+    show: int = 0
+    """Sample summaries."""
+
+
+@dataclasses.dataclass
+class Summarize:
+    """Summarizes arguments, a file, or standard input line by line."""
+
+    text: Annotated[list[str], tyro.conf.Positional] = dataclasses.field(
+        default_factory=list
+    )
+    run: str = "runs/summarization"
+    file: str = ""
+    """File of texts, one a line."""
+    num_beams: int = 0
+    """Beams; 0 as in training."""
+    length_penalty: float = -1.0
+    """Exponent of the length; below 0 as in training."""
+    min_length: int = -1
+    """Least tokens of a summary; below 0 as in training."""
+    no_repeat_ngram: int = -1
+    """Tokens in sequence that come once; below 0 as in training."""
+
+
+@dataclasses.dataclass
+class Export:
+    """Writes a finished run as a SavedModel: strings in, strings out."""
+
+    run: str = "runs/summarization"
+    folder: str = ""
+    """Where to; `saved_model` in the run folder by default."""
+
+
+FREE = ("show", "epochs", "steps")  # may differ when a run goes on
+SENTENCES = 3  # of the baseline
+SHOWN = 400  # characters of a text beside a sample summary
+
+
+def train(config):
+    """Trains with `compile` and `fit`, and saves the task."""
+    check_options(config)
+    check_run(config, FREE)
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    pairs = {
+        "train": load_pairs(config, config.dataset, config.train_split),
+        "validation": load_pairs(
+            config, config.dataset, config.validation_split
+        ),
+    }
+    tokenizers = make_tokenizers(config, *pairs["train"])
+    batches = {
+        split: make_batches(config, tokenizers, *pairs[split], split == "train")
+        for split in pairs
+    }
+    settings = {
+        "min_length": config.min_length,
+        "no_repeat_ngram_size": config.no_repeat_ngram,
+    }
+    task = make_task(
+        config,
+        tokenizers,
+        batches["train"],
+        copy=config.copy,
+        **{name: value for name, value in settings.items() if value},
+    )
+    compile_for_tokens(config, task.model)
+    run = start_run(config, lambda folder: save_tokenizers(tokenizers, folder))
+    print(
+        f"{len(pairs['train'][0]):,} texts, {task.model.count_params():,} "
+        f"weights, {len(batches['train'])} batches an epoch, padding "
+        f"{batches['train'].padding_share:.1%}, run folder {run}"
+    )
+    scores = []
+    if config.rouge_texts:
+        some = first(config.rouge_texts, pairs["validation"])
+        scores.append(ValidationScore(task, *some, validation_rouge))
+    fit(config, task.model, batches, run, scores)
+    finish_run(config, task, batches["validation"], run)
+    show_samples(task, *first(config.show, pairs["validation"]), SHOWN)
+    print(f"The run lies in {run}. Try:")
+    print(f"  python recipes/summarization.py evaluate --run {run}")
+
+
+def load_pairs(config, dataset, split):
+    """Loads texts and summaries; a warning counts those that are longer."""
+    if dataset == "demo":
+        texts, summaries = load_docstrings(split)
+    else:
+        columns = [config.text, config.summary]
+        texts, summaries = load_columns(dataset, split, columns)
+    longer = sum(map(is_longer, summaries, texts))
+    if longer:
+        warnings.warn(
+            f"{longer} of {len(texts)} summaries in {dataset}, split "
+            f"{split!r}, have more words than their texts.",
+            stacklevel=2,
+        )
+    return texts, summaries
+
+
+def is_longer(summary, text):
+    """Whether a summary has more words than its text."""
+    return len(summary.split()) > len(text.split())
+
+
+def check_options(config):
+    """Refuses options out of their ranges before anything is written."""
+    check_training_options(config)
+    check_numbers(config, "max_source_length", at_least=2)
+    check_numbers(
+        config, "rouge_texts", "min_length", "no_repeat_ngram", at_least=0
+    )
+    if config.min_length > config.max_length:
+        raise UsageError(
+            f"--min-length must be at most --max-length={config.max_length}. "
+            f"Received: {config.min_length}"
+        )
+    if config.copy and not config.joint_vocabulary:
+        raise UsageError("--copy needs --joint-vocabulary.")
+    if config.text == config.summary:
+        raise UsageError(
+            "--text and --summary must be two columns. Received: "
+            f"{config.text!r} for both"
+        )
+    if config.dataset == "demo" and (config.text, config.summary) != (
+        Train.text,
+        Train.summary,
+    ):
+        raise UsageError("--text and --summary are not for the demo.")
+
+
+def rouge(summaries, references):
+    """Means of ROUGE-1, ROUGE-2 and ROUGE-L, F1 with stemming, in percent."""
+    kinds = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
+    scorer = RougeScorer(list(kinds.values()), use_stemmer=True)
+    scores = [
+        scorer.score(reference, summary)
+        for reference, summary in zip(references, summaries, strict=True)
+    ]
+    return {
+        name: 100 * sum(score[kind].fmeasure for score in scores) / len(scores)
+        for name, kind in kinds.items()
+    }
+
+
+def validation_rouge(summaries, references):
+    """ROUGE as entries of the logs."""
+    scores = rouge(summaries, references)
+    return {
+        f"val_{name.lower().replace('-', '_')}": value
+        for name, value in scores.items()
+    }
+
+
+def lead(text):
+    """The first sentences; the end of a line ends one too."""
+    sentences = re.split(r"(?<=[.!?])\s+|\s*\n\s*", text.strip())
+    return " ".join(sentences[:SENTENCES])
+
+
+def compression(texts, summaries):
+    """Words of all texts over words of all summaries."""
+    words = sum(len(summary.split()) for summary in summaries)
+    return sum(len(text.split()) for text in texts) / max(words, 1)
+
+
+def evaluate(arguments):
+    """Prints ROUGE, compression and speed, beside lead-3."""
+    check_numbers(arguments, "batch_size")
+    check_numbers(arguments, "num_beams", "show", at_least=0)
+    config = read_config(arguments.run, Train)
+    task = load_task(arguments)
+    texts, references = load_pairs(
+        config, arguments.dataset or config.dataset, arguments.split
+    )
+    task(texts[: arguments.batch_size])  # compiling is not summarizing
+    began = time.perf_counter()
+    summaries = task(texts)
+    seconds = time.perf_counter() - began
+    rows = {
+        "model": summaries,
+        f"lead-{SENTENCES}": [lead(text) for text in texts],
+        "reference": references,
+    }
+    print(f"{'':9}  ROUGE-1  ROUGE-2  ROUGE-L  compression")
+    for name, outputs in rows.items():
+        scores = [f"{x:7.2f}" for x in rouge(outputs, references).values()]
+        if outputs is references:
+            scores = [f"{'-':>7}"] * 3
+        ratio = f"{compression(texts, outputs):11.2f}"
+        print(f"{name:9}  {'  '.join([*scores, ratio])}")
+    print(
+        f"{len(texts)} texts; F1 of rouge-score with stemming; compression: "
+        "words of the texts over words of the summaries"
+    )
+    print(f"{len(texts) / seconds:.1f} texts per second")
+    show_samples(task, *first(arguments.show, (texts, references)), SHOWN)
+
+
+def summarize(arguments):
+    """Prints a summary for each text."""
+    check_numbers(arguments, "num_beams", at_least=0)
+    check_texts(arguments)
+    answer(load_task(arguments), arguments)
+
+
+def export(arguments):
+    """Writes the SavedModel and says how to use it."""
+    export_task(load_task(arguments), arguments, "A text to summarize.")
+
+
+COMMANDS = {
+    "train": (Train, train),
+    "evaluate": (Evaluate, evaluate),
+    "summarize": (Summarize, summarize),
+    "export": (Export, export),
+}
+
+if __name__ == "__main__":
+    run_commands(COMMANDS, __doc__)

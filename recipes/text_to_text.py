@@ -1,0 +1,204 @@
+"""What the recipes share whose models read text and write text."""
+
+import textwrap
+from pathlib import Path
+
+import keras
+from common import (
+    check_numbers,
+    check_own_options,
+    compiles_with_xla,
+    make_optimizer,
+)
+from runs import finished_task
+from text_models import OWN, make_model
+
+from keras_attention import training
+from keras_attention.data import SentencePieceTokenizer, TokenBatches
+from keras_attention.tasks import TextToText
+
+TOKENIZERS = ("source_tokenizer.model", "target_tokenizer.model")
+# Settings of the task that a finished run may be given anew: the flag, and
+# the least value that is one. Lower ones mean: as in training.
+GIVEN_ANEW = {
+    "batch_size": ("batch_size", 1),
+    "num_beams": ("num_beams", 1),
+    "length_penalty": ("length_penalty", 0),
+    "min_length": ("min_length", 0),
+    "no_repeat_ngram_size": ("no_repeat_ngram", 0),
+}
+
+
+def check_training_options(config):
+    """Refuses options out of their ranges before anything is written.
+
+    Args:
+        config: the options of training.
+
+    Raises:
+        UsageError: for the first such option.
+    """
+    check_own_options(config, "model", OWN)
+    check_numbers(
+        config,
+        *("vocabulary_size", "num_layers", "hidden_dim", "num_heads"),
+        *("intermediate_dim", "epochs", "tokens", "warmup_steps", "average"),
+        *("patience", "checkpoint_steps", "num_beams"),
+    )
+    check_numbers(config, "max_length", at_least=2)
+    check_numbers(config, "steps", "seed", "show", at_least=0)
+    check_numbers(config, "learning_rate", "clip_norm", above=0)
+    check_numbers(
+        config,
+        *("dropout", "attention_dropout", "feed_forward_dropout"),
+        "label_smoothing",
+        at_least=0,
+        below=1,
+    )
+    finite = {"above": float("-inf"), "below": float("inf")}
+    check_numbers(config, "length_penalty", **finite)
+
+
+def make_tokenizers(config, sources, targets):
+    """Loads the tokenizers of the run, or learns them from the text."""
+    paths = [Path(config.run) / name for name in TOKENIZERS]
+    if all(path.exists() for path in paths):
+        return [SentencePieceTokenizer.load(path) for path in paths]
+
+    def learn(texts):
+        return SentencePieceTokenizer.train(
+            texts, config.vocabulary_size, model_type=config.subwords
+        )
+
+    if config.joint_vocabulary:
+        return [learn(sources + targets)] * 2
+    return [learn(sources), learn(targets)]
+
+
+def save_tokenizers(tokenizers, folder):
+    """Writes both tokenizers to where `make_tokenizers` finds them."""
+    for tokenizer, name in zip(tokenizers, TOKENIZERS, strict=True):
+        tokenizer.save(folder / name)
+
+
+def make_batches(config, tokenizers, sources, targets, is_training):
+    """Encodes pairs and groups them by length."""
+    source_tokenizer, target_tokenizer = tokenizers
+    return TokenBatches(
+        source_tokenizer.encode(sources),
+        target_tokenizer.encode(targets),
+        start_id=target_tokenizer.start_id,
+        end_id=target_tokenizer.end_id,
+        token_budget=config.tokens,
+        max_length=config.max_length,
+        max_source_length=_max_source_length(config),
+        shuffle=is_training,
+        seed=config.seed,
+    )
+
+
+def make_task(config, tokenizers, batches, copy=False, **settings):
+    """Builds the model and the task around it.
+
+    Args:
+        config: the options of training.
+        tokenizers: those of source and target.
+        batches: the `TokenBatches` of training.
+        copy: whether the model copies tokens of its source.
+        **settings: further settings of the task.
+    """
+    sizes = (tokenizer.vocabulary_size for tokenizer in tokenizers)
+    # Room for outputs half as long again as the longest that was seen.
+    longest = max(target_length for _, _, target_length in batches.shapes)
+    return TextToText(
+        make_model(config, *sizes, copy=copy),
+        *tokenizers,
+        max_source_length=_max_source_length(config),
+        max_length=min(config.max_length, longest * 3 // 2) + 1,
+        num_beams=config.num_beams,
+        length_penalty=config.length_penalty,
+        **settings,
+    )
+
+
+def _max_source_length(config):
+    return getattr(config, "max_source_length", config.max_length)
+
+
+def compile_for_tokens(config, model):
+    """Sets up Adam, its schedule and the smoothed loss of a token model.
+
+    Args:
+        config: the options `learning_rate`, `warmup_steps`, `clip_norm`,
+            `label_smoothing` and `jit`.
+        model: the model to compile.
+    """
+    model.compile(
+        optimizer=make_optimizer(config),
+        loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
+        weighted_metrics=[training.Perplexity(), training.TokenCount()],
+        jit_compile=compiles_with_xla(config),
+    )
+
+
+class ValidationScore(keras.callbacks.Callback):
+    """Adds scores of greedy outputs to the logs of an epoch.
+
+    Args:
+        task: the `TextToText` in training.
+        sources, targets: lists of strings.
+        score: function from `(outputs, targets)` to a dictionary of numbers.
+    """
+
+    def __init__(self, task, sources, targets, score):
+        super().__init__()
+        self.task = type(task)(
+            task.model,
+            task.source_tokenizer,
+            task.target_tokenizer,
+            **{**task.settings, "num_beams": 1},
+        )
+        self.sources, self.targets, self.score = sources, targets, score
+
+    def on_epoch_end(self, epoch, logs=None):
+        # Asking for the model makes the JAX trainer hand over its weights.
+        self.task.model = self.model
+        logs.update(self.score(self.task(self.sources), self.targets))
+
+
+def load_task(arguments):
+    """Loads the task of a finished run, with the settings given anew.
+
+    Args:
+        arguments: the option `run` and some of those in `GIVEN_ANEW`.
+
+    Raises:
+        UsageError: if there is no run, or it is not finished.
+    """
+    settings = {
+        setting: getattr(arguments, flag)
+        for setting, (flag, least) in GIVEN_ANEW.items()
+        if getattr(arguments, flag, least - 1) >= least
+    }
+    return TextToText.load(finished_task(arguments.run), **settings)
+
+
+def first(count, pairs):
+    """Cuts both lists of a pair to their first entries."""
+    return [texts[:count] for texts in pairs]
+
+
+def show_samples(task, sources, targets, longest=None):
+    """Prints outputs beside their references.
+
+    Args:
+        task: the `TextToText`.
+        sources, targets: lists of strings.
+        longest: characters that are shown of a source; None for all.
+    """
+    outputs = task(sources)
+    for source, target, output in zip(sources, targets, outputs, strict=True):
+        if longest:
+            source = textwrap.shorten(source, longest, placeholder=" ...")
+        print(f"\nsource     {source}\nreference  {target}")
+        print(f"output     {output}")

@@ -1,0 +1,353 @@
+"""The summarization recipe on tiny text, most of it in this process."""
+
+import contextlib
+import csv
+import importlib.util
+import io
+import json
+import re
+import sys
+import types
+
+import h5py
+import numpy as np
+import pytest
+from num2words import num2words
+
+from tests.tools import ROOT
+
+RECIPE = ROOT / "recipes" / "summarization.py"
+TINY = {
+    "text": "dialogue",
+    "vocabulary-size": 90,
+    "num-layers": 1,
+    "hidden-dim": 16,
+    "num-heads": 2,
+    "intermediate-dim": 32,
+    "tokens": 1024,
+    "epochs": 2,
+    "average": 2,
+    "rouge-texts": 3,
+    "max-length": 24,
+    "num-beams": 2,
+    "show": 1,
+}
+RECURRENT = {
+    **{name: TINY[name] for name in TINY if name != "intermediate-dim"},
+    "model": "recurrent",
+    "steps": 2,
+    "rouge-texts": 0,
+}
+
+
+def example(number):
+    thing = num2words(number)
+    return {
+        "id": number,
+        "dialogue": f"Ann: I have {thing} cats. Really!\nBob: Oh? What?\nEnd.",
+        "summary": f"Ann has {thing} cats.",
+    }
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A folder of dialogues: train, val and test, as JSON lines."""
+    folder = tmp_path_factory.mktemp("text")
+    splits = {"train": range(90, 180), "val": range(9), "test": range(9, 19)}
+    for split, numbers in splits.items():
+        lines = [json.dumps(example(number)) + "\n" for number in numbers]
+        (folder / f"{split}.jsonl").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def module():
+    """The recipe as a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(RECIPE.parent))
+        spec = importlib.util.spec_from_file_location("summarization", RECIPE)
+        module = importlib.util.module_from_spec(spec)
+        # tyro looks a dataclass up in the module it names.
+        patch.setitem(sys.modules, "summarization", module)
+        spec.loader.exec_module(module)
+        yield module
+
+
+@pytest.fixture(scope="module")
+def recipe(module):
+    """Runs the recipe in this process; gives code, output and errors."""
+
+    def run(*arguments, stdin=b""):
+        output, errors, code = io.StringIO(), io.StringIO(), 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["x", *map(str, arguments)])
+            stream = types.SimpleNamespace(buffer=io.BytesIO(stdin))
+            patch.setattr(sys, "stdin", stream)
+            with (
+                contextlib.redirect_stdout(output),
+                contextlib.redirect_stderr(errors),
+            ):
+                try:
+                    module.run_commands(module.COMMANDS, "")
+                except SystemExit as stop:
+                    code = stop.code
+        return code, output.getvalue(), errors.getvalue()
+
+    return run
+
+
+def options(text, run, tiny=TINY, **changes):
+    changes = {x.replace("_", "-"): value for x, value in changes.items()}
+    given = {"dataset": f"files:{text}", "run": run, **tiny, **changes}
+    return [x for name, value in given.items() for x in (f"--{name}", value)]
+
+
+@pytest.fixture(scope="module")
+def trained(recipe, text, tmp_path_factory):
+    """A finished run of a model that copies."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    code, output, errors = recipe("train", *options(text, run))
+    assert code == 0, errors
+    return run, output
+
+
+def weights(run):
+    found = {}
+    with h5py.File(run / "task" / "model.weights.h5") as file:
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item[...]})
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
+        )
+    return found
+
+
+def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
+    run, output = trained
+    config = json.loads((run / "config.json").read_text())
+    assert config["text"] == "dialogue" and config["copy"] is True
+    for name in ("metrics.json", "curves.png", "task/task.json"):
+        assert (run / name).is_file(), name
+    model = json.loads((run / "task" / "config.json").read_text())
+    assert "copy_generator" in json.dumps(model)
+    with open(run / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"val_rouge_1", "val_rouge_2", "val_rouge_l"} <= set(rows[0])
+    assert "summarization.py evaluate" in output and "reference" in output
+
+
+def test_a_run_that_goes_on_ends_as_an_undisturbed_one(
+    trained, recipe, text, tmp_path
+):
+    for epochs in (1, 2):
+        arguments = options(text, tmp_path / "run", epochs=epochs)
+        code, _, errors = recipe("train", *arguments)
+        assert code == 0, errors
+    expected, got = weights(trained[0]), weights(tmp_path / "run")
+    assert expected.keys() == got.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, rtol=0, atol=1e-6)
+
+
+def test_evaluate_prints_what_rouge_score_says(trained, recipe, text):
+    from rouge_score.rouge_scorer import RougeScorer
+
+    run, _ = trained
+    code, output, errors = recipe("evaluate", "--run", run, "--num-beams", 1)
+    assert code == 0, errors
+    examples = [example(number) for number in range(9, 19)]
+    texts = [row["dialogue"].replace("\n", " ") for row in examples]
+    _, summaries, _ = recipe(
+        "summarize", *texts, "--run", run, "--num-beams", 1
+    )
+    leads = [
+        " ".join(row["dialogue"].split("\n")[:2]).replace(" What?", "")
+        for row in examples
+    ]
+    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
+    for name, outputs in (
+        ("model", summaries.split("\n")[:-1]),
+        ("lead-3", leads),
+    ):
+        scores = [
+            scorer.score(row["summary"], output)
+            for row, output in zip(examples, outputs, strict=True)
+        ]
+        expected = [
+            f"{100 * np.mean([score[kind].fmeasure for score in scores]):.2f}"
+            for kind in ("rouge1", "rouge2", "rougeL")
+        ]
+        (line,) = re.findall(rf"^{name} .*", output, re.MULTILINE)
+        assert line.split()[1:4] == expected, name
+    assert "10 texts" in output and "per second" in output
+
+
+def test_summarize_reads_arguments_a_file_and_standard_input(
+    trained, recipe, tmp_path
+):
+    run, _ = trained
+    texts = ["Ann: I have nine cats.", "Bob: Oh?"]
+    file = tmp_path / "texts.txt"
+    file.write_text("\n".join(texts) + "\n")
+    _, given, _ = recipe("summarize", *texts, "--run", run)
+    _, read, _ = recipe("summarize", "--run", run, "--file", file)
+    piped = "\r\n".join(texts).encode()
+    _, answered, _ = recipe("summarize", "--run", run, stdin=piped)
+    assert given == read == answered and given.count("\n") == 2
+    code, output, errors = recipe("summarize", "--run", run, stdin=b"\n\xff\n")
+    assert (code, output) == (2, "\n")
+    assert "line 2 holds the byte 0xff" in errors
+    code, _, errors = recipe("summarize", "x", "--run", run, "--file", file)
+    assert code == 2 and "--file, not both" in errors
+
+
+def test_a_model_that_copies_is_exported(trained, recipe, tmp_path):
+    folder = tmp_path / "served"
+    code, output, errors = recipe(
+        "export", "--run", trained[0], "--folder", folder
+    )
+    assert code == 0, errors
+    assert (folder / "saved_model.pb").is_file() and "served" in output
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"attention": "none", "cell": "lstm", "copy": False},
+        {"attention": "additive", "attention-order": "before"},
+        {"attention": "luong", "input-feeding": True, "copy": False},
+    ],
+    ids=lambda given: given["attention"],
+)
+def test_recurrent_models_train_and_summarize(recipe, text, tmp_path, given):
+    arguments = options(text, tmp_path / "run", RECURRENT, **given)
+    code, _, errors = recipe("train", *arguments)
+    assert code == 0, errors
+    code, output, errors = recipe("summarize", "x", "--run", tmp_path / "run")
+    assert code == 0 and output.count("\n") == 1, errors
+
+
+def test_columns_of_tab_separated_values_go_by_number(recipe, text, tmp_path):
+    for name in ("train", "val"):
+        rows = (text / f"{name}.jsonl").read_text().splitlines()
+        lines = [
+            "{summary}\t{dialogue}".format(**json.loads(row)).replace("\n", " ")
+            for row in rows
+        ]
+        (tmp_path / f"{name}.tsv").write_text("\n".join(lines))
+    changes = {"text": 2, "summary": 1, "steps": 1, "rouge-texts": 0}
+    code, output, errors = recipe(
+        "train", *options(tmp_path, tmp_path / "run", **changes)
+    )
+    assert code == 0 and "90 texts" in output, errors
+
+
+def replaced(folder, text, change):
+    """Copies the text with other lines for training."""
+    folder.mkdir()
+    for path in text.iterdir():
+        lines = path.read_text().splitlines(keepends=True)
+        if path.name == "train.jsonl":
+            lines = change(lines)
+        (folder / path.name).write_text("".join(lines))
+    return folder
+
+
+def blank(lines):
+    return [re.sub(r'"summary": ".*"', '"summary": " "', x) for x in lines]
+
+
+def same(lines):
+    return lines
+
+
+BAD = {
+    "column": (same, {"text": "x"}, "'x'; it has: id, dialogue, summary"),
+    "number": (same, {"text": "2"}, "'2'; it has: id, dialogue, summary"),
+    "one column": (same, {"text": "summary"}, "must be two columns"),
+    "broken line": (
+        lambda lines: [*lines[:4], lines[4][:30] + "\n", *lines[5:]],
+        {},
+        "Line 5",
+    ),
+    "blank": (blank, {}, "all are blank"),
+    "no folder": (same, {"dataset": "files:/no/where"}, "/no/where"),
+    "split": (same, {"train_split": "long"}, "It holds: test.jsonl"),
+    "data set": (same, {"dataset": "file:x"}, "files:FOLDER"),
+    "demo": (same, {"dataset": "demo"}, "not for the demo"),
+    "vocabulary": (same, {"vocabulary_size": 9999}, "at most"),
+    "two vocabularies": (same, {"joint_vocabulary": False}, "--copy needs"),
+    "min length": (same, {"min_length": 99}, "at most --max-length=24"),
+    "source length": (same, {"max_source_length": 1}, "--max-source-length"),
+    "n-gram": (same, {"no_repeat_ngram": -1}, "--no-repeat-ngram"),
+    "attention": (same, {"attention": "none"}, "Known names: additive"),
+    "option": (same, {"cell": "lstm"}, "--cell is an option of --model"),
+    "flag": (same, {"hiden_dim": 3}, "hiden-dim"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_message_and_leaves_no_run(
+    case, text, tmp_path, recipe
+):
+    change, changes, message = BAD[case]
+    folder = replaced(tmp_path / "text", text, change)
+    code, _, errors = recipe(
+        "train", *options(folder, tmp_path / "run", **changes)
+    )
+    assert code == 2
+    assert message in errors and "Traceback" not in errors, errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["text"]
+
+
+def test_texts_that_are_odd_are_counted(recipe, text, tmp_path):
+    def change(lines):
+        rows = [json.loads(line) for line in lines]
+        rows[0]["dialogue"] = "Ann."
+        rows[1]["dialogue"] *= 5
+        rows[2]["summary"] = ""
+        rows[3]["dialogue"] = "\n"
+        return [json.dumps(row) + "\n" for row in rows]
+
+    folder = replaced(tmp_path / "text", text, change)
+    changes = {"max-source-length": 99, "steps": 1, "rouge-texts": 0}
+    arguments = options(folder, tmp_path / "run", **changes)
+    with pytest.warns(UserWarning) as caught:
+        code, _, errors = recipe("train", *arguments)
+    assert code == 0, errors
+    messages = " ".join(str(warning.message) for warning in caught)
+    for message in (
+        "Dropped 2 of 90 rows",
+        "1 of 88 summaries in files:",
+        "Cut 1 sources and 0 targets of 88 pairs to max_source_length=99",
+    ):
+        assert message in messages, messages
+
+
+def test_other_options_and_no_run_are_refused(trained, recipe, text, tmp_path):
+    code, _, errors = recipe("train", *options(text, trained[0], copy=False))
+    assert code == 2 and "copy True there, False here" in errors
+    for name in ("evaluate", "summarize", "export"):
+        code, _, errors = recipe(name, "--run", tmp_path)
+        assert code == 2 and "is not a run folder" in errors
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("One. Two!  Three? Four.", "One. Two! Three?"),
+        ("A: one\r\nB: two. Three\nC: four", "A: one B: two. Three"),
+        ("  version 1.5 of it", "version 1.5 of it"),
+        ("", ""),
+    ],
+)
+def test_lead_is_the_first_three_sentences(module, text, expected):
+    assert module.lead(text) == expected
+
+
+def test_compression_is_words_over_words(module):
+    assert module.compression(["a b c", "d e f"], ["a", "d e"]) == 2
+    assert module.compression(["a b"], [""]) == 2
