@@ -1,6 +1,7 @@
 """Docstrings of installed packages, as texts with summaries, offline."""
 
 import ast
+import functools
 import importlib.util
 import re
 import sysconfig
@@ -34,7 +35,11 @@ MOST = {"train": 12_000, "validation": 1_000, "test": 1_000}
 # Of the task to name a docstring's package: how the docstrings of each are
 # divided, and how many it has.
 _SHARES = {"train": (0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1)}
-_FEWEST, _MOST_OF_ONE = 150, 1_000
+_FEWEST, _MOST_OF_ONE = 100, 500
+_CLASSES = (
+    *("matplotlib", "numpy", "scipy", "sklearn", "keras", "tensorflow"),
+    STANDARD_LIBRARY,
+)
 LEAST = {"train": 1_000, "validation": 50, "test": 50}
 FILES = 400  # files that are read of a package, evenly spread over it
 FIRST_LINE_WORDS = (4, 20)
@@ -112,7 +117,7 @@ def load_labelled_docstrings(split):
             f"Received: {split!r}"
         )
     texts = {}
-    for package, first_line, body in read_docstrings():
+    for package, first_line, body in read_docstrings(_CLASSES):
         texts.setdefault(package, []).append(f"{first_line} {body}")
     texts = {
         package: found
@@ -153,10 +158,7 @@ def read_docstrings(packages=PACKAGES):
     """
     seen = set()
     for package in packages:
-        for docstring in _docstrings_of(package):
-            parts = _parts(docstring)
-            if parts is None:
-                continue
+        for parts in _parts_of(package):
             keys = {_key(part) for part in parts}
             if not keys & seen:
                 yield package, *parts
@@ -166,6 +168,12 @@ def read_docstrings(packages=PACKAGES):
 def _key(text):
     """What equal or almost equal texts begin with."""
     return re.sub(r"[^a-z]", "", text.lower())[:100]
+
+
+@functools.cache  # parsing a large package takes seconds
+def _parts_of(package):
+    found = (_parts(docstring) for docstring in _docstrings_of(package))
+    return [parts for parts in found if parts is not None]
 
 
 def _parts(docstring):
