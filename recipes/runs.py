@@ -54,9 +54,11 @@ def check_run(config, free):
     if not (run / CONFIG).exists():
         return
     earlier = dataclasses.asdict(read_config(run, type(config)))
+    # As a file gives it back, with lists for tuples.
+    given = json.loads(json.dumps(dataclasses.asdict(config)))
     differing = [
         f"{name} {earlier[name]!r} there, {value!r} here"
-        for name, value in dataclasses.asdict(config).items()
+        for name, value in given.items()
         if name not in ("run", *free) and earlier[name] != value
     ]
     if differing:

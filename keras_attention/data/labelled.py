@@ -201,6 +201,9 @@ class LabelledArrays(LabelledBatches):
         found[: len(rows)] = self._arrays[rows]
         return found
 
+    def known_shape(self, array):
+        return [None, *array.shape[1:]]
+
     @property
     def fingerprint(self):
         """A string that differs where any batch of any epoch would."""

@@ -99,13 +99,24 @@ class ResumableDataset(DataAdapter, keras.utils.PyDataset):
         import tensorflow as tf
 
         signature = keras.tree.map_structure(
-            lambda array: tf.TensorSpec([None] * array.ndim, array.dtype),
+            lambda array: tf.TensorSpec(self.known_shape(array), array.dtype),
             self.batch(self._epoch, self._first),
         )
         dataset = tf.data.Dataset.from_generator(
             self._one_pass, output_signature=signature
         )
         return dataset.prefetch(1)
+
+    def known_shape(self, array):
+        """Gives the sizes that all batches share; by default there are none.
+
+        Args:
+            array: an array of any batch.
+
+        Returns:
+            A list of integers and None.
+        """
+        return [None] * array.ndim
 
     @property
     def num_batches(self):

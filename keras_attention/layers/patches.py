@@ -137,6 +137,8 @@ def as_images(images, channels, dtype):
     images = ops.convert_to_tensor(images)
     if channels == 1 and len(images.shape) == 3:
         images = images[..., None]
+    if len(images.shape) == 4 and images.shape[-1] is None:
+        images = ops.reshape(images, (*ops.shape(images)[:3], channels))
     if len(images.shape) != 4 or images.shape[-1] != channels:
         raise ValueError(
             f"images must have the shape (batch, height, width, {channels}). "
