@@ -17,6 +17,7 @@ from classification_data import (
     TOKENIZER,
     check_data_options,
     load_examples,
+    load_for_training,
     make_batches,
     make_tokenizer,
     number_labels,
@@ -66,6 +67,9 @@ class Train:
     """Column of the labels; a number where a file has no header."""
     train_split: str = "train"
     validation_split: str = "validation"
+    validation_share: float = 0.0
+    """Share of the training examples, drawn by the seed, that validates in
+    place of a split."""
     run: str = "runs/classification"
     """Folder of the run."""
     vocabulary_size: int = 4000
@@ -184,13 +188,7 @@ def train(config):
     check_run(config, FREE)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    examples = {
-        split: load_examples(config, config.dataset, name)
-        for split, name in (
-            ("train", config.train_split),
-            ("validation", config.validation_split),
-        )
-    }
+    examples = load_for_training(config)
     labels = sorted(set(examples["train"][1]))
     if len(labels) < 2:
         raise UsageError(
@@ -271,6 +269,7 @@ def check_options(config):
         config,
         *("dropout", "attention_dropout", "feed_forward_dropout"),
         *("pooled_dropout", "token_dropout", "label_smoothing"),
+        "validation_share",
         at_least=0,
         below=1,
     )
@@ -324,6 +323,11 @@ def judge_outside(arguments, config, task, numbers, probabilities):
         found = task.probabilities(inputs)
         return found.max(axis=-1), found.argmax(axis=-1), given
 
+    if config.validation_share:
+        raise UsageError(
+            "A threshold needs a validation split; the run has taken a share "
+            "of its training examples."
+        )
     inside, best, given = surest(config.validation_split)
     correct = best == number_labels(given, task.labels, "validation")
     outside, *_ = surest(arguments.outside_validation)

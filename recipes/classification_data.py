@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from common import UsageError
-from keras_attention.data.docstrings import load_labelled_docstrings
 
 from keras_attention.data import (
     DataError,
@@ -15,6 +14,7 @@ from keras_attention.data import (
     load_columns,
     load_images,
 )
+from keras_attention.data.docstrings import load_labelled_docstrings
 from keras_attention.data.images import read_all
 
 TOKENIZER = "tokenizer.model"
@@ -49,6 +49,38 @@ def load_examples(config, dataset, split):
     columns = [config.text_column, config.label_column]
     texts, labels = load_columns(dataset, split, columns)
     return texts, labels
+
+
+def load_for_training(config):
+    """Loads the examples of training and validation.
+
+    Returns:
+        Dictionary of `"train"` and `"validation"`, each as `load_examples`
+        returns it.
+    """
+    inputs, labels = load_examples(config, config.dataset, config.train_split)
+    if not config.validation_share:
+        name = config.validation_split
+        held = load_examples(config, config.dataset, name)
+        return {"train": (inputs, labels), "validation": held}
+    order = np.random.default_rng(config.seed).permutation(len(labels))
+    count = round(config.validation_share * len(labels))
+    if not 0 < count < len(labels):
+        raise UsageError(
+            f"--validation-share {config.validation_share} of {len(labels)} "
+            "examples leaves one side without any."
+        )
+    rows = {"train": order[count:], "validation": order[:count]}
+
+    def pick(values, chosen):
+        if isinstance(values, np.ndarray):
+            return values[chosen]
+        return [values[index] for index in chosen]
+
+    return {
+        split: (pick(inputs, chosen), pick(labels, chosen))
+        for split, chosen in rows.items()
+    }
 
 
 def number_labels(given, labels, split):

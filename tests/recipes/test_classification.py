@@ -1,0 +1,339 @@
+"""The classification recipe on tiny texts and images."""
+
+import csv
+import importlib.util
+import json
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_attention import tasks
+
+ROOT = pathlib.Path(__file__).parents[2]
+RECIPE = ROOT / "recipes" / "classification.py"
+WORDS = {
+    "animal": "dog cat horse bird fish".split(),
+    "plant": "tree rose grass oak fern".split(),
+    "tool": "saw hammer drill nail file".split(),
+}
+TINY = {
+    "vocabulary-size": 36,
+    "num-layers": 1,
+    "hidden-dim": 16,
+    "num-heads": 2,
+    "intermediate-dim": 32,
+    "tokens": 256,
+    "epochs": 2,
+    "average": 2,
+    "checkpoint-steps": 2,
+    "show": 1,
+}
+IMAGES = {
+    name: TINY[name]
+    for name in TINY
+    if name not in ("vocabulary-size", "tokens")
+}
+IMAGES.update({"inputs": "images", "batch-size": 16, "patch-size": 3})
+
+
+def sentences(count, seed):
+    generator = np.random.default_rng(seed)
+    for _ in range(count):
+        label = generator.choice(list(WORDS))
+        words = generator.choice(WORDS[label], size=generator.integers(1, 7))
+        yield label, " ".join(words)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A folder of TSV files without a header: label, text."""
+    folder = tmp_path_factory.mktemp("text")
+    for seed, (split, count) in enumerate(
+        {"train": 120, "dev": 30, "test": 30}.items()
+    ):
+        rows = sentences(count, seed)
+        lines = [f"{label}\t{words}\n" for label, words in rows]
+        (folder / f"{split}.tsv").write_text("".join(lines))
+    for split in ("none_dev", "none_test"):
+        rows = [f"none\tzebra {x} quux\n" for x in "abcdefg"]
+        (folder / f"{split}.tsv").write_text("".join(rows))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Dark and bright images of 7 by 6 pixels in a folder for each class."""
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(0)
+    for split, count in {"train": 30, "val": 8, "test": 8}.items():
+        for label, mean in {"bright": 200, "dark": 50}.items():
+            (folder / split / label).mkdir(parents=True)
+            for index in range(count):
+                pixels = generator.normal(mean, 20, (7, 6)).clip(0, 255)
+                image = Image.fromarray(pixels.astype("uint8"))
+                image.save(folder / split / label / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """Runs the recipe in this process; gives exit code, output, errors."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(RECIPE.parent)
+        spec = importlib.util.spec_from_file_location("classification", RECIPE)
+        module = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, "classification", module)
+        spec.loader.exec_module(module)
+        from common import run_commands
+
+        def run(capsys, *arguments):
+            patch.setattr(sys, "argv", ["x", *map(str, arguments)])
+            code = 0
+            try:
+                run_commands(module.COMMANDS, "")
+            except SystemExit as stop:
+                code = stop.code
+            return code, *capsys.readouterr()
+
+        yield run
+
+
+def options(folder, run, tiny=TINY, **changes):
+    columns = {"text-column": 2, "label-column": 1} if tiny is TINY else {}
+    given = {"dataset": f"files:{folder}", "run": run, **tiny, **columns}
+    given.update(changes)
+    return [x for name, value in given.items() for x in (f"--{name}", value)]
+
+
+@pytest.fixture(scope="module")
+def trained(text, recipe, tmp_path_factory):
+    """A finished run over text."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(run.parent)
+
+        class Silent:
+            def readouterr(self):
+                return "", ""
+
+        code, *_ = recipe(
+            Silent(),
+            "train",
+            *options(
+                *(text, run),
+                **{"epochs": 6, "learning-rate": 0.01, "warmup-steps": 10},
+            ),
+        )
+    assert code == 0
+    return run
+
+
+def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
+    for name in (
+        *("config.json", "tokenizer.model", "best.weights.h5"),
+        *("averaged.weights.h5", "metrics.json", "task/task.json"),
+    ):
+        assert (trained / name).is_file(), name
+    with open(trained / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    assert {"val_accuracy", "examples_per_second"} <= set(rows[0])
+    assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert metrics["validation_accuracy"]["best"] > 0.8
+
+
+def test_evaluate_says_what_the_task_gives(trained, text, recipe, capsys):
+    code, output, errors = recipe(
+        *(capsys, "evaluate", "--run", trained),
+        *("--outside-split", "none_test", "--outside-validation", "none_dev"),
+    )
+    assert code == 0, errors
+    rows = [
+        line.split("\t")
+        for line in (text / "test.tsv").read_text().splitlines()
+    ]
+    found = tasks.load(trained / "task")([words for _, words in rows])
+    right = np.mean([a == b for a, (b, _) in zip(found, rows, strict=True)])
+    assert f"accuracy {right:.2%} of 30 examples" in output
+    for expected in ("macro-F1", "calibration error", "7 examples of no class"):
+        assert expected in output
+    for name in ("confusion_test.png", "calibration_test.png"):
+        assert (trained / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_texts_are_predicted_from_arguments_and_files(
+    trained, recipe, capsys, tmp_path
+):
+    texts = ["dog cat", "hammer"]
+    code, given, _ = recipe(capsys, "predict", *texts, "--run", trained)
+    (tmp_path / "texts").write_text("\n".join(texts) + "\n")
+    _, read, _ = recipe(
+        capsys, "predict", "--run", trained, "--file", tmp_path / "texts"
+    )
+    assert code == 0 and given == read
+    assert given.splitlines() == tasks.load(trained / "task")(texts)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "recurrent", "pooling": "additive"},
+        {"model": "convolutional", "validation-share": 0.2},
+        {"token-dropout": 0.2, "attention": "linear", "pooling": "attention"},
+    ],
+)
+def test_other_models_train_and_go_on(changes, text, tmp_path, recipe, capsys):
+    tiny = dict(TINY)
+    if "model" in changes:
+        del tiny["intermediate-dim"], tiny["num-heads"]
+    columns = {"text-column": 2, "label-column": 1}
+    for epochs in (1, 2):
+        given = {**tiny, **columns, **changes, "epochs": epochs}
+        code, _, errors = recipe(
+            *(capsys, "train"),
+            *options(text, tmp_path / "run", tiny=given),
+        )
+        assert code == 0, errors
+    with open(tmp_path / "run" / "metrics.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+@pytest.mark.parametrize("model", ["transformer", "convolutional"])
+def test_images_of_a_folder_are_learned(
+    model, pictures, tmp_path, recipe, capsys
+):
+    given = {**IMAGES, "model": model, "shift": 1, "epochs": 6}
+    given.update({"learning-rate": 0.01, "warmup-steps": 10})
+    if model == "convolutional":
+        given["filters"] = 4
+        for name in ("num-heads", "intermediate-dim", "patch-size"):
+            del given[name]
+    run = tmp_path / "run"
+    code, _, errors = recipe(
+        capsys, "train", *options(pictures, run, tiny=given)
+    )
+    assert code == 0, errors
+    code, output, errors = recipe(capsys, "evaluate", "--run", run)
+    assert code == 0 and "of 16 examples" in output, errors
+    name = pictures / "test" / "dark" / "3.png"
+    code, output, _ = recipe(capsys, "predict", name, "--run", run)
+    assert code == 0 and output.strip() in ("bright", "dark")
+    if model == "transformer":
+        assert output.strip() == "dark"
+    code, _, error = recipe(capsys, "predict", RECIPE, "--run", run)
+    assert code == 2 and str(RECIPE) in error
+
+
+def changed(folder, text, **contents):
+    """Copies the text with some splits replaced."""
+    folder.mkdir()
+    for path in text.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    for split, data in contents.items():
+        (folder / f"{split}.tsv").write_text(data)
+    return folder
+
+
+BAD_TEXT = {
+    "unknown label": (
+        {"dev": "animal\tdog\nmineral\tgold\n"},
+        {},
+        "1 of 2 examples in split 'validation' have labels that training "
+        "does not have: 'mineral'",
+    ),
+    "one class": ({"train": "a\tdog\na\tcat\n"}, {}, "two classes"),
+    "fields": ({"train": "a\tb\tc\nd\te\n"}, {}, "Line 2"),
+    "column": ({}, {"text-column": "words"}, "words"),
+    "vocabulary": ({}, {"vocabulary-size": 9999}, "at most"),
+    "attention": ({}, {"attention": "mult_head"}, "Known names: additive"),
+    "pooling": ({}, {"pooling": "median"}, "Unknown pooling"),
+    "data set": ({}, {"dataset": "file:x"}, "--dataset must be"),
+    "share": ({}, {"validation-share": 0.0001}, "--validation-share"),
+    "number": ({}, {"token-dropout": 1}, "--token-dropout must be"),
+    "other inputs": ({}, {"shift": 1}, "--shift is an option of --inputs"),
+    "other model": ({}, {"cell": "lstm"}, "--cell is an option of --model"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TEXT)
+def test_bad_input_is_one_message_and_leaves_no_run(
+    case, text, tmp_path, recipe, capsys
+):
+    contents, changes, message = BAD_TEXT[case]
+    folder = changed(tmp_path / "text", text, **contents)
+    code, _, error = recipe(
+        capsys, "train", *options(folder, tmp_path / "run", **changes)
+    )
+    assert code == 2
+    assert message in error and "Traceback" not in error, error
+    assert error.count("error:") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["text"]
+
+
+def bad_image(folder, case):
+    if case == "broken":
+        (folder / "train" / "dark" / "3.png").write_bytes(b"no image")
+    elif case == "size":
+        image = Image.fromarray(np.zeros((9, 9), "uint8"))
+        image.save(folder / "train" / "dark" / "3.png")
+    elif case == "empty class":
+        (folder / "train" / "gray").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("broken", "1 of 60 images cannot be read: .*3.png"),
+        ("size", "1 of 60 images are not of 6x7 pixels.*3.png.*9x9"),
+        ("empty class", "'gray' has no images"),
+    ],
+)
+def test_bad_images_are_named(
+    case, message, pictures, tmp_path, recipe, capsys
+):
+    import re
+    import shutil
+
+    shutil.copytree(pictures, tmp_path / "pictures")
+    bad_image(tmp_path / "pictures", case)
+    code, _, error = recipe(
+        *(capsys, "train"),
+        *options(tmp_path / "pictures", tmp_path / "run", tiny=IMAGES),
+    )
+    assert code == 2 and re.search(message, error), error
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_run_or_half_of_the_outside_options(trained, recipe, capsys):
+    code, _, error = recipe(capsys, "evaluate", "--run", trained / "none")
+    assert code == 2 and "is not a run folder" in error
+    code, _, error = recipe(
+        capsys, "evaluate", "--run", trained, "--outside-split", "none_test"
+    )
+    assert code == 2 and "--outside-validation" in error
+
+
+def test_scores_are_those_of_their_definitions(recipe):
+    import reports
+
+    labels = np.array([0, 0, 1, 1, 2])
+    predicted = np.array([0, 1, 1, 1, 0])
+    found = reports.scores(labels, predicted, ["a", "b", "c"])
+    assert found["accuracy"] == pytest.approx(3 / 5)
+    assert found["macro_f1"] == pytest.approx((1 / 2 + 4 / 5 + 0) / 3)
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]])
+    error, table = reports.calibration(np.array([0, 1, 0]), probabilities)
+    assert error == pytest.approx((0.1 + 0.8 + 0.4) / 3)
+    assert [row[2] for row in table] == [1, 1, 1]
+    rows = reports.worst_mistakes(np.array([1, 1, 0]), probabilities, 5)
+    assert rows.tolist() == [0, 1]
+    threshold = reports.choose_threshold(
+        np.array([0.9, 0.8, 0.3]),
+        np.array([True, True, True]),
+        np.array([0.5, 0.6]),
+    )
+    assert 0.6 < threshold <= 0.8
