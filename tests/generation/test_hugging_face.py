@@ -32,6 +32,12 @@ def build(make, config):
         # As initialized, all tokens would be about equally probable.
         if parameter.ndim == 2 and parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.6)
+    # And none of them would ever end.
+    favour = torch.zeros(VOCABULARY)
+    favour[END] = 3.0
+    model.get_output_embeddings().register_forward_hook(
+        lambda module, inputs, logits: logits + favour
+    )
     return model
 
 
@@ -148,8 +154,8 @@ def test_beams_of_a_decoder_are_theirs(penalty, stop, llama):
         )
         np.testing.assert_array_equal(result["token_ids"][i], token_ids[0])
         np.testing.assert_allclose(result["scores"][i], scores[0], rtol=1e-4)
-        ends |= set((token_ids[0] != PADDING).sum(axis=1) - len(row))
-    assert len(ends) > 1
+        ends |= set((token_ids[0] == END).argmax(axis=1))
+    assert len(ends) > 3
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
@@ -182,9 +188,9 @@ def test_beams_of_an_encoder_decoder_are_theirs(penalty, marian):
 
 LIMITS = [
     {"min_length": 11},
+    {"no_repeat_ngram_size": 1},
     {"no_repeat_ngram_size": 2},
-    {"min_length": 13, "no_repeat_ngram_size": 1},
-    {"min_length": 9, "no_repeat_ngram_size": 3},
+    {"min_length": 13, "no_repeat_ngram_size": 3},
 ]
 
 
@@ -220,16 +226,26 @@ def test_an_encoder_decoder_under_the_same_rules_is_theirs(limits, marian):
         [[5, 7, 3, 9, END], [8, 8, END], [6, 10, 4, END]], 5, PADDING
     )
     mask = torch.tensor(sources != PADDING).long()
-    options = {"num_beams": 3, "early_stopping": False, **limits}
-    result = ours(
-        marian_step(marian),
-        np.full((3, 1), PADDING),
-        prompt_lengths=[1, 1, 1],
-        memory={"source": ops.convert_to_tensor(sources)},
-        **options,
+    options = {"num_beams": 3, "early_stopping": False}
+    result, plain = (
+        ours(
+            marian_step(marian),
+            np.full((3, 1), PADDING),
+            prompt_lengths=[1, 1, 1],
+            memory={"source": ops.convert_to_tensor(sources)},
+            **options,
+            **rules,
+        )
+        for rules in (limits, {})
     )
+    assert (plain["token_ids"] != result["token_ids"]).any()
     token_ids, scores = theirs(
-        marian, sources, attention_mask=mask, length_penalty=1.0, **options
+        marian,
+        sources,
+        attention_mask=mask,
+        length_penalty=1.0,
+        **options,
+        **limits,
     )
     found = result["scores"] > -np.inf
     assert found[:, 0].all()
