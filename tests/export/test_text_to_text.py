@@ -290,10 +290,8 @@ def test_a_model_that_copies_is_exported(tmp_path):
 
 def test_limits_of_what_comes_out_are_exported(saved, task, tmp_path):
     limits = {"min_length": 13, "no_repeat_ngram_size": 2}
+    limited = TextToText.load(saved, **limits)
+    limited.export(tmp_path / "translator")
+    check_same_here(tmp_path / "translator", limited)
     texts = tiny.sentences(7)
-    plain = task.generate(texts)[0]
-    for num_beams in (1, 3):
-        limited = TextToText.load(saved, num_beams=num_beams, **limits)
-        limited.export(tmp_path / "translator")
-        check_same_here(tmp_path / "translator", limited)
-        assert (limited.generate(texts)[0] != plain).any()
+    assert (limited.generate(texts)[0] != task.generate(texts)[0]).any()
