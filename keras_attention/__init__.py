@@ -54,6 +54,7 @@ from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.models.recurrent import RecurrentEncoderDecoder
 from keras_attention.models.recurrent_decoder import RecurrentDecoder
 from keras_attention.models.recurrent_encoder import RecurrentEncoder
+from keras_attention.models.task_sizes import config_for_task
 from keras_attention.positions import (
     FIRE,
     ALiBi,

@@ -105,16 +105,13 @@ class TextToTextGraph(tf.Module):
         task = self._task.value
         model, settings = task.model, task.settings
         batch_size = tf.shape(source_ids)[0]
-        tokenizer = task.target_tokenizer
         return beam_search(
             model.step,
             model.init_cache(batch_size, settings["max_length"]),
-            tf.fill([batch_size, 1], tokenizer.start_id),
-            max_length=settings["max_length"],
-            end_id=tokenizer.end_id,
+            tf.fill([batch_size, 1], task.target_tokenizer.start_id),
             num_beams=settings["num_beams"],
             length_penalty=settings["length_penalty"],
-            padding_id=tokenizer.padding_id,
+            **task.limits(),
             memory=model.init_memory(source_ids),
         )
 

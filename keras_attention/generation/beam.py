@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_attention.generation import beams
+from keras_attention.generation.constraints import make_forbid
 from keras_attention.generation.greedy import most_probable
 from keras_attention.generation.loop import decode_rows, repeat_until_ended
 from keras_attention.generation.prompts import check_ids, read_prompt
@@ -23,6 +24,8 @@ def beam_search(
     memory=None,
     prompt_lengths=None,
     prefill_length=None,
+    min_length=0,
+    no_repeat_ngram_size=0,
 ):
     """Searches for the most probable continuations with a beam of hypotheses.
 
@@ -35,6 +38,10 @@ def beam_search(
     (the end token counts) and compete for the finished set; the best
     `num_beams` that do not end run on. At `max_length` the hypotheses still
     running count as ended. A single beam is greedy search.
+
+    What `min_length` and `no_repeat_ngram_size` rule out is no continuation;
+    the log-probabilities of the others stay those of the model. A hypothesis
+    that they leave no token is lost. (A single beam ends there as it is.)
 
     `early_stopping` says when a row is complete. True: as soon as `num_beams`
     hypotheses have ended. False: when the worst of them also scores at least
@@ -67,13 +74,19 @@ def beam_search(
         prompt_lengths: `(batch,)`, the length of each prompt, as in
             `greedy_search`.
         prefill_length: Integer, as in `greedy_search`.
+        min_length: Integer, at most `max_length`: the end token cannot come
+            before the result has so many tokens, prompt included. 0 for no
+            minimum.
+        no_repeat_ngram_size: Integer `n`: no sequence of `n` tokens comes twice
+            in a result, prompt included. 0 to let them.
 
     Returns:
         A dictionary: `"token_ids"`, int32 `(batch, max_length)`, and
         `"scores"`, float32 `(batch,)`, the score above. With
         `return_all_beams`, `(batch, num_beams, max_length)` and
         `(batch, num_beams)`, the best first; where fewer hypotheses exist, the
-        rest are the bare prompt with a score of minus infinity.
+        rest are the bare prompt with a score of minus infinity. So is the one
+        result where all were lost.
 
     Raises:
         ValueError: if an argument is out of its range or does not fit the
@@ -92,6 +105,9 @@ def beam_search(
         prompt_lengths=prompt_lengths,
         prefill_length=prefill_length,
     )
+    forbid = make_forbid(
+        prompt.max_length, end_id, min_length, no_repeat_ngram_size
+    )
     if num_beams == 1:
         token_ids, scores, generated = decode_rows(
             step,
@@ -101,6 +117,7 @@ def beam_search(
             end_id=end_id,
             padding_id=padding_id,
             memory=memory,
+            forbid=forbid,
         )
         scores = scores / beams.penalty(generated, length_penalty)
         token_ids, scores = token_ids[:, None], scores[:, None]
@@ -115,6 +132,7 @@ def beam_search(
                 length_penalty,
                 early_stopping,
                 return_all_beams,
+                forbid,
             ),
             num_beams,
             padding_id,

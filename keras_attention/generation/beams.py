@@ -6,7 +6,7 @@ from keras import ops, tree
 
 Rules = collections.namedtuple(
     "Rules",
-    ["prompt", "end_id", "length_penalty", "early_stopping", "keep_all"],
+    "prompt end_id length_penalty early_stopping keep_all forbid",
 )
 Rules.__doc__ = """What does not change during a beam search.
 
@@ -16,6 +16,7 @@ Attributes:
     length_penalty: The exponent of the length in a score.
     early_stopping: True, False or `"never"`; see `beam_search`.
     keep_all: Whether all finished hypotheses are wanted, or only the best.
+    forbid: None, or what `make_forbid` made.
 """
 
 
@@ -58,7 +59,12 @@ def advance(rules, position, logits, state):
         each running hypothesis continues.
     """
     num_beams = state["scores"].shape[1]
-    sums, parents, tokens = best_continuations(logits, state["scores"])
+    logits = ops.cast(logits, "float32")
+    allowed = logits
+    if rules.forbid is not None:
+        rows = ops.reshape(state["token_ids"], (-1, rules.prompt.max_length))
+        allowed = rules.forbid(logits, rows, position)
+    sums, parents, tokens = best_continuations(logits, allowed, state["scores"])
     ids = gather(state["token_ids"], parents)
     place = ops.arange(rules.prompt.max_length) == position
     ids = ops.where(place, tokens[:, :, None], ids)
@@ -97,11 +103,12 @@ def advance(rules, position, logits, state):
     return state, gather(parents, chosen)
 
 
-def best_continuations(logits, scores):
+def best_continuations(logits, allowed, scores):
     """Ranks the continuations of all beams of a row by their sums.
 
     Args:
-        logits: `(batch * num_beams, vocabulary_size)`.
+        logits: float32 `(batch * num_beams, vocabulary_size)`.
+        allowed: The logits, minus infinity for what may not follow.
         scores: `(batch, num_beams)`, the sums so far.
 
     Returns:
@@ -109,11 +116,10 @@ def best_continuations(logits, scores):
         they continue and the tokens they add.
     """
     num_beams = scores.shape[1]
-    logits = ops.cast(logits, "float32")
     # The best of all are among the best of each beam, so the vocabulary is
     # ranked beam by beam and never copied as a whole.
     per_beam = min(2 * num_beams, logits.shape[-1])
-    best, tokens = ops.top_k(logits, per_beam)
+    best, tokens = ops.top_k(allowed, per_beam)
     best = best - ops.logsumexp(logits, axis=-1, keepdims=True)
     sums = scores[:, :, None] + ops.reshape(best, (-1, num_beams, per_beam))
     sums, chosen = ops.top_k(

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.generation.beam import beam_search, check_beams
+from keras_attention.generation.constraints import check_constraints
 from keras_attention.generation.greedy import greedy_search
 from keras_attention.generation.prompts import read_prompt
 from keras_attention.generation.sampling import check_sampling, sample
@@ -36,6 +37,8 @@ class Generator:
         max_length: Integer, the length of the result, prompt included.
         end_id: Integer, the token that ends a row, or None.
         padding_id: Integer, the token after the end of a row.
+        min_length: Integer, as in `greedy_search`.
+        no_repeat_ngram_size: Integer, as in `greedy_search`.
         strategy: `"greedy"`, `"sampling"` or `"beam"`.
         settings: Dictionary of the keyword arguments of `sample` or
             `beam_search`, for example `{"num_beams": 4}`. With sampling,
@@ -76,16 +79,21 @@ class Generator:
         max_length,
         end_id,
         padding_id=0,
+        min_length=0,
+        no_repeat_ngram_size=0,
         strategy="greedy",
         settings=None,
         jit_compile=True,
     ):
         settings = dict(settings or {})
         _check_settings(strategy, settings)
+        check_constraints(min_length, no_repeat_ngram_size, max_length)
         self.model = model
         self.max_length = operator.index(max_length)
         self.end_id = end_id
         self.padding_id = padding_id
+        self.min_length = min_length
+        self.no_repeat_ngram_size = no_repeat_ngram_size
         self._seeds = None
         if strategy == "sampling":
             self._seeds = keras.random.SeedGenerator(settings.pop("seed", None))
@@ -130,6 +138,8 @@ class Generator:
             max_length=self.max_length,
             end_id=self.end_id,
             padding_id=self.padding_id,
+            min_length=self.min_length,
+            no_repeat_ngram_size=self.no_repeat_ngram_size,
             memory=memory,
             prefill_length=prefill_length,
             **arguments,

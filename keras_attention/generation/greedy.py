@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_attention.generation.constraints import make_forbid
 from keras_attention.generation.loop import decode_rows
 from keras_attention.generation.prompts import read_prompt
 
@@ -17,12 +18,15 @@ def greedy_search(
     memory=None,
     prompt_lengths=None,
     prefill_length=None,
+    min_length=0,
+    no_repeat_ngram_size=0,
 ):
     """Extends every prompt by the most probable token until it ends.
 
     All rows advance together, one position at a time: the tokens that every
     prompt has are fed in one call, and a longer prompt is then fed its own
-    tokens until they run out. The loop stops when every row has ended.
+    tokens until they run out. The loop stops when every row has ended. A row
+    that `min_length` and `no_repeat_ngram_size` leave no token ends as it is.
 
     Args:
         step: The model, `(token_ids, cache, memory, start) -> (logits, cache)`.
@@ -45,11 +49,17 @@ def greedy_search(
             most the length of the shortest prompt. By default that length; to
             be given where the prompt's values are not known, under `jax.jit`
             and under `tf.function(jit_compile=True)`.
+        min_length: Integer, at most `max_length`: the end token cannot come
+            before the result has so many tokens, prompt included. 0 for no
+            minimum.
+        no_repeat_ngram_size: Integer `n`: no sequence of `n` tokens comes twice
+            in a result, prompt included. 0 to let them.
 
     Returns:
         A dictionary: `"token_ids"`, int32 `(batch, max_length)`, the prompt and
         what follows, up to the end token and then `padding_id`; `"scores"`,
-        float32 `(batch,)`, the summed log-probabilities of the new tokens.
+        float32 `(batch,)`, the summed log-probabilities of the new tokens,
+        under the model itself, before any are ruled out.
 
     Raises:
         ValueError: if an argument does not fit the others.
@@ -61,6 +71,9 @@ def greedy_search(
         prompt_lengths=prompt_lengths,
         prefill_length=prefill_length,
     )
+    forbid = make_forbid(
+        prompt.max_length, end_id, min_length, no_repeat_ngram_size
+    )
     token_ids, scores, _ = decode_rows(
         step,
         most_probable,
@@ -69,6 +82,7 @@ def greedy_search(
         end_id=end_id,
         padding_id=padding_id,
         memory=memory,
+        forbid=forbid,
     )
     return {"token_ids": token_ids, "scores": scores}
 

@@ -51,7 +51,9 @@ def like(old, new):
     return new if new.shape == old.shape else ops.reshape(new, ops.shape(old))
 
 
-def decode_rows(step, choose, cache, prompt, *, end_id, padding_id, memory):
+def decode_rows(
+    step, choose, cache, prompt, *, end_id, padding_id, memory, forbid=None
+):
     """Extends every row by one token at a time.
 
     Args:
@@ -63,6 +65,8 @@ def decode_rows(step, choose, cache, prompt, *, end_id, padding_id, memory):
         end_id: The token that ends a row, or None.
         padding_id: The token that stands after the end.
         memory: What `step` reads besides, or None.
+        forbid: None, or a function as `make_forbid` makes it. A row that it
+            leaves no token ends as it is.
 
     Returns:
         A tuple `(token_ids, scores, generated)`: int32 `(batch, max_length)`,
@@ -74,11 +78,19 @@ def decode_rows(step, choose, cache, prompt, *, end_id, padding_id, memory):
 
     def extend(position, logits, cache, state):
         logits = ops.cast(logits, "float32")
-        chosen = choose(logits, position)
         # A longer prompt is still being fed: its own tokens stay.
         active = ops.logical_and(
             lengths <= position, ops.logical_not(state["ended"])
         )
+        allowed, ended = logits, state["ended"]
+        if forbid is not None:
+            allowed = forbid(logits, state["token_ids"], position)
+            is_left = ops.any(allowed > -float("inf"), axis=1)
+            allowed = ops.where(is_left[:, None], allowed, logits)
+            stuck = ops.logical_and(active, ops.logical_not(is_left))
+            ended = ops.logical_or(ended, stuck)
+            active = ops.logical_and(active, is_left)
+        chosen = choose(allowed, position)
         place = ops.logical_and(positions == position, active[:, None])
         ends = ops.zeros_like(active) if end_id is None else chosen == end_id
         log_probability = ops.squeeze(
@@ -91,9 +103,7 @@ def decode_rows(step, choose, cache, prompt, *, end_id, padding_id, memory):
                 active, state["scores"] + log_probability, state["scores"]
             ),
             "generated": state["generated"] + ops.cast(active, "int32"),
-            "ended": ops.logical_or(
-                state["ended"], ops.logical_and(active, ends)
-            ),
+            "ended": ops.logical_or(ended, ops.logical_and(active, ends)),
         }
 
     def body(position, state):

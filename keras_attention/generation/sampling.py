@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_attention.generation.constraints import make_forbid
 from keras_attention.generation.loop import decode_rows
 from keras_attention.generation.noise import uniform
 from keras_attention.generation.prompts import read_prompt
@@ -22,10 +23,13 @@ def sample(
     memory=None,
     prompt_lengths=None,
     prefill_length=None,
+    min_length=0,
+    no_repeat_ngram_size=0,
 ):
     """Extends every prompt by tokens drawn from the model's distribution.
 
-    The logits are divided by `temperature`, then everything outside the `top_k`
+    What `min_length` and `no_repeat_ngram_size` rule out is dropped first. The
+    logits are divided by `temperature`, then everything outside the `top_k`
     most probable tokens is dropped, then everything outside the smallest set
     that holds a probability of `top_p`. Where several tokens are exactly as
     probable as the last one kept, all of them are kept, so the result does not
@@ -53,11 +57,13 @@ def sample(
         prompt_lengths: `(batch,)`, the length of each prompt, as in
             `greedy_search`.
         prefill_length: Integer, as in `greedy_search`.
+        min_length: Integer, as in `greedy_search`.
+        no_repeat_ngram_size: Integer, as in `greedy_search`.
 
     Returns:
         A dictionary: `"token_ids"`, int32 `(batch, max_length)`; `"scores"`,
         float32 `(batch,)`, the summed log-probabilities of the new tokens
-        under the model itself, before temperature and filters.
+        under the model itself, before anything is dropped.
 
     Raises:
         ValueError: if an argument is out of its range or does not fit the
@@ -77,6 +83,9 @@ def sample(
         prompt_lengths=prompt_lengths,
         prefill_length=prefill_length,
     )
+    forbid = make_forbid(
+        prompt.max_length, end_id, min_length, no_repeat_ngram_size
+    )
     noise = uniform(seed, ops.shape(prompt.token_ids)[0], max_length)
 
     def choose(logits, position):
@@ -95,6 +104,7 @@ def sample(
         end_id=end_id,
         padding_id=padding_id,
         memory=memory,
+        forbid=forbid,
     )
     return {"token_ids": token_ids, "scores": scores}
 

@@ -29,6 +29,11 @@ class TextToText:
         target_tokenizer: one for the output; it may be the same.
         max_source_length: integer, tokens of an input, its end included.
         max_length: integer, tokens of an output, start and end included.
+        min_length: integer, the least tokens of an output, start and end
+            included; 0 for no minimum.
+        no_repeat_ngram_size: integer `n`: no sequence of `n` tokens comes
+            twice in an output, which keeps summaries from going in circles;
+            0 to let them.
         num_beams: integer; 1 is greedy search.
         length_penalty: float; a beam's score is its log-probability over
             `length ** length_penalty`.
@@ -66,6 +71,8 @@ class TextToText:
         *,
         max_source_length=256,
         max_length=128,
+        min_length=0,
+        no_repeat_ngram_size=0,
         num_beams=4,
         length_penalty=1.0,
         batch_size=32,
@@ -74,6 +81,8 @@ class TextToText:
         settings = {
             "max_source_length": max_source_length,
             "max_length": max_length,
+            "min_length": min_length,
+            "no_repeat_ngram_size": no_repeat_ngram_size,
             "num_beams": num_beams,
             "length_penalty": length_penalty,
             "batch_size": batch_size,
@@ -163,14 +172,28 @@ class TextToText:
             return keras.backend.backend() == "jax"
         return self.settings["jit_compile"]
 
-    def _search(self, source_ids):
+    def limits(self):
+        """Says when a search ends and what it may not give.
+
+        Returns:
+            A dictionary of keyword arguments of `beam_search`.
+        """
         tokenizer, settings = self.target_tokenizer, self.settings
+        return {
+            "max_length": settings["max_length"],
+            "end_id": tokenizer.end_id,
+            "padding_id": tokenizer.padding_id,
+            # There it counts what stands before the end.
+            "min_length": max(settings["min_length"] - 1, 0),
+            "no_repeat_ngram_size": settings["no_repeat_ngram_size"],
+        }
+
+    def _search(self, source_ids):
+        settings = self.settings
         if self._generator is None:
             self._generator = Generator(
                 self.model,
-                max_length=settings["max_length"],
-                end_id=tokenizer.end_id,
-                padding_id=tokenizer.padding_id,
+                **self.limits(),
                 strategy="beam",
                 settings={
                     "num_beams": settings["num_beams"],
@@ -178,7 +201,8 @@ class TextToText:
                 },
                 jit_compile=self._compiles_shapes(),
             )
-        start = np.full((len(source_ids), 1), tokenizer.start_id, "int32")
+        start_id = self.target_tokenizer.start_id
+        start = np.full((len(source_ids), 1), start_id, "int32")
         return self._generator(start, source_ids)
 
     def save(self, folder):

@@ -1,6 +1,7 @@
 """Whether the parts of a `TextToText` fit together."""
 
 from keras_attention.generation.beam import check_beams
+from keras_attention.generation.constraints import check_constraints
 
 # The least that makes sense: something, and start and end around it.
 _LEAST = {
@@ -25,6 +26,11 @@ def check_settings(model, settings):
                 f"{name} must be an integer of at least {least}. Received: "
                 f"{name}={number!r}"
             )
+    check_constraints(
+        settings["min_length"],
+        settings["no_repeat_ngram_size"],
+        settings["max_length"],
+    )
     check_beams(settings["num_beams"], settings["length_penalty"])
     if settings["jit_compile"] not in (True, False, "auto"):
         raise ValueError(

@@ -282,5 +282,16 @@ def test_empty_texts_stay_empty(task, tmp_path):
 
 def test_a_model_that_copies_is_exported(tmp_path):
     task = tiny.task({"copy_generator": True})
-    task.export(tmp_path / "translator")
-    check_same_here(tmp_path / "translator", task, tolerance=1e-4)
+    task.save(tmp_path / "task")
+    TextToText.load(tmp_path / "task").export(tmp_path / "translator")
+    batches = [tiny.sentences(7), ["a man"], ["", "a red dog"], []]
+    check_same(serve(tmp_path / "translator", batches)[0], task, batches)
+
+
+def test_limits_of_what_comes_out_are_exported(saved, task, tmp_path):
+    limits = {"min_length": 13, "no_repeat_ngram_size": 2}
+    limited = TextToText.load(saved, **limits)
+    limited.export(tmp_path / "translator")
+    check_same_here(tmp_path / "translator", limited)
+    texts = tiny.sentences(7)
+    assert (limited.generate(texts)[0] != task.generate(texts)[0]).any()

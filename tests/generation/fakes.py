@@ -58,6 +58,53 @@ def numpy_greedy(log_probabilities, prompt, max_length, end_id):
     return token_ids, score
 
 
+def numpy_beams(model, prompt, num_beams, max_length, end_id, penalty=1.0):
+    """Beam search to the very end, on lists: [(score, tokens)], best first."""
+    running, finished = [(0.0, list(prompt))], []
+    for length in range(len(prompt) + 1, max_length + 1):
+        continued = [
+            (total + log_probability, [*tokens, token])
+            for total, tokens in running
+            for token, log_probability in enumerate(
+                model.log_probabilities(tokens)
+            )
+            if log_probability > -np.inf
+        ]
+        continued.sort(key=lambda pair: -pair[0])
+        ends = lambda pair: pair[1][-1] == end_id or len(pair[1]) == max_length
+        finished += [
+            (total / (length - len(prompt)) ** penalty, tokens)
+            for total, tokens in filter(ends, continued[:num_beams])
+        ]
+        running = [pair for pair in continued if not ends(pair)][:num_beams]
+    return sorted(finished, key=lambda pair: -pair[0])[:num_beams]
+
+
+class Restrained:
+    """A model that cannot end too early nor repeat itself, in NumPy."""
+
+    def __init__(self, model, end_id, min_length=0, no_repeat_ngram_size=0):
+        self.model = model
+        self.end_id = end_id
+        self.min_length = min_length
+        self.size = no_repeat_ngram_size
+
+    def log_probabilities(self, token_ids):
+        found = self.model.log_probabilities(token_ids)
+        if len(token_ids) < self.min_length:
+            found[self.end_id] = -np.inf
+        for token in range(len(found)):
+            *seen, last = ngrams([*token_ids, token], self.size) or [None]
+            if self.size and last in seen:
+                found[token] = -np.inf
+        return found
+
+
+def ngrams(tokens, size):
+    """All that stand in a list of tokens, in their order."""
+    return [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
+
+
 def padded(rows, width, padding_id=0):
     return np.array(
         [[*row, *[padding_id] * (width - len(row))] for row in rows]

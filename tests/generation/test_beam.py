@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_attention.generation import beam_search, greedy_search
-from tests.generation.fakes import FakeModel, padded
+from tests.generation.fakes import FakeModel, numpy_beams, padded
 
 VOCABULARY, LENGTH, END = 7, 11, 3
 RAGGED = [
@@ -24,27 +24,6 @@ def search(model, rows, search=beam_search, **kwargs):
     kwargs = {"max_length": LENGTH, "end_id": END, **kwargs}
     result = search(model.step, model.init_cache(len(rows)), prompt, **kwargs)
     return {k: ops.convert_to_numpy(v) for k, v in result.items()}
-
-
-def numpy_beams(model, prompt, num_beams, penalty, max_length=LENGTH, end=END):
-    """Beam search to the very end, on lists: [(score, tokens)], best first."""
-    running, finished = [(0.0, list(prompt))], []
-    for length in range(len(prompt) + 1, max_length + 1):
-        continued = [
-            (total + log_probability, [*tokens, token])
-            for total, tokens in running
-            for token, log_probability in enumerate(
-                model.log_probabilities(tokens)
-            )
-        ]
-        continued.sort(key=lambda pair: -pair[0])
-        ends = lambda pair: pair[1][-1] == end or len(pair[1]) == max_length
-        finished += [
-            (total / (length - len(prompt)) ** penalty, tokens)
-            for total, tokens in filter(ends, continued[:num_beams])
-        ]
-        running = [pair for pair in continued if not ends(pair)][:num_beams]
-    return sorted(finished, key=lambda pair: -pair[0])[:num_beams]
 
 
 def exhaustive(model, prompt, penalty, max_length, end=END):
@@ -89,7 +68,7 @@ def test_all_beams_are_those_of_a_search_that_never_stops(num_beams, penalty):
         early_stopping="never",
     )
     for i, row in enumerate(RAGGED):
-        expected = numpy_beams(model, row, num_beams, penalty)
+        expected = numpy_beams(model, row, num_beams, LENGTH, END, penalty)
         assert len(expected) == num_beams
         assert_found(result, expected, i)
 
@@ -106,7 +85,9 @@ def test_the_best_beam_is_the_same_when_only_it_is_wanted(penalty):
     )
     result = {name: value[:, None] for name, value in result.items()}
     for i, row in enumerate(RAGGED):
-        assert_found(result, numpy_beams(model, row, 3, penalty)[:1], i)
+        assert_found(
+            result, numpy_beams(model, row, 3, LENGTH, END, penalty)[:1], i
+        )
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
@@ -164,7 +145,7 @@ def test_memory_is_repeated_for_the_beams_and_stays_with_its_row():
             return model.log_probabilities(token_ids, states[i])
 
     for i, row in enumerate(RAGGED):
-        assert_found(result, numpy_beams(WithMemory(), row, 3, 1.0), i)
+        assert_found(result, numpy_beams(WithMemory(), row, 3, LENGTH, END), i)
 
 
 def test_more_beams_than_hypotheses_leave_empty_ones():

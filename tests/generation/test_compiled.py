@@ -134,6 +134,22 @@ def test_compiled_agrees_with_eager(strategy, rng):
     assert_same(make_generator(model, strategy)(PROMPT, SOURCES), expected)
 
 
+LIMITS = {"min_length": 13, "no_repeat_ngram_size": 2}
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_rules_of_what_may_follow_are_compiled_too(strategy, jit_compile, rng):
+    model = make_translator(rng)
+    expected = eagerly(model, strategy, PROMPT, SOURCES, **LIMITS)
+    generator = make_generator(
+        model, strategy, jit_compile=jit_compile, **LIMITS
+    )
+    assert_same(generator(PROMPT, SOURCES), expected)
+    plain = eagerly(model, strategy, PROMPT, SOURCES)
+    assert (plain["token_ids"] != expected["token_ids"]).any()
+
+
 def count_traces(model):
     traces = []
     init_cache = model.init_cache
@@ -208,8 +224,9 @@ def test_lengths_keep_padding_ids_that_belong_to_the_prompt(rng):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a graph of TensorFlow")
+@pytest.mark.parametrize("limits", [{}, LIMITS], ids=["free", "limited"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_graph_without_known_shapes_agrees_with_eager(strategy, rng):
+def test_a_graph_without_known_shapes_agrees_with_eager(strategy, limits, rng):
     import tensorflow as tf
 
     model = make_translator(rng)
@@ -226,12 +243,14 @@ def test_a_graph_without_known_shapes_agrees_with_eager(strategy, rng):
             end_id=END,
             memory=model.init_memory(sources),
             **settings,
+            **limits,
         )
 
     for size in (3, 2):
         prompt, sources = PROMPT[:size], SOURCES[:size]
         result = to_numpy(generate(prompt, sources, LENGTH))
-        assert_same(result, eagerly(model, strategy, prompt, sources))
+        expected = eagerly(model, strategy, prompt, sources, **limits)
+        assert_same(result, expected)
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="PyTorch and TensorFlow manage")
@@ -265,6 +284,8 @@ def test_a_traced_prompt_needs_its_prefill_length(rng):
         ({"strategy": "beam", "settings": {"num_beams": 0}}, "num_beams"),
         ({"strategy": "sampling", "settings": {"top_p": 2}}, "top_p"),
         ({"strategy": "sampling", "settings": {"end_id": 2}}, "end_id"),
+        ({"min_length": LENGTH + 1}, "min_length=18, max_length=17"),
+        ({"no_repeat_ngram_size": 2.5}, "no_repeat_ngram_size=2.5"),
     ],
 )
 def test_refuses_settings_that_do_not_fit(kwargs, message, rng):

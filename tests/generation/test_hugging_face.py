@@ -23,7 +23,7 @@ SIZES = {
 }
 
 
-def build(make, config):
+def build(make, config, favour):
     import torch
 
     torch.manual_seed(7)
@@ -32,6 +32,11 @@ def build(make, config):
         # As initialized, all tokens would be about equally probable.
         if parameter.ndim == 2 and parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.6)
+    # And none of them would ever end.
+    bias = favour * torch.eye(VOCABULARY)[END]
+    model.get_output_embeddings().register_forward_hook(
+        lambda module, inputs, logits: logits + bias
+    )
     return model
 
 
@@ -47,7 +52,7 @@ def llama():
         bos_token_id=1,
         **SIZES,
     )
-    return build(transformers.LlamaForCausalLM, config)
+    return build(transformers.LlamaForCausalLM, config, favour=3.0)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +70,7 @@ def marian():
         forced_eos_token_id=None,
         **SIZES,
     )
-    return build(transformers.MarianMTModel, config)
+    return build(transformers.MarianMTModel, config, favour=2.0)
 
 
 def whole_pass(forward):
@@ -148,7 +153,7 @@ def test_beams_of_a_decoder_are_theirs(penalty, stop, llama):
         )
         np.testing.assert_array_equal(result["token_ids"][i], token_ids[0])
         np.testing.assert_allclose(result["scores"][i], scores[0], rtol=1e-4)
-        ends |= set((token_ids[0] != PADDING).sum(axis=1) - len(row))
+        ends |= set((token_ids[0] == END).argmax(axis=1))
     assert len(ends) > 1
 
 
@@ -180,7 +185,77 @@ def test_beams_of_an_encoder_decoder_are_theirs(penalty, marian):
     np.testing.assert_allclose(result["scores"], scores, rtol=1e-4)
 
 
-def test_greedy_search_is_theirs(llama):
+LIMITS = [
+    {"min_length": 11},
+    {"no_repeat_ngram_size": 1},
+    {"no_repeat_ngram_size": 2},
+    {"min_length": 13, "no_repeat_ngram_size": 3},
+]
+
+
+@pytest.mark.parametrize("stop", ["never", False, True])
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_beams_under_the_same_rules_are_theirs(limits, stop, llama):
+    prompt = padded(RAGGED, 5, PADDING)
+    options = {"num_beams": 3, "early_stopping": stop}
+    result = ours(llama_step(llama), prompt, **options, **limits)
+    for i, row in enumerate(RAGGED):
+        token_ids, scores = theirs(
+            llama, [row], **options, length_penalty=1.0, **limits
+        )
+        found = result["scores"][i] > -np.inf
+        assert found[0]
+        np.testing.assert_array_equal(
+            result["token_ids"][i][found], token_ids[0][found]
+        )
+        np.testing.assert_allclose(
+            result["scores"][i][found], scores[0][found], rtol=1e-4
+        )
+        # What they hold where there is no hypothesis.
+        assert (scores[0][~found] <= -1e8).all()
+    plain = ours(llama_step(llama), prompt, **options)
+    assert (plain["token_ids"] != result["token_ids"]).any()
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_an_encoder_decoder_under_the_same_rules_is_theirs(limits, marian):
+    import torch
+
+    sources = padded(
+        [[5, 7, 3, 9, END], [8, 8, END], [6, 10, 4, END]], 5, PADDING
+    )
+    mask = torch.tensor(sources != PADDING).long()
+    options = {"num_beams": 3, "early_stopping": False}
+    result, plain = (
+        ours(
+            marian_step(marian),
+            np.full((3, 1), PADDING),
+            prompt_lengths=[1, 1, 1],
+            memory={"source": ops.convert_to_tensor(sources)},
+            **options,
+            **rules,
+        )
+        for rules in (limits, {})
+    )
+    assert (plain["token_ids"] != result["token_ids"]).any()
+    token_ids, scores = theirs(
+        marian,
+        sources,
+        attention_mask=mask,
+        length_penalty=1.0,
+        **options,
+        **limits,
+    )
+    found = result["scores"] > -np.inf
+    assert found[:, 0].all()
+    np.testing.assert_array_equal(result["token_ids"][found], token_ids[found])
+    np.testing.assert_allclose(
+        result["scores"][found], scores[found], rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("limits", [{}, *LIMITS], ids=str)
+def test_greedy_search_is_theirs(limits, llama):
     import torch
 
     result = greedy_search(
@@ -190,10 +265,11 @@ def test_greedy_search_is_theirs(llama):
         max_length=LENGTH,
         end_id=END,
         padding_id=PADDING,
+        **limits,
     )
     for i, row in enumerate(RAGGED):
         expected = llama.generate(
-            torch.tensor([row]), max_length=LENGTH, do_sample=False
+            torch.tensor([row]), max_length=LENGTH, do_sample=False, **limits
         )
         np.testing.assert_array_equal(
             to_numpy(result["token_ids"])[i],

@@ -6,8 +6,11 @@ import pytest
 from keras import ops
 
 from keras_attention import LearnedEncoding
+from keras_attention.generation import beam_search
 from keras_attention.tasks import TextToText
+from tests.generation.fakes import ngrams
 from tests.tasks import tiny
+from tests.tools import to_numpy
 
 END_ID, START_ID = 3, 2
 IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -234,6 +237,9 @@ def test_a_padding_id_that_the_model_does_not_mask_is_refused():
         {"num_beams": True},
         {"length_penalty": "1"},
         {"batch_size": 0},
+        {"min_length": -1},
+        {"min_length": 18},
+        {"no_repeat_ngram_size": 2.0},
         {"jit_compile": "yes"},
     ],
     ids=str,
@@ -271,6 +277,83 @@ def test_an_empty_text_stays_empty(task):
     outputs = task(texts)
     assert outputs[0] == outputs[2] == "" and outputs[1] == task(texts[1])
     assert task("") == ""
+
+
+def lengths_of(task, texts):
+    return [len(without_padding(row)) for row in task.generate(texts)[0]]
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_outputs_have_a_minimum_length(num_beams):
+    texts = [*tiny.sentences(11), ""]
+    lengths = lengths_of(tiny.task(num_beams=num_beams), texts)
+    assert sum(length < 13 for length in lengths) > 3
+    task = tiny.task(num_beams=num_beams, min_length=13)
+    *lengths, empty = lengths_of(task, texts)
+    assert min(lengths) == 13 and empty == 2
+
+
+def test_outputs_of_one_length_may_end():
+    task = tiny.task(min_length=17)
+    ends = (task.generate(tiny.sentences(11))[0] == END_ID).argmax(axis=1)
+    assert set(ends) == {0, 16}, "none before the last, where some have one"
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_outputs_do_not_repeat_themselves(num_beams, size):
+    def count_repeats(task):
+        rows = [without_padding(row) for row in task.generate(texts)[0]]
+        counts = [ngrams(row, size) for row in rows]
+        return sum(len(found) - len(set(found)) for found in counts)
+
+    texts = tiny.sentences(11)
+    settings = {"num_beams": num_beams, "min_length": 15}
+    assert count_repeats(tiny.task(**settings)) > 0
+    task = tiny.task(no_repeat_ngram_size=size, **settings)
+    assert count_repeats(task) == 0
+
+
+@pytest.mark.parametrize("make", [tiny.model, tiny.recurrent_model])
+def test_limits_are_those_of_the_search(make):
+    task = tiny.task(make=make, min_length=11, no_repeat_ngram_size=2)
+    text = tiny.sentences(1, seed=3)[0]
+    source_ids = [*task.source_tokenizer.encode([text])[0], END_ID]
+    expected = beam_search(
+        task.model.step,
+        task.model.init_cache(1, 17),
+        [[START_ID]],
+        max_length=17,
+        end_id=END_ID,
+        num_beams=3,
+        # What stands before the end.
+        min_length=10,
+        no_repeat_ngram_size=2,
+        memory=task.model.init_memory(ops.convert_to_tensor([source_ids])),
+    )
+    expected = to_numpy([expected["token_ids"], expected["scores"]])
+    check_same(task.generate([text]), expected)
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_what_a_model_copies_does_not_depend_on_what_else_is_asked(num_beams):
+    task = tiny.task(
+        {"copy_generator": True},
+        num_beams=num_beams,
+        min_length=7,
+        no_repeat_ngram_size=3,
+    )
+    texts = [*tiny.sentences(7, seed=8), ""]
+    together = task.generate(texts)
+    alone = [task.generate([text]) for text in texts]
+    check_same(
+        [np.concatenate(parts) for parts in zip(*alone, strict=True)], together
+    )
+    task.settings["batch_size"] = 2
+    check_same(task.generate(texts), together)
+    outputs = task(texts)
+    assert outputs == task.decode(together[0]) and len(set(outputs)) > 3
+    assert outputs[0] == task(texts[0])
 
 
 def test_a_model_that_copies(tmp_path):

@@ -115,6 +115,19 @@ def test_settings_are_kept_and_can_be_changed(task, saved):
     assert changed.settings == expected
 
 
+def test_a_task_from_before_a_setting_has_its_default(task, copy):
+    path = copy / "task.json"
+    settings = json.loads(path.read_text())
+    for name in ("min_length", "no_repeat_ngram_size"):
+        assert settings.pop(name) == 0
+    path.write_text(json.dumps(settings))
+    again = TextToText.load(copy)
+    assert again.settings == task.settings
+    limits = {"min_length": 11, "no_repeat_ngram_size": 2}
+    TextToText.load(copy, **limits).save(copy)
+    assert TextToText.load(copy).settings == {**task.settings, **limits}
+
+
 def test_saving_again_replaces(task, saved, copy):
     TextToText.load(saved, max_length=11).save(copy)
     assert TextToText.load(copy).settings["max_length"] == 11
