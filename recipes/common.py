@@ -1,10 +1,16 @@
 """What the recipes share: commands, options, training, samples."""
 
 import sys
+from pathlib import Path
 
 import keras
 
-from keras_attention import training
+from keras_attention import (
+    attention_maps,
+    attention_page,
+    plot_attention,
+    training,
+)
 
 
 class UsageError(ValueError):
@@ -128,6 +134,31 @@ def show_samples(task, sources, targets):
     for source, target, output in zip(sources, targets, outputs, strict=True):
         print(f"\nsource     {source}\nreference  {target}")
         print(f"output     {output}")
+
+
+def show_attention(task, sources, run):
+    """Draws what the model looked at for samples, into the run folder.
+
+    `attention.html` shows all of it, `attention.png` the last layer that reads
+    the source for the first sample.
+
+    Args:
+        task: what offers `attention_inputs`.
+        sources: list of inputs; none draws nothing.
+        run: path of the run folder.
+    """
+    if not sources:
+        return
+    try:
+        maps = attention_maps(task, sources)
+    except ValueError as error:
+        print(f"No attention is shown: {error}")
+        return
+    page, picture = Path(run) / "attention.html", Path(run) / "attention.png"
+    attention_page(maps, page)
+    layers = maps.across or list(maps)
+    plot_attention(maps, picture, layers=layers[-1])
+    print(f"\nWhat it looked at: {page} and {picture}")
 
 
 def read_stdin():

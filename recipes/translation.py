@@ -23,6 +23,7 @@ from common import (
     compile_for_tokens,
     read_stdin,
     run_commands,
+    show_attention,
     show_samples,
 )
 from runs import (
@@ -117,7 +118,7 @@ class Train:
     length_penalty: float = 1.0
     seed: int = 0
     show: int = 5
-    """Sample translations at the end."""
+    """Sample translations at the end, and what attention looked at."""
 
 
 @dataclasses.dataclass
@@ -136,7 +137,7 @@ class Evaluate:
     """Exponent of the length; below 0 as in training."""
     batch_size: int = 64
     show: int = 0
-    """Sample translations."""
+    """Sample translations, and what attention looked at."""
 
 
 @dataclasses.dataclass
@@ -232,7 +233,9 @@ def train(config):
     task.save(run / TASK)
     finish_run(config, metrics)
     plot_curves(run / "metrics.csv", run / "curves.png")
-    show_samples(task, *first(config.show, pairs["validation"]))
+    samples = first(config.show, pairs["validation"])
+    show_samples(task, *samples)
+    show_attention(task, samples[0], run)
     print(f"The run lies in {run}. Try:")
     print(f"  python recipes/translation.py evaluate --run {run}")
 
@@ -364,7 +367,9 @@ def evaluate(arguments):
     exact = np.mean(np.array(translations) == np.array(targets))
     print(f"exact match {exact:.2%} of {len(targets)} sentences")
     print(f"{len(sources) / seconds:.1f} sentences per second")
-    show_samples(task, *first(arguments.show, (sources, targets)))
+    samples = first(arguments.show, (sources, targets))
+    show_samples(task, *samples)
+    show_attention(task, samples[0], arguments.run)
 
 
 def translate(arguments):
