@@ -1,6 +1,6 @@
 // Colours and canvases.
 
-let drawn = null; // the matrix without the frame of the chosen token
+let drawn = null; // a canvas with a dot for each weight
 
 function colour(weight, largest, cap) {
   const style = getComputedStyle(document.documentElement);
@@ -32,7 +32,7 @@ function drawMatrix() {
   const cell = Math.max(1, Math.min(24, Math.floor(900 / longest)));
   canvas.width = Math.max(1, keys * cell);
   canvas.height = Math.max(1, queries * cell);
-  const context = canvas.getContext("2d");
+  drawn = null;
   const largest = largestOf(weights);
   const style = getComputedStyle(document.documentElement);
   const rgb = ["--positive", "--negative"].map((name) =>
@@ -46,9 +46,7 @@ function drawMatrix() {
     }
     const small = make("canvas", "", { width: keys, height: queries });
     small.getContext("2d").putImageData(image, 0, 0);
-    context.imageSmoothingEnabled = false;
-    context.drawImage(small, 0, 0, canvas.width, canvas.height);
-    drawn = context.getImageData(0, 0, canvas.width, canvas.height);
+    drawn = small;
   }
 }
 
@@ -57,7 +55,9 @@ function frameToken() {
   const canvas = element("matrix");
   const context = canvas.getContext("2d");
   if (!drawn) return;
-  context.putImageData(drawn, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(drawn, 0, 0, canvas.width, canvas.height);
   const cell = [canvas.width / keys, canvas.height / queries];
   const style = getComputedStyle(document.documentElement);
   context.strokeStyle = style.getPropertyValue("--ring");

@@ -32,7 +32,7 @@ function listen() {
   }
   document.addEventListener("keydown", press);
   const scheme = matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", () => update("row"));
+  scheme.addEventListener("change", () => update("colours"));
 }
 
 function pointAtMatrix(event) {

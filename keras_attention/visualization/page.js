@@ -35,7 +35,7 @@ function make(tag, text, attributes = {}) {
 }
 
 function readable(token) {
-  return token.trim().replaceAll("\n", "⏎").replaceAll("\t", "⇥") || "␣";
+  return token.replaceAll("\n", "⏎").replaceAll("\t", "⇥").trim() || "␣";
 }
 
 // Words stand apart; what goes on with a word stands close to it.
@@ -194,14 +194,14 @@ async function update(what) {
   const [heads, queries, keys] = layer().shape;
   if (state.head !== "mean") state.head = Math.min(state.head, heads - 1);
   weights = headWeights(layer(), bits, state.head);
-  if (what !== "head") {
+  if (what === "row" || what === "layer") {
     makeTokens("queries");
     makeTokens("keys");
     makeHeads();
     const length = state.side === "queries" ? queries : keys;
     state.token = Math.max(Math.min(state.token, length - 1), 0);
   }
-  if (what === "row") makeOverview();
+  if (what === "row" || what === "colours") makeOverview();
   markChosen();
   drawMatrix();
   show();

@@ -171,7 +171,7 @@ def _label(axis, tokens, size, **options):
 
 
 def _readable(token):
-    token = token.strip().replace("\n", "⏎").replace("\t", "⇥") or "␣"
+    token = token.replace("\n", "⏎").replace("\t", "⇥").strip() or "␣"
     return token if len(token) <= 30 else f"{token[:29]}…"
 
 

@@ -43,15 +43,18 @@ class Recording:
 
     Args:
         layers: `{path: Attention}`.
+        in_loops: paths of those that a loop of Keras may call.
 
     Attributes:
         calls: list of `Call`s.
         refused: `{path: reason}` of layers whose weights there are not.
     """
 
-    def __init__(self, layers):
+    def __init__(self, layers, in_loops=()):
         self.layers = layers
+        self._in_loops = in_loops
         self.calls = []
+        self._is_busy = False
         self.refused = {
             path: f"{type(layer).__name__} has no attention weights."
             for path, layer in layers.items()
@@ -60,14 +63,15 @@ class Recording:
 
     def add(self, path, query, key, visible, position, inputs):
         """Computes the weights of a call from what its `attend` is given."""
-        if path in self.refused:
-            return
+        if path in self.refused or self._is_busy:
+            return  # Some flavours find their weights by attending.
         if not _is_concrete(query):
             # To keep what is symbolic would leave a trace in the program.
             self.refused[path] = "It ran inside a compiled function."
             return
         layer = self.layers[path]
         inputs = {k: v for k, v in inputs.items() if k != "training"}
+        self._is_busy = True
         try:
             weights = layer.compute_weights(
                 query, key, visible, position, **inputs
@@ -75,6 +79,8 @@ class Recording:
         except ValueError as error:
             self.refused[path] = str(error)
             return
+        finally:
+            self._is_busy = False
         is_self = visible.key_positions is visible.query_positions
         mask = visible.padding_mask
         call = Call(
@@ -102,6 +108,9 @@ class Recording:
             if run is None or not _follows(run, call):
                 runs.append([])
                 run = latest[call.path] = runs[-1]
+            elif len(run) == 1 and call.path in self._in_loops:
+                # Keras takes the first step of a loop once more beforehand.
+                runs = [r for r in runs if not _is_trial(r, run)]
             run.append(call)
         return [
             run[0]._replace(
@@ -125,7 +134,17 @@ def recording(model):
         A `Recording`.
     """
     layers = attention_layers(model)
-    made = Recording(layers)
+    loops = [
+        layer.attention
+        for layer in all_layers(model)
+        if isinstance(layer, AttentionRecurrence)
+    ]
+    in_loops = {
+        path
+        for path, layer in layers.items()
+        if any(layer is inner for inner in loops)
+    }
+    made = Recording(layers, in_loops)
     with _LOCK, _step_by_step(model):
         before = {
             path: vars(layer).get("attend") for path, layer in layers.items()
@@ -159,6 +178,17 @@ def _follows(run, call):
     # All but the number of queries.
     sizes = [np.delete(each.weights.shape, 2) for each in (last, call)]
     return call.first == end and np.array_equal(*sizes)
+
+
+def _is_trial(run, real):
+    """Whether a run is the first step of a real one, and no more."""
+    return (
+        run is not real
+        and len(run) == 1
+        and run[0].path == real[0].path
+        and run[0].first == real[0].first
+        and np.array_equal(run[0].weights, real[0].weights)
+    )
 
 
 @contextlib.contextmanager

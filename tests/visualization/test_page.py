@@ -185,12 +185,14 @@ def test_a_tap_shows_weights_on_a_phone(page, maps):
 def test_the_matrix_shows_the_weights(page, maps):
     pixels = page.run(
         "const canvas = document.getElementById('matrix');"
-        "chooseToken('queries', 0);"
-        "return [canvas.width, canvas.height, ...drawn.data]"
+        "const image = canvas.getContext('2d')"
+        ".getImageData(0, 0, canvas.width, canvas.height);"
+        "return [canvas.width, canvas.height, ...image.data]"
     )
     width, height, *data = pixels
     image = np.array(data).reshape(height, width, 4)
     cell = height // 5
+    assert (width, height) == (4 * cell, 5 * cell)
     alphas = image[cell // 2 :: cell, cell // 2 :: cell, 3] / 255
     weights = maps[NAMES[0]][0, 0]
     np.testing.assert_allclose(alphas, weights / weights.max(), atol=0.02)
@@ -220,7 +222,7 @@ def test_hundreds_of_tokens_stay_quick(driver, rng, tmp_path):
 
 def test_one_row_negative_weights_and_what_was_skipped(driver, rng, tmp_path):
     maps = tiny_maps.make(rng, batch_size=2)
-    maps[NAMES[0]][1, 0, 2] = [-0.5, 0.25, 0, 0.125]
+    maps[NAMES[0]][1, 0, 2] = [-0.5, 0.25, 0, 0.0625]
     maps.skipped["encoder/block_0/attention"] = "FourierMixing has none."
     attention_page(maps, tmp_path / "page.html", row=1)
     page = browser.Page(driver, tmp_path / "page.html")
@@ -228,7 +230,7 @@ def test_one_row_negative_weights_and_what_was_skipped(driver, rng, tmp_path):
     assert not page.find("#row").is_displayed()
     assert "FourierMixing has none." in page.find("#skipped").text
     page.hover(page.token("queries", 2))
-    assert shown(page) == {0: -0.5, 1: 0.25, 3: 0.12}
+    assert shown(page) == {0: -0.5, 1: 0.25, 3: 0.06}
     negative = page.token("keys", 0).value_of_css_property("background-color")
     assert negative.startswith("rgba(202, 80, 16")
     assert page.complaints() == []

@@ -1,7 +1,5 @@
 """Maps made by hand, whose numbers are known."""
 
-import numpy as np
-
 from keras_attention.visualization import AttentionMaps
 
 TRICKY = "</script><b id=broken>&amp;"
