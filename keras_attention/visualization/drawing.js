@@ -2,29 +2,44 @@
 
 let drawn = null; // a canvas with a dot for each weight
 
-function colour(weight, largest, cap) {
+// What weights above and below zero are drawn in: red, green and blue.
+function inks() {
   const style = getComputedStyle(document.documentElement);
-  const name = weight < 0 ? "--negative" : "--positive";
-  const alpha = largest ? (cap * Math.abs(weight)) / largest : 0;
-  return `rgba(${style.getPropertyValue(name)}, ${alpha.toFixed(3)})`;
+  return ["--positive", "--negative"].map((name) =>
+    style.getPropertyValue(name).split(",").map(Number),
+  );
 }
 
-function drawThumbnail(canvas, found, pixels, head) {
-  const [height, width] = found.thumbnail_shape;
-  const rgb = getComputedStyle(document.documentElement)
-    .getPropertyValue("--positive")
-    .split(",")
-    .map(Number);
-  canvas.width = width;
-  canvas.height = height;
-  if (!width || !height) return;
+function background([positive, negative], weight, largest, cap) {
+  const ink = weight < 0 ? negative : positive;
+  const alpha = largest ? (cap * Math.abs(weight)) / largest : 0;
+  return `rgba(${ink.join(", ")}, ${alpha.toFixed(3)})`;
+}
+
+// Makes each dot as dense as its share, from 0 to 1, of the largest.
+function putDots(canvas, width, height, inkAt, shareAt) {
   const image = new ImageData(width, height);
   for (let i = 0; i < width * height; i++) {
-    image.data.set([...rgb, pixels[head * width * height + i]], 4 * i);
+    const [red, green, blue] = inkAt(i);
+    image.data[4 * i] = red;
+    image.data[4 * i + 1] = green;
+    image.data[4 * i + 2] = blue;
+    image.data[4 * i + 3] = 255 * shareAt(i);
   }
+  canvas.width = width;
+  canvas.height = height;
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+function drawThumbnail(canvas, ink, found, pixels, head) {
+  const [height, width] = found.thumbnail_shape;
+  if (!width || !height) return;
+  const start = head * width * height;
+  const share = (i) => pixels[start + i] / 255;
+  putDots(canvas, width, height, () => ink, share);
+}
+
+// Draws all weights of the head, queries down.
 function drawMatrix() {
   const [, queries, keys] = layer().shape;
   const canvas = element("matrix");
@@ -33,23 +48,18 @@ function drawMatrix() {
   canvas.width = Math.max(1, keys * cell);
   canvas.height = Math.max(1, queries * cell);
   drawn = null;
-  const largest = largestOf(weights);
-  const style = getComputedStyle(document.documentElement);
-  const rgb = ["--positive", "--negative"].map((name) =>
-    style.getPropertyValue(name).split(",").map(Number),
+  if (!queries || !keys) return;
+  drawn = document.createElement("canvas");
+  const [positive, negative] = inks();
+  const largest = largestOf(weights) || 1;
+  putDots(
+    ...[drawn, keys, queries],
+    (i) => (weights[i] < 0 ? negative : positive),
+    (i) => Math.abs(weights[i]) / largest,
   );
-  if (queries && keys) {
-    const image = new ImageData(keys, queries);
-    for (let i = 0; i < weights.length; i++) {
-      const share = largest ? Math.abs(weights[i]) / largest : 0;
-      image.data.set([...rgb[weights[i] < 0 ? 1 : 0], 255 * share], 4 * i);
-    }
-    const small = make("canvas", "", { width: keys, height: queries });
-    small.getContext("2d").putImageData(image, 0, 0);
-    drawn = small;
-  }
 }
 
+// Draws the matrix, and a frame at the chosen token.
 function frameToken() {
   const [, queries, keys] = layer().shape;
   const canvas = element("matrix");

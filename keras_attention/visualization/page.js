@@ -83,11 +83,21 @@ function makeHeads() {
   element("heads").replaceChildren(...made);
 }
 
+// A path that may go on in the next line behind a part of it.
+function breakable(path) {
+  const made = make("span", "", { class: "name" });
+  for (const part of path.split(/(?<=[/_])/)) {
+    made.append(part, document.createElement("wbr"));
+  }
+  return made;
+}
+
 function makeOverview() {
+  const [ink] = inks();
   const lines = row().layers.map((found, index) => {
     const line = make("div", "", { class: "line" });
     const { name } = DATA.layers[index];
-    line.append(make("span", name, { class: "name" }));
+    line.append(breakable(name));
     const pixels = bytes(found.thumbnails);
     for (let head = 0; head < found.shape[0]; head++) {
       const entropy = found.entropy[head].toFixed(2);
@@ -99,7 +109,7 @@ function makeOverview() {
         title: `${name}, head ${head}`,
       });
       const canvas = make("canvas", "", { "aria-hidden": "true" });
-      drawThumbnail(canvas, found, pixels, head);
+      drawThumbnail(canvas, ink, found, pixels, head);
       button.append(canvas, entropy);
       line.append(button);
     }
@@ -155,9 +165,11 @@ function show() {
   const largest = largestOf(found);
   const places = strongest(found, STRONGEST);
   const numbered = new Set(places);
-  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  // Not so dense that the text on it could not be read.
+  const cap = matchMedia("(prefers-color-scheme: dark)").matches ? 0.6 : 0.7;
+  const ink = inks();
   elements[facing].forEach((token, i) => {
-    token.style.backgroundColor = colour(found[i], largest, isDark ? 0.6 : 0.7);
+    token.style.backgroundColor = background(ink, found[i], largest, cap);
     token.classList.toggle("strong", numbered.has(i));
     if (numbered.has(i)) token.dataset.weight = found[i].toFixed(2);
     else delete token.dataset.weight;

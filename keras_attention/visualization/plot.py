@@ -108,6 +108,8 @@ def _draw_words(name, row, panels):
         _label(axis.xaxis, row.key_tokens, size, rotation=90)
         _label(axis.yaxis, row.query_tokens, size)
         axis.xaxis.tick_top()
+        axis.set_xlabel("keys: what is looked at", fontsize=7)
+        axis.set_ylabel("queries", fontsize=7)
         figure.colorbar(image, ax=axis, fraction=0.04, pad=0.02)
     return figure
 

@@ -48,18 +48,17 @@ class Page:
     def __init__(self, driver, path):
         self.driver = driver
         driver.get(path.as_uri())
-        self.wait("0 0 0")
+        self.wait()
 
-    def wait(self, ready):
-        """Waits until row, layer and head are these."""
+    def wait(self, ready=None):
+        """Waits until row, layer and head are these, or any are shown."""
         from selenium.webdriver.support.ui import WebDriverWait
 
-        WebDriverWait(self.driver, 20, 0.02).until(
-            lambda driver: (
-                driver.execute_script("return document.body.dataset.ready")
-                == ready
-            )
-        )
+        def shown(driver):
+            found = driver.execute_script("return document.body.dataset.ready")
+            return found is not None and ready in (None, found)
+
+        WebDriverWait(self.driver, 20, 0.02).until(shown)
 
     def find(self, selector):
         return self.driver.find_element("css selector", selector)
