@@ -263,6 +263,7 @@ def test_a_model_without_attention_is_refused(rng):
         attention_maps(None, np.zeros((1, 3), "float32"))
 
 
+@pytest.mark.slow  # a new process
 def test_importing_loads_no_matplotlib():
     code = """
 import sys, keras
