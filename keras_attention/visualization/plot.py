@@ -103,10 +103,8 @@ def _draw_words(name, row, panels):
     for axis, (title, weights) in zip(axes[0], panels, strict=True):
         image = _show(axis, weights)
         axis.set_title(f"{name}, {title}", fontsize=9, parse_math=False)
-        cell = min(width / max(keys, 1), height / max(queries, 1))
-        size = float(np.clip(72 * cell * 0.62, 3.5, 9))
-        _label(axis.xaxis, row.key_tokens, size, rotation=90)
-        _label(axis.yaxis, row.query_tokens, size)
+        _label(axis.xaxis, row.key_tokens, width, rotation=90)
+        _label(axis.yaxis, row.query_tokens, height)
         axis.xaxis.tick_top()
         axis.set_xlabel("keys: what is looked at", fontsize=7)
         axis.set_ylabel("queries", fontsize=7)
@@ -160,9 +158,18 @@ def _show(axis, weights):
     )
 
 
-def _label(axis, tokens, size, **options):
-    """Writes tokens beside their places, or every second, third ... one."""
+def _label(axis, tokens, length, **options):
+    """Writes tokens beside their places, or every second, third ... one.
+
+    Args:
+        axis: matplotlib's.
+        tokens: list of strings.
+        length: float, inches that the axis has.
+        **options: of the labels.
+    """
     step = -(-len(tokens) // _MOST_LABELS) or 1
+    size = 72 * length * step / max(len(tokens), 1)  # points for a label
+    size = float(np.clip(0.62 * size, 3.5, 9))
     places = range(0, len(tokens), step)
     labels = [_readable(tokens[place]) for place in places]
     axis.set_ticks(list(places), labels, fontsize=size, **options)
