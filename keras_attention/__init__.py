@@ -71,3 +71,8 @@ from keras_attention.positions import (
     WindowRelativeBias,
     XPos,
 )
+from keras_attention.visualization import (
+    attention_maps,
+    attention_page,
+    plot_attention,
+)

@@ -32,6 +32,7 @@ from common import (
     compiles_with_xla,
     export_task,
     make_optimizer,
+    show_attention,
 )
 from reports import (
     choose_threshold,
@@ -232,7 +233,7 @@ def train(config):
     fit(config, task.model, batches, run, metric="accuracy", count="examples")
     finish_run(config, task, batches["validation"], run, metric="accuracy")
     some, given = (values[: config.show] for values in examples["validation"])
-    show_predictions(task, some, given)
+    show_predictions(task, some, given, run)
     print(f"The run lies in {run}. Try:")
     print(f"  python recipes/classification.py evaluate --run {run}")
 
@@ -301,12 +302,14 @@ def evaluate(arguments):
     print(f"Drew {pictures[0]} and {pictures[1]}.")
     if arguments.outside_split or arguments.outside_validation:
         judge_outside(arguments, config, task, numbers, probabilities)
-    for row in worst_mistakes(numbers, probabilities, arguments.show):
+    worst = worst_mistakes(numbers, probabilities, arguments.show)
+    for row in worst:
         best = probabilities[row].argmax()
         print(
             f"\n{given[row]} taken for {task.labels[best]} "
             f"({probabilities[row, best]:.1%}): {describe(inputs, row)}"
         )
+    show_attention(task, [inputs[row] for row in worst], arguments.run)
 
 
 def judge_outside(arguments, config, task, numbers, probabilities):
@@ -353,12 +356,13 @@ def predict(arguments):
         answer(task, arguments)
 
 
-def show_predictions(task, inputs, given):
-    """Prints labels beside what they should be."""
+def show_predictions(task, inputs, given, run):
+    """Prints labels beside what they should be, and draws attention."""
     if not len(inputs):
         return
     for row, label in enumerate(task(inputs)):
         print(f"\n{label} (should be {given[row]}): {describe(inputs, row)}")
+    show_attention(task, inputs, run)
 
 
 def describe(inputs, row):

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import keras
 
-from keras_attention import training
+from keras_attention import (
+    attention_maps,
+    attention_page,
+    plot_attention,
+    training,
+)
 from keras_attention.data.files import read_lines
 
 
@@ -143,6 +148,31 @@ def answer(task, arguments):
         return
     for line in read_stdin():
         print(task(line), flush=True)
+
+
+def show_attention(task, sources, run):
+    """Draws what the model looked at for samples, into the run folder.
+
+    `attention.html` shows all of it, `attention.png` the last layer that reads
+    the source for the first sample.
+
+    Args:
+        task: what offers `attention_inputs`.
+        sources: list of inputs; none draws nothing.
+        run: path of the run folder.
+    """
+    if not len(sources):
+        return
+    try:
+        maps = attention_maps(task, sources)
+    except ValueError as error:
+        print(f"No attention is shown: {error}")
+        return
+    page, picture = Path(run) / "attention.html", Path(run) / "attention.png"
+    attention_page(maps, page)
+    layers = maps.across or list(maps)
+    plot_attention(maps, picture, layers=layers[-1])
+    print(f"\nWhat it looked at: {page} and {picture}")
 
 
 def read_stdin():

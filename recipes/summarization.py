@@ -219,7 +219,7 @@ def train(config):
         scores.append(ValidationScore(task, *some, validation_rouge))
     fit(config, task.model, batches, run, scores)
     finish_run(config, task, batches["validation"], run)
-    show_samples(task, *first(config.show, pairs["validation"]), SHOWN)
+    show_samples(task, *first(config.show, pairs["validation"]), run, SHOWN)
     print(f"The run lies in {run}. Try:")
     print(f"  python recipes/summarization.py evaluate --run {run}")
 
@@ -337,7 +337,9 @@ def evaluate(arguments):
         "words of the texts over words of the summaries"
     )
     print(f"{len(texts) / seconds:.1f} texts per second")
-    show_samples(task, *first(arguments.show, (texts, references)), SHOWN)
+    show_samples(
+        task, *first(arguments.show, (texts, references)), arguments.run, SHOWN
+    )
 
 
 def summarize(arguments):

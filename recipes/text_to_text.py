@@ -9,6 +9,7 @@ from common import (
     check_own_options,
     compiles_with_xla,
     make_optimizer,
+    show_attention,
 )
 from runs import finished_task
 from text_models import OWN, make_model
@@ -188,12 +189,13 @@ def first(count, pairs):
     return [texts[:count] for texts in pairs]
 
 
-def show_samples(task, sources, targets, longest=None):
-    """Prints outputs beside their references.
+def show_samples(task, sources, targets, run, longest=None):
+    """Prints outputs beside their references, and draws their attention.
 
     Args:
         task: the `TextToText`.
         sources, targets: lists of strings.
+        run: path of the run folder.
         longest: characters that are shown of a source; None for all.
     """
     outputs = task(sources)
@@ -202,3 +204,4 @@ def show_samples(task, sources, targets, longest=None):
             source = textwrap.shorten(source, longest, placeholder=" ...")
         print(f"\nsource     {source}\nreference  {target}")
         print(f"output     {output}")
+    show_attention(task, sources, run)

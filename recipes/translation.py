@@ -108,7 +108,7 @@ class Train:
     length_penalty: float = 1.0
     seed: int = 0
     show: int = 5
-    """Sample translations at the end."""
+    """Sample translations at the end, and what attention looked at."""
 
 
 @dataclasses.dataclass
@@ -127,7 +127,7 @@ class Evaluate:
     """Exponent of the length; below 0 as in training."""
     batch_size: int = 64
     show: int = 0
-    """Sample translations."""
+    """Sample translations, and what attention looked at."""
 
 
 @dataclasses.dataclass
@@ -189,7 +189,7 @@ def train(config):
         scores.append(ValidationScore(task, *some, bleu))
     fit(config, task.model, batches, run, scores)
     finish_run(config, task, batches["validation"], run)
-    show_samples(task, *first(config.show, pairs["validation"]))
+    show_samples(task, *first(config.show, pairs["validation"]), run)
     print(f"The run lies in {run}. Try:")
     print(f"  python recipes/translation.py evaluate --run {run}")
 
@@ -235,7 +235,8 @@ def evaluate(arguments):
     exact = np.mean(np.array(translations) == np.array(targets))
     print(f"exact match {exact:.2%} of {len(targets)} sentences")
     print(f"{len(sources) / seconds:.1f} sentences per second")
-    show_samples(task, *first(arguments.show, (sources, targets)))
+    samples = first(arguments.show, (sources, targets))
+    show_samples(task, *samples, arguments.run)
 
 
 def translate(arguments):

@@ -165,6 +165,24 @@ class SentencePieceTokenizer:
         """
         return self._processor.decode([self._text_ids(row) for row in ids])
 
+    def pieces(self, ids):
+        """Returns the piece of every id, special ids included, to look at.
+
+        Args:
+            ids: A sequence of sequences of integers, ragged or an array of
+                shape `(batch, length)`.
+
+        Returns:
+            A list of lists of strings. A piece that begins a word begins with
+            a space; an id beyond the vocabulary shows as "⁇".
+        """
+        return [[self._piece(int(number)) for number in row] for row in ids]
+
+    def _piece(self, number):
+        if not 0 <= number < self.vocabulary_size:
+            return "⁇"
+        return self._processor.id_to_piece(number).replace("\u2581", " ")
+
     def _text_ids(self, row):
         row = np.asarray(row, dtype="int64")
         ends = np.flatnonzero(row == self.end_id)

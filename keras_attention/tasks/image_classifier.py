@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.tasks.classifying import (
     Classifying,
     check_positive,
@@ -148,6 +149,35 @@ class ImageClassifier(Classifying):
                 f"{images.shape}"
             )
         return images
+
+    def attention_inputs(self, images):
+        """What `attention_maps` takes: the model, its inputs and their tokens.
+
+        Args:
+            images: as of the call.
+
+        Returns:
+            `(model, inputs, tokens)`: an array, and the cells of the image as
+            "row,column" where a Transformer sees them as patches, or else
+            None.
+        """
+        images = np.asarray(images)
+        if self._is_one(images):
+            images = images[None]
+        inputs = self.prepare(self._checked(images))
+        embedding = getattr(self.model.encoder, "embedding", None)
+        if not isinstance(embedding, PatchEmbedding):
+            return self.model, inputs, None
+        rows, columns = (
+            -(-size // patch)
+            for size, patch in zip(
+                inputs.shape[1:3], embedding.patch_size, strict=True
+            )
+        )
+        cells = [f"{row},{column}" for row, column in np.ndindex(rows, columns)]
+        if embedding.class_token:
+            cells.insert(0, "class")
+        return self.model, inputs, cells
 
     def export(self, folder):
         """Writes a TensorFlow SavedModel: images in, labels out.

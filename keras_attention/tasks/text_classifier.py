@@ -113,6 +113,27 @@ class TextClassifier(Classifying):
                 text_batches.pad(batch, self.tokenizer.padding_id, shape),
             )
 
+    def attention_inputs(self, texts):
+        """What `attention_maps` takes: the model, its inputs and their tokens.
+
+        Args:
+            texts: a string or a list of strings.
+
+        Returns:
+            `(model, inputs, tokens)`: inputs and tokens are dictionaries of
+            `token_ids`, an array and lists of strings.
+
+        Raises:
+            ValueError: if there is no text, or something else.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        if not texts:
+            raise ValueError("texts must hold a string at least. Received: []")
+        rows = self.encode(texts)
+        token_ids = text_batches.pad(rows, self.tokenizer.padding_id)
+        tokens = self.tokenizer.pieces(rows)
+        return self.model, {"token_ids": token_ids}, {"token_ids": tokens}
+
     def tokenizers(self):
         return {_TOKENIZER: self.tokenizer}
 

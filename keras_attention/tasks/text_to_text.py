@@ -7,6 +7,7 @@ from keras_attention.generation.compiled import Generator
 from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.tasks import text_batches
 from keras_attention.tasks.folder import load_task, save_task
+from keras_attention.tasks.text_to_text_attention import attention_inputs
 from keras_attention.tasks.text_to_text_checks import (
     check_settings,
     check_shared,
@@ -166,6 +167,23 @@ class TextToText:
         known = token_ids < tokenizer.vocabulary_size
         token_ids = np.where(known, token_ids, tokenizer.unknown_id)
         return tokenizer.decode(token_ids) if len(token_ids) else []
+
+    def attention_inputs(self, texts):
+        """Generates outputs and gives what shows how they came about.
+
+        `keras_attention.attention_maps(task, texts)` calls this. The model is
+        fed the outputs beside the texts, so that its cross-attention aligns
+        them.
+
+        Args:
+            texts: a string or a list of strings.
+
+        Returns:
+            `(model, inputs, tokens)`: the model's named inputs, and the pieces
+            of `source_ids`, of `target_ids`, and of `"outputs"`, what each
+            place of the target predicts.
+        """
+        return attention_inputs(self, texts)
 
     def _compiles_shapes(self):
         if self.settings["jit_compile"] == "auto":

@@ -54,6 +54,15 @@ def test_text_comes_back(tokenizer):
     assert max(map(max, ids)) < tokenizer.vocabulary_size
 
 
+def test_pieces_are_what_text_is_made_of(tokenizer):
+    rows = tokenizer.encode(["the cat", "two dogs"])
+    pieces = tokenizer.pieces([[2, *rows[0], 3, 0], rows[1]])
+    assert pieces[0][0] == "<s>" and pieces[0][-2:] == ["</s>", "<pad>"]
+    assert "".join(pieces[0][1:-2]) == " the cat"
+    assert "".join(pieces[1]) == " two dogs"
+    assert tokenizer.pieces(np.array([[-1, 10_000]])) == [["⁇", "⁇"]]
+
+
 def test_the_vocabulary_has_the_size_asked_for(tokenizer):
     assert tokenizer.vocabulary_size in (130, 380)
 

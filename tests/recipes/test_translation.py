@@ -115,7 +115,11 @@ def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert {"loss", "val_loss", "val_bleu", "tokens_per_second"} <= set(rows[0])
-    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("curves.png", "attention.png"):
+        assert (run / picture).read_bytes().startswith(b"\x89PNG")
+    assert "decoder/block_0/cross_attention" in (
+        run / "attention.html"
+    ).read_text(encoding="utf-8")
     assert list((run / "tensorboard").rglob("events*"))
     assert "translation" in output and str(run) in output
 

@@ -6,7 +6,12 @@ import warnings
 import numpy as np
 import pytest
 
-from keras_attention import Classifier, RecurrentEncoder, tasks
+from keras_attention import (
+    Classifier,
+    RecurrentEncoder,
+    attention_maps,
+    tasks,
+)
 from keras_attention.tasks import ImageClassifier, TextClassifier
 from tests.tasks import tiny
 from tests.tasks.classifiers import (
@@ -160,6 +165,28 @@ def test_image_settings_that_do_not_fit(settings, message):
 def test_other_images_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
         image_classifier().probabilities(given)
+
+
+def test_what_a_classifier_looks_at_is_labelled():
+    maps = attention_maps(text_classifier(pooling="attention"), "a man")
+    assert maps.key_tokens["encoder/block_0/attention"][0][1:3] == [
+        " a",
+        " man",
+    ]
+    (pooling,) = (name for name in maps if "pooling" in name)
+    assert maps[pooling].shape[2] == 1
+    near(maps[pooling].sum(axis=-1), np.ones(maps[pooling].shape[:-1]))
+    maps = attention_maps(image_classifier(), images(2))
+    first = next(iter(maps))
+    assert maps[first].shape == (2, 3, 6, 6)
+    assert maps.key_tokens[first][1] == [
+        "0,0",
+        "0,1",
+        "0,2",
+        "1,0",
+        "1,1",
+        "1,2",
+    ]
 
 
 def test_nothing_is_said_of_texts_that_fit():
