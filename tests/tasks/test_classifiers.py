@@ -169,10 +169,8 @@ def test_other_images_are_refused(given, message):
 
 def test_what_a_classifier_looks_at_is_labelled():
     maps = attention_maps(text_classifier(pooling="attention"), "a man")
-    assert maps.key_tokens["encoder/block_0/attention"][0][1:3] == [
-        " a",
-        " man",
-    ]
+    tokens = maps.key_tokens["encoder/block_0/attention"][0]
+    assert "".join(tokens[1:]) == " a man"
     (pooling,) = (name for name in maps if "pooling" in name)
     assert maps[pooling].shape[2] == 1
     near(maps[pooling].sum(axis=-1), np.ones(maps[pooling].shape[:-1]))
