@@ -76,6 +76,8 @@ class Train:
     vocabulary_size: int = 4000
     """SentencePiece pieces."""
     subwords: Literal["unigram", "bpe"] = "unigram"
+    lowercase: bool = False
+    """Whether upper case counts as lower case."""
     max_length: int = 256
     """Longest text in tokens; longer ones are cut and counted."""
     model: Literal["transformer", "recurrent", "convolutional"] = "transformer"

@@ -124,7 +124,10 @@ def make_tokenizer(config, texts):
     if path.exists():
         return SentencePieceTokenizer.load(path)
     return SentencePieceTokenizer.train(
-        texts, config.vocabulary_size, model_type=config.subwords
+        texts,
+        config.vocabulary_size,
+        model_type=config.subwords,
+        lowercase=config.lowercase,
     )
 
 

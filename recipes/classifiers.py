@@ -39,7 +39,10 @@ def check_model_options(config):
         "inputs",
         {
             "images": ("patch_size", "shift", "batch_size"),
-            "text": ("text_column", "label_column", "vocabulary_size"),
+            "text": (
+                *("text_column", "label_column", "vocabulary_size"),
+                *("subwords", "lowercase", "token_dropout"),
+            ),
         },
     )
     if config.inputs == "images" and config.model == "recurrent":

@@ -62,6 +62,7 @@ class SentencePieceTokenizer:
         model_type="unigram",
         character_coverage=1.0,
         byte_fallback=False,
+        lowercase=False,
     ):
         """Learns a vocabulary from sentences, in memory.
 
@@ -77,6 +78,8 @@ class SentencePieceTokenizer:
                 to 0.9995 say, for scripts of thousands of characters.
             byte_fallback: Whether to spend 256 pieces on the bytes, so that
                 no character at all is unknown.
+            lowercase: Whether upper case counts as lower case, also in all
+                texts that are encoded later.
 
         Returns:
             A `SentencePieceTokenizer`.
@@ -101,6 +104,7 @@ class SentencePieceTokenizer:
                 model_type=model_type,
                 character_coverage=character_coverage,
                 byte_fallback=byte_fallback,
+                normalization_rule_name=f"nmt_nfkc{'_cf' * lowercase}",
                 max_sentence_length=LONGEST_SENTENCE,
                 pad_id=PADDING_ID,
                 unk_id=UNKNOWN_ID,

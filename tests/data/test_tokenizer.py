@@ -47,6 +47,16 @@ def test_special_ids(tokenizer):
     assert tokenizer.end_id == 3
 
 
+def test_lower_case_is_all_there_is():
+    lower = SentencePieceTokenizer.train(TEXTS, 120, lowercase=True)
+    assert lower.encode(TEXTS) == lower.encode([x.lower() for x in TEXTS])
+    assert lower.decode(lower.encode(["THE Cat"])) == ["the cat"]
+    text = pytest.importorskip("tensorflow_text")
+    in_graph = text.SentencepieceTokenizer(model=lower.proto)
+    found = in_graph.tokenize(AWKWARD + TEXTS).to_list()
+    assert lower.encode(AWKWARD + TEXTS) == found
+
+
 def test_text_comes_back(tokenizer):
     ids = tokenizer.encode(TEXTS)
     assert tokenizer.decode(ids) == TEXTS
