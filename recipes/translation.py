@@ -126,6 +126,8 @@ class Evaluate:
     length_penalty: float = -1.0
     """Exponent of the length; below 0 as in training."""
     batch_size: int = 64
+    by_length: int = 0
+    """BLEU of short and of long sources apart, in steps of so many words."""
     show: int = 0
     """Sample translations, and what attention looked at."""
 
@@ -212,7 +214,7 @@ def bleu(translations, targets):
 def evaluate(arguments):
     """Prints BLEU with its signature, chrF, exact matches and the speed."""
     check_numbers(arguments, "batch_size")
-    check_numbers(arguments, "num_beams", "show", at_least=0)
+    check_numbers(arguments, "num_beams", "by_length", "show", at_least=0)
     config = read_config(arguments.run, Train)
     task = load_task(arguments)
     sources, targets = load_parallel(
@@ -235,8 +237,32 @@ def evaluate(arguments):
     exact = np.mean(np.array(translations) == np.array(targets))
     print(f"exact match {exact:.2%} of {len(targets)} sentences")
     print(f"{len(sources) / seconds:.1f} sentences per second")
+    if arguments.by_length:
+        metric = next(iter(metrics.values()))
+        print_by_length(
+            *(metric, arguments.by_length, sources, translations, targets)
+        )
     samples = first(arguments.show, (sources, targets))
     show_samples(task, *samples, arguments.run)
+
+
+def print_by_length(metric, step, sources, translations, targets):
+    """Prints the score of sources of each range of lengths, in words.
+
+    Whether it falls on long sentences was the question of Bahdanau et al.
+    2014, https://arxiv.org/abs/1409.0473.
+    """
+    places = np.array([(len(x.split()) - 1) // step for x in sources])
+    for place in np.unique(places):
+        rows = np.flatnonzero(places == place)
+        score = metric.corpus_score(
+            [translations[row] for row in rows],
+            [[targets[row] for row in rows]],
+        )
+        print(
+            f"  {place * step + 1} to {(place + 1) * step} words: "
+            f"{score.score:.2f} ({len(rows)} sentences)"
+        )
 
 
 def translate(arguments):
