@@ -9,7 +9,6 @@ import re
 import sys
 import types
 
-import h5py
 import numpy as np
 import pytest
 from num2words import num2words
@@ -96,32 +95,27 @@ def recipe(module):
     return run
 
 
-def options(text, run, tiny=TINY, **changes):
+def options(folder, run, tiny=TINY, /, **changes):
     changes = {x.replace("_", "-"): value for x, value in changes.items()}
-    given = {"dataset": f"files:{text}", "run": run, **tiny, **changes}
-    return [x for name, value in given.items() for x in (f"--{name}", value)]
+    given = {"dataset": f"files:{folder}", "run": run, **tiny, **changes}
+    arguments = []
+    for name, value in given.items():
+        if isinstance(value, bool):
+            arguments.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            arguments += [f"--{name}", value]
+    return arguments
 
 
 @pytest.fixture(scope="module")
 def trained(recipe, text, tmp_path_factory):
-    """A finished run of a model that copies."""
+    """A finished run of a model that copies, which once went on."""
     run = tmp_path_factory.mktemp("runs") / "run"
-    code, output, errors = recipe("train", *options(text, run))
-    assert code == 0, errors
+    for epochs in (1, 2):
+        arguments = options(text, run, epochs=epochs, copy=True)
+        code, output, errors = recipe("train", *arguments)
+        assert code == 0, errors
     return run, output
-
-
-def weights(run):
-    found = {}
-    with h5py.File(run / "task" / "model.weights.h5") as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: item[...]})
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
-        )
-    return found
 
 
 def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
@@ -137,19 +131,6 @@ def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert {"val_rouge_1", "val_rouge_2", "val_rouge_l"} <= set(rows[0])
     assert "summarization.py evaluate" in output and "reference" in output
-
-
-def test_a_run_that_goes_on_ends_as_an_undisturbed_one(
-    trained, recipe, text, tmp_path
-):
-    for epochs in (1, 2):
-        arguments = options(text, tmp_path / "run", epochs=epochs)
-        code, _, errors = recipe("train", *arguments)
-        assert code == 0, errors
-    expected, got = weights(trained[0]), weights(tmp_path / "run")
-    assert expected.keys() == got.keys()
-    for name, value in expected.items():
-        np.testing.assert_allclose(got[name], value, rtol=0, atol=1e-6)
 
 
 def test_evaluate_prints_what_rouge_score_says(trained, recipe, text):
@@ -194,12 +175,10 @@ def test_summarize_reads_arguments_a_file_and_standard_input(
     file.write_text("\n".join(texts) + "\n")
     _, given, _ = recipe("summarize", *texts, "--run", run)
     _, read, _ = recipe("summarize", "--run", run, "--file", file)
-    piped = "\r\n".join(texts).encode()
-    _, answered, _ = recipe("summarize", "--run", run, stdin=piped)
+    piped = "\r\n".join([*texts, ""]).encode() + b"\xff\n"
+    code, answered, errors = recipe("summarize", "--run", run, stdin=piped)
     assert given == read == answered and given.count("\n") == 2
-    code, output, errors = recipe("summarize", "--run", run, stdin=b"\n\xff\n")
-    assert (code, output) == (2, "\n")
-    assert "line 2 holds the byte 0xff" in errors
+    assert code == 2 and "line 3 holds the byte 0xff" in errors
     code, _, errors = recipe("summarize", "x", "--run", run, "--file", file)
     assert code == 2 and "--file, not both" in errors
 
@@ -216,9 +195,9 @@ def test_a_model_that_copies_is_exported(trained, recipe, tmp_path):
 @pytest.mark.parametrize(
     "given",
     [
-        {"attention": "none", "cell": "lstm", "copy": False},
-        {"attention": "additive", "attention-order": "before"},
-        {"attention": "luong", "input-feeding": True, "copy": False},
+        {"attention": "none", "cell": "lstm"},
+        {"attention": "additive", "attention-order": "before", "copy": True},
+        {"attention": "luong", "input-feeding": True},
     ],
     ids=lambda given: given["attention"],
 )
@@ -279,7 +258,11 @@ BAD = {
     "data set": (same, {"dataset": "file:x"}, "files:FOLDER"),
     "demo": (same, {"dataset": "demo"}, "not for the demo"),
     "vocabulary": (same, {"vocabulary_size": 9999}, "at most"),
-    "two vocabularies": (same, {"joint_vocabulary": False}, "--copy needs"),
+    "two vocabularies": (
+        same,
+        {"copy": True, "joint_vocabulary": False},
+        "one vocabulary",
+    ),
     "min length": (same, {"min_length": 99}, "at most --max-length=24"),
     "source length": (same, {"max_source_length": 1}, "--max-source-length"),
     "n-gram": (same, {"no_repeat_ngram": -1}, "--no-repeat-ngram"),
@@ -328,7 +311,7 @@ def test_texts_that_are_odd_are_counted(recipe, text, tmp_path):
 
 
 def test_other_options_and_no_run_are_refused(trained, recipe, text, tmp_path):
-    code, _, errors = recipe("train", *options(text, trained[0], copy=False))
+    code, _, errors = recipe("train", *options(text, trained[0]))
     assert code == 2 and "copy True there, False here" in errors
     for name in ("evaluate", "summarize", "export"):
         code, _, errors = recipe(name, "--run", tmp_path)
