@@ -65,7 +65,7 @@ class Train:
     max_length: int = 64
     """Longest summary in tokens; longer ones are cut and counted."""
     model: Literal["transformer", "recurrent"] = "transformer"
-    copy: bool = False
+    copy: bool = True
     """Whether the model may copy from the text; needs a joint vocabulary."""
     num_layers: int = 2
     """Blocks or recurrent layers of the encoder, and of the decoder."""
@@ -98,7 +98,7 @@ class Train:
     """Tokens of a batch, on the longer side, padding included."""
     learning_rate: float = 0.002
     """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
-    warmup_steps: int = 400
+    warmup_steps: int = 200
     label_smoothing: float = 0.1
     clip_norm: float = 1.0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
@@ -259,9 +259,9 @@ def check_options(config):
             f"Received: {config.min_length}"
         )
     if config.copy and not config.joint_vocabulary:
-        raise UsageError(
-            "--copy needs one vocabulary: leave --no-joint-vocabulary out."
-        )
+        raise UsageError("--no-joint-vocabulary needs --no-copy.")
+    if config.copy and config.attention == "none":
+        raise UsageError("--attention none needs --no-copy.")
     if config.text == config.summary:
         raise UsageError(
             "--text and --summary must be two columns. Received: "

@@ -195,9 +195,9 @@ def test_a_model_that_copies_is_exported(trained, recipe, tmp_path):
 @pytest.mark.parametrize(
     "given",
     [
-        {"attention": "none", "cell": "lstm"},
+        {"attention": "none", "cell": "lstm", "copy": False},
         {"attention": "additive", "attention-order": "before", "copy": True},
-        {"attention": "luong", "input-feeding": True},
+        {"attention": "luong", "input-feeding": True, "copy": False},
     ],
     ids=lambda given: given["attention"],
 )
@@ -258,15 +258,12 @@ BAD = {
     "data set": (same, {"dataset": "file:x"}, "files:FOLDER"),
     "demo": (same, {"dataset": "demo"}, "not for the demo"),
     "vocabulary": (same, {"vocabulary_size": 9999}, "at most"),
-    "two vocabularies": (
-        same,
-        {"copy": True, "joint_vocabulary": False},
-        "one vocabulary",
-    ),
+    "two vocabularies": (same, {"joint_vocabulary": False}, "needs --no-copy"),
+    "copying": (same, {"attention": "none"}, "needs --no-copy"),
     "min length": (same, {"min_length": 99}, "at most --max-length=24"),
     "source length": (same, {"max_source_length": 1}, "--max-source-length"),
     "n-gram": (same, {"no_repeat_ngram": -1}, "--no-repeat-ngram"),
-    "attention": (same, {"attention": "none"}, "Known names: additive"),
+    "attention": (same, {"attention": "mult_head"}, "Known names: additive"),
     "option": (same, {"cell": "lstm"}, "--cell is an option of --model"),
     "flag": (same, {"hiden_dim": 3}, "hiden-dim"),
 }
@@ -311,7 +308,7 @@ def test_texts_that_are_odd_are_counted(recipe, text, tmp_path):
 
 
 def test_other_options_and_no_run_are_refused(trained, recipe, text, tmp_path):
-    code, _, errors = recipe("train", *options(text, trained[0]))
+    code, _, errors = recipe("train", *options(text, trained[0], copy=False))
     assert code == 2 and "copy True there, False here" in errors
     for name in ("evaluate", "summarize", "export"):
         code, _, errors = recipe(name, "--run", tmp_path)
