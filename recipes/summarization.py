@@ -94,11 +94,11 @@ class Train:
     epochs: int = 6
     steps: int = 0
     """Optimizer steps after which to stop instead; 0 goes by epochs."""
-    tokens: int = 4096
+    tokens: int = 2048
     """Tokens of a batch, on the longer side, padding included."""
     learning_rate: float = 0.002
     """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
-    warmup_steps: int = 200
+    warmup_steps: int = 400
     label_smoothing: float = 0.1
     clip_norm: float = 1.0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
