@@ -46,7 +46,7 @@ def load_examples(config, dataset, split):
         return load_images(dataset, split)
     if dataset == "demo":
         return load_labelled_docstrings(split)
-    columns = [config.text_column, config.label_column]
+    columns = [config.text, config.label]
     texts, labels = load_columns(dataset, split, columns)
     return texts, labels
 

@@ -40,7 +40,7 @@ def check_model_options(config):
         {
             "images": ("patch_size", "shift", "batch_size"),
             "text": (
-                *("text_column", "label_column", "vocabulary_size"),
+                *("text", "label", "vocabulary_size"),
                 *("subwords", "lowercase", "token_dropout"),
             ),
         },

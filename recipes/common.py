@@ -34,7 +34,6 @@ def run_commands(commands, description):
     options = tyro.extras.subcommand_cli_from_dict(
         {name: options for name, (options, _) in commands.items()},
         description=description,
-        config=(tyro.conf.FlagCreatePairsOff,),
     )
     function = next(f for cls, f in commands.values() if type(options) is cls)
     try:

@@ -91,10 +91,10 @@ class Train:
     """Inside the feed-forward parts."""
     dropout: float = 0.1
     """Of embeddings, between layers, and of what each part adds."""
-    epochs: int = 8
+    epochs: int = 6
     steps: int = 0
     """Optimizer steps after which to stop instead; 0 goes by epochs."""
-    tokens: int = 4096
+    tokens: int = 2048
     """Tokens of a batch, on the longer side, padding included."""
     learning_rate: float = 0.002
     """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
@@ -104,7 +104,7 @@ class Train:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit: bool = False
     """Compile with XLA (JAX always does)."""
-    average: int = 4
+    average: int = 3
     """Epochs whose weights are averaged at the end."""
     patience: int = 10
     """Epochs without a better validation perplexity before stopping."""
@@ -116,7 +116,7 @@ class Train:
     length_penalty: float = 1.0
     min_length: int = 0
     """Least tokens of a summary, start and end included."""
-    no_repeat_ngram: int = 3
+    no_repeat_ngram: int = 0
     """Of so many tokens, no sequence comes twice in a summary; 0 for any."""
     seed: int = 0
     show: int = 5
@@ -259,7 +259,9 @@ def check_options(config):
             f"Received: {config.min_length}"
         )
     if config.copy and not config.joint_vocabulary:
-        raise UsageError("--copy needs --joint-vocabulary.")
+        raise UsageError("--no-joint-vocabulary needs --no-copy.")
+    if config.copy and config.attention == "none":
+        raise UsageError("--attention none needs --no-copy.")
     if config.text == config.summary:
         raise UsageError(
             "--text and --summary must be two columns. Received: "

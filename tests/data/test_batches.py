@@ -215,6 +215,19 @@ def test_long_sentences_are_cut_with_one_warning():
     assert Counter(len(target) for _, target in pairs) == {4: 2, 3: 1}
 
 
+def test_sources_may_be_longer_than_targets():
+    options = {"max_length": 5, "max_source_length": 8, "shuffle": False}
+    with pytest.warns(UserWarning, match="Cut 1 sources and 2 targets of 2"):
+        batches = make_batches([[5] * 9, [5] * 7], [[7] * 5] * 2, **options)
+    for source, target in [x for batch in batches for x in unpack(batch)]:
+        assert (len(source), len(target)) == (7, 4)
+    options = {**options, "length_multiple": 16}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        batches = make_batches([[5] * 7], [[7] * 4], **options)
+    assert batches.shapes == [(1, 8, 5)]
+
+
 def test_sentences_of_the_limit_are_whole_and_silent():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -228,6 +241,7 @@ def test_sentences_of_the_limit_are_whole_and_silent():
         ({"token_budget": 22}, "longest row, 23.*token_budget=22"),
         ({"token_budget": 0}, "`token_budget` must be at least 1"),
         ({"max_length": 1}, "`max_length` must be at least 2"),
+        ({"max_source_length": 1}, "`max_source_length` must be at least 2"),
         ({"max_shapes": 0}, "`max_shapes` must be at least 1"),
         ({"length_multiple": 0}, "`length_multiple` must be at least 1"),
         ({"seed": -1}, "`seed` must be at least 0"),

@@ -102,7 +102,7 @@ def recipe():
 
 
 def options(folder, run, tiny=TINY, **changes):
-    columns = {"text-column": 2, "label-column": 1} if tiny is TINY else {}
+    columns = {"text": 2, "label": 1} if tiny is TINY else {}
     given = {"dataset": f"files:{folder}", "run": run, **tiny, **columns}
     given.update(changes)
     return [x for name, value in given.items() for x in (f"--{name}", value)]
@@ -190,7 +190,7 @@ def test_other_models_train_and_go_on(changes, text, tmp_path, recipe, capsys):
     tiny = dict(TINY)
     if "model" in changes:
         del tiny["intermediate-dim"], tiny["num-heads"]
-    columns = {"text-column": 2, "label-column": 1}
+    columns = {"text": 2, "label": 1}
     for epochs in (1, 2):
         given = {**tiny, **columns, **changes, "epochs": epochs}
         code, _, errors = recipe(
@@ -247,7 +247,7 @@ BAD_TEXT = {
     ),
     "one class": ({"train": "a\tdog\na\tcat\n"}, {}, "two classes"),
     "fields": ({"train": "a\tb\tc\nd\te\n"}, {}, "Line 2"),
-    "column": ({}, {"text-column": "words"}, "words"),
+    "column": ({}, {"text": "words"}, "words"),
     "vocabulary": ({}, {"vocabulary-size": 9999}, "at most"),
     "attention": ({}, {"attention": "mult_head"}, "Known names: additive"),
     "pooling": ({}, {"pooling": "median"}, "Unknown pooling"),
