@@ -32,6 +32,7 @@ from common import (
     compiles_with_xla,
     export_task,
     make_optimizer,
+    run_commands,
     show_attention,
 )
 from reports import (
@@ -389,6 +390,4 @@ COMMANDS = {
 }
 
 if __name__ == "__main__":
-    from common import run_commands
-
     run_commands(COMMANDS, __doc__)

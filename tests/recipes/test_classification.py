@@ -1,19 +1,15 @@
 """The classification recipe on tiny texts and images."""
 
 import csv
-import importlib.util
 import json
-import pathlib
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_attention import tasks
+from tests.recipes import in_process
 
-ROOT = pathlib.Path(__file__).parents[2]
-RECIPE = ROOT / "recipes" / "classification.py"
 WORDS = {
     "animal": "dog cat horse bird fish".split(),
     "plant": "tree rose grass oak fern".split(),
@@ -80,25 +76,13 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recipe():
-    """Runs the recipe in this process; gives exit code, output, errors."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(RECIPE.parent)
-        spec = importlib.util.spec_from_file_location("classification", RECIPE)
-        module = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, "classification", module)
-        spec.loader.exec_module(module)
-        from common import run_commands
+    """Gives exit code, output and errors of a command."""
 
-        def run(capsys, *arguments):
-            patch.setattr(sys, "argv", ["x", *map(str, arguments)])
-            code = 0
-            try:
-                run_commands(module.COMMANDS, "")
-            except SystemExit as stop:
-                code = stop.code
-            return code, *capsys.readouterr()
+    def run(*arguments):
+        done = in_process.run("classification", *arguments)
+        return done.returncode, done.stdout, done.stderr
 
-        yield run
+    return run
 
 
 def options(folder, run, tiny=TINY, **changes):
@@ -112,21 +96,8 @@ def options(folder, run, tiny=TINY, **changes):
 def trained(text, recipe, tmp_path_factory):
     """A finished run over text."""
     run = tmp_path_factory.mktemp("runs") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(run.parent)
-
-        class Silent:
-            def readouterr(self):
-                return "", ""
-
-        code, *_ = recipe(
-            Silent(),
-            "train",
-            *options(
-                *(text, run),
-                **{"epochs": 6, "learning-rate": 0.01, "warmup-steps": 10},
-            ),
-        )
+    changes = {"epochs": 6, "learning-rate": 0.01, "warmup-steps": 10}
+    code, *_ = recipe("train", *options(text, run, **changes))
     assert code == 0
     return run
 
@@ -146,9 +117,9 @@ def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
     assert metrics["validation_accuracy"]["best"] > 0.8
 
 
-def test_evaluate_says_what_the_task_gives(trained, text, recipe, capsys):
+def test_evaluate_says_what_the_task_gives(trained, text, recipe):
     code, output, errors = recipe(
-        *(capsys, "evaluate", "--run", trained),
+        *("evaluate", "--run", trained),
         *("--outside-split", "none_test", "--outside-validation", "none_dev"),
     )
     assert code == 0, errors
@@ -166,13 +137,13 @@ def test_evaluate_says_what_the_task_gives(trained, text, recipe, capsys):
 
 
 def test_texts_are_predicted_from_arguments_and_files(
-    trained, recipe, capsys, tmp_path
+    trained, recipe, tmp_path
 ):
     texts = ["dog cat", "hammer"]
-    code, given, _ = recipe(capsys, "predict", *texts, "--run", trained)
+    code, given, _ = recipe("predict", *texts, "--run", trained)
     (tmp_path / "texts").write_text("\n".join(texts) + "\n")
     _, read, _ = recipe(
-        capsys, "predict", "--run", trained, "--file", tmp_path / "texts"
+        "predict", "--run", trained, "--file", tmp_path / "texts"
     )
     assert code == 0 and given == read
     assert given.splitlines() == tasks.load(trained / "task")(texts)
@@ -186,7 +157,7 @@ def test_texts_are_predicted_from_arguments_and_files(
         {"token-dropout": 0.2, "attention": "linear", "pooling": "attention"},
     ],
 )
-def test_other_models_train_and_go_on(changes, text, tmp_path, recipe, capsys):
+def test_other_models_train_and_go_on(changes, text, tmp_path, recipe):
     tiny = dict(TINY)
     if "model" in changes:
         del tiny["intermediate-dim"], tiny["num-heads"]
@@ -194,7 +165,7 @@ def test_other_models_train_and_go_on(changes, text, tmp_path, recipe, capsys):
     for epochs in (1, 2):
         given = {**tiny, **columns, **changes, "epochs": epochs}
         code, _, errors = recipe(
-            *(capsys, "train"),
+            "train",
             *options(text, tmp_path / "run", tiny=given),
         )
         assert code == 0, errors
@@ -203,9 +174,7 @@ def test_other_models_train_and_go_on(changes, text, tmp_path, recipe, capsys):
 
 
 @pytest.mark.parametrize("model", ["transformer", "convolutional"])
-def test_images_of_a_folder_are_learned(
-    model, pictures, tmp_path, recipe, capsys
-):
+def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
     given = {**IMAGES, "model": model, "shift": 1, "epochs": 6}
     given.update({"learning-rate": 0.01, "warmup-steps": 10})
     if model == "convolutional":
@@ -213,19 +182,17 @@ def test_images_of_a_folder_are_learned(
         for name in ("num-heads", "intermediate-dim", "patch-size"):
             del given[name]
     run = tmp_path / "run"
-    code, _, errors = recipe(
-        capsys, "train", *options(pictures, run, tiny=given)
-    )
+    code, _, errors = recipe("train", *options(pictures, run, tiny=given))
     assert code == 0, errors
-    code, output, errors = recipe(capsys, "evaluate", "--run", run)
+    code, output, errors = recipe("evaluate", "--run", run)
     assert code == 0 and "of 16 examples" in output, errors
     name = pictures / "test" / "dark" / "3.png"
-    code, output, _ = recipe(capsys, "predict", name, "--run", run)
+    code, output, _ = recipe("predict", name, "--run", run)
     assert code == 0 and output.strip() in ("bright", "dark")
     if model == "transformer":
         assert output.strip() == "dark"
-    code, _, error = recipe(capsys, "predict", RECIPE, "--run", run)
-    assert code == 2 and str(RECIPE) in error
+    code, _, error = recipe("predict", __file__, "--run", run)
+    assert code == 2 and __file__ in error
 
 
 def changed(folder, text, **contents):
@@ -261,12 +228,12 @@ BAD_TEXT = {
 
 @pytest.mark.parametrize("case", BAD_TEXT)
 def test_bad_input_is_one_message_and_leaves_no_run(
-    case, text, tmp_path, recipe, capsys
+    case, text, tmp_path, recipe
 ):
     contents, changes, message = BAD_TEXT[case]
     folder = changed(tmp_path / "text", text, **contents)
     code, _, error = recipe(
-        capsys, "train", *options(folder, tmp_path / "run", **changes)
+        "train", *options(folder, tmp_path / "run", **changes)
     )
     assert code == 2
     assert message in error and "Traceback" not in error, error
@@ -292,32 +259,31 @@ def bad_image(folder, case):
         ("empty class", "'gray' has no images"),
     ],
 )
-def test_bad_images_are_named(
-    case, message, pictures, tmp_path, recipe, capsys
-):
+def test_bad_images_are_named(case, message, pictures, tmp_path, recipe):
     import re
     import shutil
 
     shutil.copytree(pictures, tmp_path / "pictures")
     bad_image(tmp_path / "pictures", case)
     code, _, error = recipe(
-        *(capsys, "train"),
+        "train",
         *options(tmp_path / "pictures", tmp_path / "run", tiny=IMAGES),
     )
     assert code == 2 and re.search(message, error), error
     assert not (tmp_path / "run").exists()
 
 
-def test_no_run_or_half_of_the_outside_options(trained, recipe, capsys):
-    code, _, error = recipe(capsys, "evaluate", "--run", trained / "none")
+def test_no_run_or_half_of_the_outside_options(trained, recipe):
+    code, _, error = recipe("evaluate", "--run", trained / "none")
     assert code == 2 and "is not a run folder" in error
     code, _, error = recipe(
-        capsys, "evaluate", "--run", trained, "--outside-split", "none_test"
+        "evaluate", "--run", trained, "--outside-split", "none_test"
     )
     assert code == 2 and "--outside-validation" in error
 
 
 def test_scores_are_those_of_their_definitions(recipe):
+    in_process.load("classification")
     import reports
 
     labels = np.array([0, 0, 1, 1, 2])

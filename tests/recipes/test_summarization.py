@@ -1,21 +1,15 @@
 """The summarization recipe on tiny text, most of it in this process."""
 
-import contextlib
 import csv
-import importlib.util
-import io
 import json
 import re
-import sys
-import types
 
 import numpy as np
 import pytest
 from num2words import num2words
 
-from tests.tools import ROOT
+from tests.recipes import in_process
 
-RECIPE = ROOT / "recipes" / "summarization.py"
 TINY = {
     "text": "dialogue",
     "vocabulary-size": 90,
@@ -62,35 +56,16 @@ def text(tmp_path_factory):
 @pytest.fixture(scope="module")
 def module():
     """The recipe as a module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(RECIPE.parent))
-        spec = importlib.util.spec_from_file_location("summarization", RECIPE)
-        module = importlib.util.module_from_spec(spec)
-        # tyro looks a dataclass up in the module it names.
-        patch.setitem(sys.modules, "summarization", module)
-        spec.loader.exec_module(module)
-        yield module
+    return in_process.load("summarization")
 
 
 @pytest.fixture(scope="module")
-def recipe(module):
-    """Runs the recipe in this process; gives code, output and errors."""
+def recipe():
+    """Gives code, output and errors of a command."""
 
     def run(*arguments, stdin=b""):
-        output, errors, code = io.StringIO(), io.StringIO(), 0
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["x", *map(str, arguments)])
-            stream = types.SimpleNamespace(buffer=io.BytesIO(stdin))
-            patch.setattr(sys, "stdin", stream)
-            with (
-                contextlib.redirect_stdout(output),
-                contextlib.redirect_stderr(errors),
-            ):
-                try:
-                    module.run_commands(module.COMMANDS, "")
-                except SystemExit as stop:
-                    code = stop.code
-        return code, output.getvalue(), errors.getvalue()
+        done = in_process.run("summarization", *arguments, stdin=stdin)
+        return done.returncode, done.stdout, done.stderr
 
     return run
 

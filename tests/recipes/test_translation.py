@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 from num2words import num2words
 
+from tests.recipes.in_process import load as load_recipe
+from tests.recipes.in_process import run as run_recipe
+
 ROOT = pathlib.Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "translation.py"
 TINY = {
@@ -64,15 +67,8 @@ def trained(text, tmp_path_factory):
     return run, result.stdout
 
 
-def command(*arguments, stdin=None):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, RECIPE, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        input=stdin,
-    )
+def command(*arguments, stdin=""):
+    return run_recipe("translation", *arguments, stdin=stdin)
 
 
 def options(text, run, tiny=TINY, **changes):
@@ -203,22 +199,12 @@ def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
 
 
 @pytest.fixture
-def recipe(monkeypatch):
-    """Runs the recipe in this process; gives exit code and errors."""
-    import importlib.util
-
-    monkeypatch.syspath_prepend(RECIPE.parent)
-    spec = importlib.util.spec_from_file_location("translation", RECIPE)
-    module = importlib.util.module_from_spec(spec)
-    # tyro looks a dataclass up in the module it names.
-    monkeypatch.setitem(sys.modules, "translation", module)
-    spec.loader.exec_module(module)
+def recipe():
+    """Gives exit code and errors of a command."""
 
     def run(capsys, *arguments):
-        monkeypatch.setattr(sys, "argv", ["x", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            module.run_commands(module.COMMANDS, "")
-        return stop.value.code, capsys.readouterr().err
+        done = command(*arguments)
+        return done.returncode, done.stderr
 
     return run
 
@@ -402,21 +388,10 @@ def test_standard_input_is_read_as_files_are(trained):
 
 
 def test_single_words_have_a_bleu_and_sentences_the_usual_one():
-    code = """
-import translation
-words = ["einundzwanzig", "zwei"]
-print(translation.bleu(words, words)["val_bleu"])
-print(translation.bleu(["eins", "zwei"], words)["val_bleu"])
-print(translation.bleu_for(["one two three four", "five"]).effective_order)
-"""
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT / "recipes",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    perfect, half, order = result.stdout.split()
-    assert float(perfect) == pytest.approx(100)
-    assert float(half) == pytest.approx(50)
-    assert order == "False"
+    translation = load_recipe("translation")
+    words = ["einundzwanzig", "zwei"]
+    assert translation.bleu(words, words)["val_bleu"] == pytest.approx(100)
+    half = translation.bleu(["eins", "zwei"], words)["val_bleu"]
+    assert half == pytest.approx(50)
+    metric = translation.bleu_for(["one two three four", "five"])
+    assert not metric.effective_order
