@@ -157,20 +157,18 @@ def test_texts_are_predicted_from_arguments_and_files(
         {"token-dropout": 0.2, "attention": "linear", "pooling": "attention"},
     ],
 )
-def test_other_models_train_and_go_on(changes, text, tmp_path, recipe):
+def test_other_models_train(changes, text, tmp_path, recipe):
     tiny = dict(TINY)
     if "model" in changes:
         del tiny["intermediate-dim"], tiny["num-heads"]
     columns = {"text": 2, "label": 1}
-    for epochs in (1, 2):
-        given = {**tiny, **columns, **changes, "epochs": epochs}
-        code, _, errors = recipe(
-            "train",
-            *options(text, tmp_path / "run", tiny=given),
-        )
-        assert code == 0, errors
+    given = {**tiny, **columns, **changes, "epochs": 1}
+    code, _, errors = recipe(
+        "train", *options(text, tmp_path / "run", tiny=given)
+    )
+    assert code == 0, errors
     with open(tmp_path / "run" / "metrics.csv", newline="") as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0"]
 
 
 @pytest.mark.parametrize("model", ["transformer", "convolutional"])

@@ -171,7 +171,10 @@ def test_a_model_that_copies_is_exported(trained, recipe, tmp_path):
     "given",
     [
         {"attention": "none", "cell": "lstm", "copy": False},
-        {"attention": "luong", "input-feeding": True, "copy": True},
+        pytest.param(
+            {"attention": "luong", "input-feeding": True, "copy": True},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda given: given["attention"],
 )
