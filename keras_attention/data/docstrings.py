@@ -31,7 +31,7 @@ SPLITS = {
     ),
 }
 PACKAGES = tuple(name for names in SPLITS.values() for name in names)
-MOST = {"train": 6_000, "validation": 1_000, "test": 1_000}
+MOST = {"train": 8_000, "validation": 1_000, "test": 1_000}
 LEAST = {"train": 1_000, "validation": 50, "test": 50}
 FILES = 400  # files that are read of a package, evenly spread over it
 FIRST_LINE_WORDS = (4, 20)
