@@ -89,9 +89,9 @@ class Train:
     norm_first: bool = True
     feed_forward_dropout: float = 0.0
     """Inside the feed-forward parts."""
-    dropout: float = 0.1
+    dropout: float = 0.2
     """Of embeddings, between layers, and of what each part adds."""
-    epochs: int = 6
+    epochs: int = 4
     steps: int = 0
     """Optimizer steps after which to stop instead; 0 goes by epochs."""
     tokens: int = 2048
@@ -104,7 +104,7 @@ class Train:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit: bool = False
     """Compile with XLA (JAX always does)."""
-    average: int = 3
+    average: int = 2
     """Epochs whose weights are averaged at the end."""
     patience: int = 10
     """Epochs without a better validation perplexity before stopping."""
