@@ -11,9 +11,9 @@ import dataclasses
 from typing import Annotated, Literal
 
 import keras
-import numpy as np
 import tyro
 from classification_data import (
+    SCALE,
     TOKENIZER,
     check_data_options,
     load_examples,
@@ -31,9 +31,11 @@ from common import (
     check_texts,
     compiles_with_xla,
     export_task,
+    first_of,
     make_optimizer,
     run_commands,
     show_attention,
+    try_model,
 )
 from reports import (
     choose_threshold,
@@ -223,6 +225,8 @@ def train(config):
         jit_compile=compiles_with_xla(config),
     )
 
+    try_model(task.model, first_of(batches["train"]))
+
     def write_tokenizer(folder):
         if tokenizer is not None:
             tokenizer.save(folder / TOKENIZER)
@@ -248,11 +252,9 @@ def make_task(config, tokenizer, labels, inputs):
         return TextClassifier(
             model, tokenizer, labels, max_length=config.max_length
         )
-    model = make_model(config, len(labels), channels=inputs.shape[-1])
-    scale = 1.0 / float(np.max(inputs))
-    return ImageClassifier(
-        model, labels, image_shape=inputs.shape[1:], scale=scale
-    )
+    shape = inputs.shape[1:]
+    model = make_model(config, len(labels), image_shape=shape)
+    return ImageClassifier(model, labels, image_shape=shape, scale=SCALE)
 
 
 def check_options(config):
@@ -284,13 +286,14 @@ def evaluate(arguments):
     check_numbers(arguments, "batch_size")
     check_numbers(arguments, "show", at_least=0)
     config = read_config(arguments.run, Train)
-    folder = finished_task(arguments.run)
+    check_outside_options(arguments, config)
+    folder = finished_task(arguments.run, Train)
     task = tasks.load(folder, batch_size=arguments.batch_size)
     dataset = arguments.dataset or config.dataset
     inputs, given = load_examples(config, dataset, arguments.split)
     numbers = number_labels(given, task.labels, arguments.split)
     probabilities = task.probabilities(inputs)
-    found = scores(numbers, probabilities.argmax(axis=-1), task.labels)
+    found = scores(numbers, probabilities.argmax(axis=-1))
     print(f"accuracy {found['accuracy']:.2%} of {len(numbers)} examples")
     print(f"macro-F1 {100 * found['macro_f1']:.2f}")
     pictures = [
@@ -303,7 +306,7 @@ def evaluate(arguments):
     error = plot_calibration(numbers, probabilities, pictures[1])
     print(f"expected calibration error {error:.4f}")
     print(f"Drew {pictures[0]} and {pictures[1]}.")
-    if arguments.outside_split or arguments.outside_validation:
+    if arguments.outside_split:
         judge_outside(arguments, config, task, numbers, probabilities)
     worst = worst_mistakes(numbers, probabilities, arguments.show)
     for row in worst:
@@ -315,13 +318,23 @@ def evaluate(arguments):
     show_attention(task, [inputs[row] for row in worst], arguments.run)
 
 
-def judge_outside(arguments, config, task, numbers, probabilities):
-    """Prints how well examples of no known class are told apart."""
-    if not (arguments.outside_split and arguments.outside_validation):
+def check_outside_options(arguments, config):
+    """Refuses half of the options for examples of no known class."""
+    given = arguments.outside_split, arguments.outside_validation
+    if any(given) != all(given):
         raise UsageError(
             "Give --outside-split, which is scored, and --outside-validation, "
             "on which the threshold is chosen, together."
         )
+    if any(given) and config.validation_share:
+        raise UsageError(
+            "A threshold needs a validation split; the run has taken a share "
+            "of its training examples."
+        )
+
+
+def judge_outside(arguments, config, task, numbers, probabilities):
+    """Prints how well examples of no known class are told apart."""
     dataset = arguments.dataset or config.dataset
 
     def surest(split):
@@ -329,13 +342,8 @@ def judge_outside(arguments, config, task, numbers, probabilities):
         found = task.probabilities(inputs)
         return found.max(axis=-1), found.argmax(axis=-1), given
 
-    if config.validation_share:
-        raise UsageError(
-            "A threshold needs a validation split; the run has taken a share "
-            "of its training examples."
-        )
     inside, best, given = surest(config.validation_split)
-    correct = best == number_labels(given, task.labels, "validation")
+    correct = best == number_labels(given, task.labels, config.validation_split)
     outside, *_ = surest(arguments.outside_validation)
     threshold = choose_threshold(inside, correct, outside)
     refused = surest(arguments.outside_split)[0] < threshold
@@ -351,7 +359,7 @@ def judge_outside(arguments, config, task, numbers, probabilities):
 def predict(arguments):
     """Prints a label for each input."""
     check_texts(arguments)
-    task = tasks.load(finished_task(arguments.run))
+    task = tasks.load(finished_task(arguments.run, Train))
     if isinstance(task, ImageClassifier):
         shape = task.settings["image_shape"]
         answer(lambda names: task(read_images(names, shape)), arguments)
@@ -378,8 +386,11 @@ def describe(inputs, row):
 
 def export(arguments):
     """Writes the SavedModel and says how to use it."""
-    task = tasks.load(finished_task(arguments.run))
-    export_task(task, arguments, "Return the sum of array elements.")
+    task = tasks.load(finished_task(arguments.run, Train))
+    example = "Return the sum of array elements."
+    if isinstance(task, ImageClassifier):
+        example = None
+    export_task(task, arguments, example)
 
 
 COMMANDS = {

@@ -1,5 +1,6 @@
 """Where classification.py gets its examples from, and their batches."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from keras_attention.data.docstrings import load_labelled_docstrings
 from keras_attention.data.images import read_all
 
 TOKENIZER = "tokenizer.model"
+SCALE = 1 / 255  # of pixels
 NAMED = 10  # labels that an error message lists
 
 
@@ -28,6 +30,22 @@ def check_data_options(config):
         raise UsageError(
             "--dataset must be demo, files:FOLDER or tfds:NAME. Received: "
             f"{config.dataset}"
+        )
+    defaults = {x.name: x.default for x in dataclasses.fields(config)}
+    for name in ("text", "label"):
+        if kind == "demo" and getattr(config, name) != defaults[name]:
+            raise UsageError(
+                f"--{name} names a column of files: or tfds:, not of the demo."
+            )
+    if config.inputs == "text" and config.text == config.label:
+        raise UsageError(
+            f"--text and --label must be two columns. Received: {config.text} "
+            "for both"
+        )
+    split = config.validation_split
+    if config.validation_share and split != defaults["validation_split"]:
+        raise UsageError(
+            "Give --validation-split or --validation-share, not both."
         )
 
 
@@ -98,7 +116,8 @@ def number_labels(given, labels, split):
         DataError: for a label that training does not have.
     """
     places = {label: place for place, label in enumerate(labels)}
-    unknown = sorted(set(given) - set(places))
+    present = set(given)
+    unknown = sorted(present - set(places))
     if unknown:
         count = sum(label in unknown for label in given)
         raise DataError(
@@ -106,7 +125,7 @@ def number_labels(given, labels, split):
             f"that training does not have: {_listing(unknown)}. Known: "
             f"{_listing(labels)}."
         )
-    missing = [label for label in labels if label not in set(given)]
+    missing = [label for label in labels if label not in present]
     if missing:
         print(
             f"note: split {split!r} has no example of {len(missing)} of "
@@ -135,11 +154,10 @@ def make_batches(config, tokenizer, inputs, numbers, is_training):
     """Batches examples: texts by length, images as they come."""
     options = {"shuffle": is_training, "seed": config.seed}
     if config.inputs == "images":
-        largest = float(np.max(inputs)) or 1.0
         if is_training and config.shift:
             options["change"] = lambda x, rng: shifted(x, config.shift, rng)
         return LabelledArrays(
-            np.asarray(inputs, "float32") / largest,
+            np.asarray(inputs, "float32") * SCALE,
             numbers,
             batch_size=config.batch_size,
             **options,
@@ -201,8 +219,8 @@ def read_images(names, shape):
             f"The model takes images of {shape[1]}x{shape[0]} pixels. "
             f"Received: {images.shape[2]}x{images.shape[1]}"
         )
-    if images.shape[-1] > shape[-1]:
-        images = images.mean(axis=-1, keepdims=True)
+    if images.shape[-1] > shape[-1]:  # gray, in the shares that Pillow takes
+        images = images @ np.array([[0.299], [0.587], [0.114]])
     return np.broadcast_to(images, (len(images), *shape))
 
 

@@ -1,6 +1,9 @@
 """The models that classification.py trains."""
 
+import dataclasses
+
 from common import UsageError, check_own_options
+from text_models import transformer_arguments
 
 from keras_attention import (
     Classifier,
@@ -9,17 +12,24 @@ from keras_attention import (
     PatchEmbedding,
     RecurrentEncoder,
     TransformerEncoder,
-    attention,
 )
 
-# Options of one model, which mean nothing to the others.
-OWN = {
+# Options of one model, or of one kind of input, which mean nothing to others.
+OF_MODELS = {
     "transformer": (
         *("num_heads", "attention", "attention_dropout", "intermediate_dim"),
         *("position", "feed_forward", "norm_first", "feed_forward_dropout"),
+        "patch_size",
     ),
     "recurrent": ("cell", "bidirectional"),
     "convolutional": ("filters", "kernel_sizes"),
+}
+OF_INPUTS = {
+    "images": ("patch_size", "shift", "batch_size"),
+    "text": (
+        *("text", "label", "vocabulary_size", "subwords", "lowercase"),
+        *("max_length", "token_dropout", "tokens", "kernel_sizes"),
+    ),
 }
 POOLINGS = {"transformer": "mean", "recurrent": "max", "convolutional": "max"}
 
@@ -33,36 +43,36 @@ def check_model_options(config):
     Raises:
         UsageError: for the first such option.
     """
-    check_own_options(config, "model", OWN)
-    check_own_options(
-        config,
-        "inputs",
-        {
-            "images": ("patch_size", "shift", "batch_size"),
-            "text": (
-                *("text", "label", "vocabulary_size"),
-                *("subwords", "lowercase", "token_dropout"),
-            ),
-        },
-    )
+    check_own_options(config, "model", OF_MODELS)
+    check_own_options(config, "inputs", OF_INPUTS)
     if config.inputs == "images" and config.model == "recurrent":
         raise UsageError("--model recurrent reads text, not --inputs images.")
+    width = next(
+        x.default for x in dataclasses.fields(config) if x.name == "hidden_dim"
+    )
+    if (config.inputs, config.model) == ("images", "convolutional") and (
+        config.hidden_dim != width
+    ):
+        raise UsageError(
+            "--hidden-dim is no option of a convolutional model of images; "
+            "its widths follow from --filters."
+        )
 
 
-def make_model(config, num_classes, vocabulary_size=None, channels=1):
+def make_model(config, num_classes, vocabulary_size=None, image_shape=None):
     """Builds the model that the options describe.
 
     Args:
         config: the options of training.
         num_classes: integer.
         vocabulary_size: integer, for text.
-        channels: integer, for images.
+        image_shape: `(height, width, channels)`, for images.
 
     Returns:
         A `Classifier`.
     """
     if config.model == "transformer":
-        encoder = _transformer(config, vocabulary_size, channels)
+        encoder = _transformer(config, vocabulary_size, image_shape)
     elif config.model == "recurrent":
         encoder = RecurrentEncoder(
             vocabulary_size,
@@ -75,7 +85,7 @@ def make_model(config, num_classes, vocabulary_size=None, channels=1):
     elif config.inputs == "images":
         encoder = ImageConvolutionEncoder(
             [config.filters * 2**stage for stage in range(config.num_layers)],
-            channels,
+            image_shape[-1],
             dropout=config.dropout,
         )
     else:
@@ -96,43 +106,22 @@ def make_model(config, num_classes, vocabulary_size=None, channels=1):
     )
 
 
-def _transformer(config, vocabulary_size, channels):
-    embedding = "tokens"
+def _transformer(config, vocabulary_size, image_shape):
+    arguments = transformer_arguments(config)
+    length = config.max_length
     if config.inputs == "images":
-        embedding = PatchEmbedding(
+        grid = [-(-size // config.patch_size) for size in image_shape[:2]]
+        length = grid[0] * grid[1] + 1  # and the class token
+        arguments["embedding"] = PatchEmbedding(
             config.patch_size,
             config.hidden_dim,
-            channels=channels,
+            channels=image_shape[-1],
             class_token=config.pooling == "first",
         )
-    position = config.position
-    if position == "rotary" and config.inputs == "images":
-        position = {"class_name": "rotary", "config": {"axes": 2}}
-    elif position == "learned" and config.inputs == "text":
-        position = {
-            "class_name": "learned",
-            "config": {"max_length": config.max_length},
-        }
-    return TransformerEncoder(
-        vocabulary_size,
-        config.num_layers,
-        config.hidden_dim,
-        config.num_heads,
-        intermediate_dim=config.intermediate_dim,
-        attention=attention.get(
-            config.attention,
-            num_heads=config.num_heads,
-            dropout=config.attention_dropout,
-        ),
-        position=position,
-        feed_forward={
-            "class_name": "feed_forward",
-            "config": {
-                "activation": config.feed_forward,
-                "dropout": config.feed_forward_dropout,
-            },
-        },
-        norm_first=config.norm_first,
-        dropout=config.dropout,
-        embedding=embedding,
-    )
+        if config.position == "rotary":
+            options = {"axes": 2, "grid": grid}
+            arguments["position"] = {"class_name": "rotary", "config": options}
+    if config.position == "learned":
+        options = {"max_length": length}
+        arguments["position"] = {"class_name": "learned", "config": options}
+    return TransformerEncoder(vocabulary_size, **arguments)

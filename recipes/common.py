@@ -1,6 +1,7 @@
 """What all recipes share: commands, options, lines of text."""
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from keras_attention import (
     training,
 )
 from keras_attention.data.files import read_lines
+
+_SHOWN_WORDS = 150
 
 
 class UsageError(ValueError):
@@ -162,6 +165,7 @@ def show_attention(task, sources, run):
     """
     if not len(sources):
         return
+    sources = [_shortened(source) for source in sources]
     try:
         maps = attention_maps(task, sources)
     except ValueError as error:
@@ -172,6 +176,18 @@ def show_attention(task, sources, run):
     layers = maps.across or list(maps)
     plot_attention(maps, picture, layers=layers[-1])
     print(f"\nWhat it looked at: {page} and {picture}")
+
+
+def _shortened(source):
+    """Cuts a long text: a page holds a number for each pair of tokens."""
+    words = source.split() if isinstance(source, str) else []
+    if len(words) <= _SHOWN_WORDS:
+        return source
+    print(
+        f"note: of a text of {len(words)} words, the attention of the first "
+        f"{_SHOWN_WORDS} is shown"
+    )
+    return " ".join(words[:_SHOWN_WORDS])
 
 
 def read_stdin():
@@ -191,17 +207,51 @@ def read_stdin():
         yield text.rstrip("\r\n")
 
 
-def export_task(task, arguments, example):
+def try_model(model, inputs):
+    """Calls a model once, so that what does not fit is told before training.
+
+    Args:
+        model: a Keras model.
+        inputs: what it is called with.
+
+    Raises:
+        UsageError: if the call fails, with the first reason that is given.
+    """
+    try:
+        model(inputs, training=False)
+    except Exception as error:  # each backend raises its own
+        raise UsageError(f"The model cannot run: {reason_of(error)}") from None
+
+
+def first_of(batches):
+    """The first row of the first batch, as the model's inputs."""
+    inputs, *_ = batches.batch(0, 0)
+    return keras.tree.map_structure(lambda x: x[:1], inputs)
+
+
+def reason_of(error):
+    """What an error says, without what Keras wraps around it."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    if text.startswith("Exception encountered when calling"):
+        text = text.partition("\n\n")[2].partition("\n\nArguments")[0]
+    return " ".join(text.split())
+
+
+def export_task(task, arguments, example=None):
     """Writes a SavedModel and says how to use it.
 
     Args:
         task: what `export` writes.
         arguments: the options `run` and `folder`.
-        example: a text to show the use with.
+        example: a text to show the use with; None for a task of images.
     """
     folder = Path(arguments.folder or Path(arguments.run) / "saved_model")
     task.export(folder)
     print(f"Wrote {folder}. To use it:")
-    print("  import tensorflow as tf, tensorflow_text")
+    more = "" if example is None else ", tensorflow_text"
+    print(f"  import tensorflow as tf{more}")
     print(f'  served = tf.saved_model.load("{folder}").signatures')
-    print(f'  served["serving_default"](text=tf.constant(["{example}"]))')
+    given = "images=images"
+    if example is not None:
+        given = f'text=tf.constant(["{example}"])'
+    print(f'  served["serving_default"]({given})')

@@ -3,14 +3,14 @@
 import numpy as np
 
 from keras_attention.files import replacing
+from keras_attention.visualization.plot import FONTS
 
 
-def scores(labels, predicted, names):
+def scores(labels, predicted):
     """Computes accuracy and macro-averaged F1.
 
     Args:
         labels, predicted: integers `(rows,)`.
-        names: list of strings, the classes.
 
     Returns:
         Dictionary of `accuracy` and `macro_f1`.
@@ -51,6 +51,9 @@ def plot_confusion(labels, predicted, names, path):
     font = 9 if len(names) <= 20 else 4
     axis.set_xticks(range(len(names)), names, rotation=90, fontsize=font)
     axis.set_yticks(range(len(names)), names, fontsize=font)
+    for label in (*axis.get_xticklabels(), *axis.get_yticklabels()):
+        label.set_parse_math(False)
+        label.set_fontfamily(FONTS)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     if len(names) <= 20:

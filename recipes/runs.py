@@ -16,6 +16,7 @@ from keras_attention.files import replacing, replacing_folder
 CONFIG = "config.json"
 METRICS = "metrics.json"
 TASK = "task"
+_COUNTS = ("val_tokens", "val_examples")  # the same in every epoch
 
 
 def read_config(run, cls):
@@ -35,9 +36,16 @@ def read_config(run, cls):
     if not path.is_file():
         raise UsageError(f"{run} is not a run folder: {CONFIG} is missing.")
     try:
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        unknown = set(found) - {x.name for x in dataclasses.fields(cls)}
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{path} is not of this recipe: {error}") from None
+        raise UsageError(f"{path} is damaged: {error}") from None
+    if unknown:
+        raise UsageError(
+            f"{run} holds a run of another recipe: its {CONFIG} has "
+            f"{min(unknown)!r}, which this one does not know."
+        )
+    return cls(**found)
 
 
 def check_run(config, free):
@@ -165,15 +173,19 @@ def finish_run(config, task, validation, run, metric="perplexity"):
     plot_curves(run / "metrics.csv", run / "curves.png")
 
 
-def finished_task(run):
+def finished_task(run, cls):
     """Finds the task that a finished run has saved.
 
+    Args:
+        run: path of the folder.
+        cls: the dataclass that its configuration was written from.
+
     Raises:
-        UsageError: if there is no run, or it is not finished.
+        UsageError: if there is no run, it is one of another recipe, or it is
+            not finished.
     """
+    read_config(run, cls)
     run = Path(run)
-    if not (run / CONFIG).is_file():
-        raise UsageError(f"{run} is not a run folder: {CONFIG} is missing.")
     if not (run / TASK).is_dir() or not (run / METRICS).is_file():
         raise UsageError(
             f"The run in {run} is not finished. The command that began it "
@@ -244,7 +256,7 @@ def plot_curves(log, picture):
     panels = sorted(
         name.removeprefix("val_")
         for name in (rows[0] if rows else {})
-        if name.startswith("val_") and name != "val_tokens"
+        if name.startswith("val_") and name not in _COUNTS
     )
     figure, axes = pyplot.subplots(
         1, max(len(panels), 1), figsize=(4 * max(len(panels), 1), 3)

@@ -314,7 +314,7 @@ def evaluate(arguments):
     check_numbers(arguments, "batch_size")
     check_numbers(arguments, "num_beams", "show", at_least=0)
     config = read_config(arguments.run, Train)
-    task = load_task(arguments)
+    task = load_task(arguments, Train)
     texts, references = load_pairs(
         config, arguments.dataset or config.dataset, arguments.split
     )
@@ -348,12 +348,12 @@ def summarize(arguments):
     """Prints a summary for each text."""
     check_numbers(arguments, "num_beams", at_least=0)
     check_texts(arguments)
-    answer(load_task(arguments), arguments)
+    answer(load_task(arguments, Train), arguments)
 
 
 def export(arguments):
     """Writes the SavedModel and says how to use it."""
-    export_task(load_task(arguments), arguments, "A text to summarize.")
+    export_task(load_task(arguments, Train), arguments, "A text to summarize.")
 
 
 COMMANDS = {

@@ -8,8 +8,10 @@ from common import (
     check_numbers,
     check_own_options,
     compiles_with_xla,
+    first_of,
     make_optimizer,
     show_attention,
+    try_model,
 )
 from runs import finished_task
 from text_models import OWN, make_model
@@ -101,6 +103,8 @@ def make_batches(config, tokenizers, sources, targets, is_training):
 def make_task(config, tokenizers, batches, copy=False, **settings):
     """Builds the model and the task around it.
 
+    Whether the model can generate is found out at once, not after an epoch.
+
     Args:
         config: the options of training.
         tokenizers: those of source and target.
@@ -111,8 +115,11 @@ def make_task(config, tokenizers, batches, copy=False, **settings):
     sizes = (tokenizer.vocabulary_size for tokenizer in tokenizers)
     # Room for outputs half as long again as the longest that was seen.
     longest = max(target_length for _, _, target_length in batches.shapes)
+    model = make_model(config, *sizes, copy=copy)
+    model.init_cache(1, 2)  # refused by flavours that cannot generate
+    try_model(model, first_of(batches))
     return TextToText(
-        make_model(config, *sizes, copy=copy),
+        model,
         *tokenizers,
         max_source_length=_max_source_length(config),
         max_length=min(config.max_length, longest * 3 // 2) + 1,
@@ -167,11 +174,12 @@ class ValidationScore(keras.callbacks.Callback):
         logs.update(self.score(self.task(self.sources), self.targets))
 
 
-def load_task(arguments):
+def load_task(arguments, cls):
     """Loads the task of a finished run, with the settings given anew.
 
     Args:
         arguments: the option `run` and some of those in `GIVEN_ANEW`.
+        cls: the dataclass of the run's configuration.
 
     Raises:
         UsageError: if there is no run, or it is not finished.
@@ -181,7 +189,7 @@ def load_task(arguments):
         for setting, (flag, least) in GIVEN_ANEW.items()
         if getattr(arguments, flag, least - 1) >= least
     }
-    return TextToText.load(finished_task(arguments.run), **settings)
+    return TextToText.load(finished_task(arguments.run, cls), **settings)
 
 
 def first(count, pairs):

@@ -216,7 +216,7 @@ def evaluate(arguments):
     check_numbers(arguments, "batch_size")
     check_numbers(arguments, "num_beams", "by_length", "show", at_least=0)
     config = read_config(arguments.run, Train)
-    task = load_task(arguments)
+    task = load_task(arguments, Train)
     sources, targets = load_parallel(
         arguments.dataset or config.dataset,
         arguments.split,
@@ -269,12 +269,12 @@ def translate(arguments):
     """Prints a translation for each sentence."""
     check_numbers(arguments, "num_beams", at_least=0)
     check_texts(arguments)
-    answer(load_task(arguments), arguments)
+    answer(load_task(arguments, Train), arguments)
 
 
 def export(arguments):
     """Writes the SavedModel and says how to use it."""
-    export_task(load_task(arguments), arguments, "twenty-three")
+    export_task(load_task(arguments, Train), arguments, "twenty-three")
 
 
 COMMANDS = {

@@ -1,5 +1,6 @@
 """Labelled images from scikit-learn, folders and TensorFlow Datasets."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from keras_attention.data.files import ALIASES
 from keras_attention.data.tfds import load_images as load_tfds_images
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+_PILLOW_ERRORS = (OSError, SyntaxError, ValueError)  # of broken files
 SHOWN = 5  # names that an error message lists
 # Of the digits, in the order of a fixed permutation.
 _DIGITS = {
@@ -25,7 +27,7 @@ def load_images(dataset, split):
 
     - `"demo"`: the 1,797 handwritten digits of 8 by 8 pixels that come with
       scikit-learn, 1,257, 180 and 360 of them in `train`, `validation` and
-      `test`. Pixels go from 0 to 16.
+      `test`. Their pixels, from 0 to 16, are brought to 0 to 255.
     - `"files:FOLDER"`: a folder of images for each class,
       `FOLDER/{split}/{class}/*.png` (or another format that Pillow reads).
       `"validation"` also finds `val`, `valid` and `dev`.
@@ -37,8 +39,8 @@ def load_images(dataset, split):
         split: string.
 
     Returns:
-        `(images, labels)`: an array `(count, height, width, channels)`, uint8
-        but for the demo, which has float32, and a list of strings.
+        `(images, labels)`: a uint8 array `(count, height, width, channels)`
+        and a list of strings.
 
     Raises:
         DataError: if the source or the split is unknown, images are broken or
@@ -68,19 +70,17 @@ def _load_digits(split):
     # RandomState, because NumPy has frozen its stream for good.
     order = np.random.RandomState(0).permutation(len(digits.target))
     rows = order[_DIGITS[split]]
-    images = digits.images[rows][..., None].astype("float32")
-    return images, [str(digit) for digit in digits.target[rows]]
+    images = np.round(digits.images[rows][..., None] * (255 / 16))
+    return images.astype("uint8"), [str(digit) for digit in digits.target[rows]]
 
 
 def _load_folder(folder, split):
     root = _split_folder(folder, split)
-    paths, labels = [], []
+    paths, labels, left_out = [], [], []
     for subfolder in sorted(x for x in root.iterdir() if x.is_dir()):
-        found = sorted(
-            path
-            for path in subfolder.iterdir()
-            if path.suffix.lower() in SUFFIXES
-        )
+        files = sorted(path for path in subfolder.iterdir() if path.is_file())
+        found = [x for x in files if x.suffix.lower() in SUFFIXES]
+        left_out += [str(x) for x in files if x not in found]
         if not found:
             raise DataError(
                 f"The class {subfolder.name!r} has no images: "
@@ -92,6 +92,12 @@ def _load_folder(folder, split):
         raise DataError(
             f"There is no folder for a class in {str(root)!r}, where images "
             "are expected as CLASS/NAME.png."
+        )
+    if left_out:
+        warnings.warn(
+            f"Left out {len(left_out)} files that end in none of "
+            f"{', '.join(SUFFIXES)}: {_listing(left_out)}.",
+            stacklevel=4,
         )
     return read_all(paths), labels
 
@@ -125,7 +131,11 @@ def read_all(paths):
     for path in paths:
         try:
             images.append(_read(path))
-        except (OSError, SyntaxError, ValueError):  # Pillow raises them all
+        except _PILLOW_ERRORS:
+            broken.append(str(path))
+        except Exception as error:  # of a kind that Pillow defines itself
+            if type(error).__module__.partition(".")[0] != "PIL":
+                raise
             broken.append(str(path))
     if broken:
         raise DataError(
@@ -153,7 +163,14 @@ def _read(path):
     from PIL import Image
 
     with Image.open(path) as image:
-        gray = image.mode in ("1", "L", "LA", "I", "I;16", "F")
+        if image.mode == "F":
+            raise ValueError("Nobody knows the range of floats.")
+        if image.mode.startswith("I"):  # 16 bits
+            pixels = np.asarray(image).astype("float64") / 257
+            if pixels.min() < 0 or pixels.max() > 255:
+                raise ValueError("More than 16 bits.")
+            return np.round(pixels[..., None]).astype("uint8")
+        gray = image.mode in ("1", "L", "LA")
         pixels = np.asarray(image.convert("L" if gray else "RGB"), "uint8")
     return pixels[..., None] if gray else pixels
 

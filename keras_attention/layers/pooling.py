@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attention import attention as attention_layers
+from keras_attention.attention.base import Attention
 from keras_attention.positions.base import at_least_float32
 from keras_attention.registry import PACKAGE, Template, describe, resolve
 
@@ -27,8 +28,8 @@ class SequencePooling(Template, keras.layers.Layer):
 
     Call arguments:
         x: `(batch, length, dim)`.
-        padding_mask: boolean `(batch, length)`, True for tokens; all count by
-            default.
+        padding_mask: boolean `(batch, length)`, True for tokens; the implicit
+            Keras mask, or all, by default.
 
     Returns:
         `(batch, dim)`; zeros for a row without tokens.
@@ -53,7 +54,9 @@ class SequencePooling(Template, keras.layers.Layer):
                 f"number. Received: {input_shape[-1]}"
             )
 
-    def call(self, x, padding_mask=None):
+    def call(self, x, padding_mask=None, mask=None):
+        if padding_mask is None:
+            padding_mask = mask
         if padding_mask is None:
             padding_mask = ops.ones(ops.shape(x)[:2], "bool")
         x = ops.where(padding_mask[..., None], x, 0.0)
@@ -149,7 +152,7 @@ def get(pooling, num_heads=None, **options):
         A layer that takes `(batch, length, dim)` and a `padding_mask`.
 
     Raises:
-        ValueError: if the name is unknown.
+        ValueError: if the name is unknown, or the layer pools nothing.
     """
     if isinstance(pooling, str):
         if pooling in MODES:
@@ -165,7 +168,17 @@ def get(pooling, num_heads=None, **options):
             )
         return QueryPooling(pooling, **options)
     classes = {"sequence": SequencePooling, "query": QueryPooling}
-    return resolve(pooling, classes, "pooling", options)
+    layer = resolve(pooling, classes, "pooling", options)
+    if isinstance(layer, Attention) and layer.kind == "mixer":
+        return QueryPooling(pooling, **options)
+    if isinstance(layer, SequencePooling | QueryPooling) or (
+        isinstance(layer, Attention) and layer.kind == "pooling"
+    ):
+        return layer
+    raise ValueError(
+        "Expected a SequencePooling, QueryPooling, AttentionPooling or another "
+        f"attention layer as pooling. Received: {type(layer).__name__}"
+    )
 
 
 def _mean(x, mask):

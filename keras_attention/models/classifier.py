@@ -1,5 +1,7 @@
 """An encoder with a class for each whole input."""
 
+import numbers
+
 import keras
 from keras import ops
 
@@ -78,8 +80,16 @@ class Classifier(Preset, keras.Model):
         check_integer("num_classes", num_classes, smallest=2)
         if hidden_dim is not None:
             check_integer("hidden_dim", hidden_dim)
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+        if not isinstance(dropout, numbers.Real) or not 0.0 <= dropout < 1.0:
+            raise ValueError(
+                f"dropout must lie in [0, 1). Received: {dropout!r}"
+            )
+        for name in ("output_dim", "padding_mask"):
+            if not hasattr(encoder, name):
+                raise ValueError(
+                    "encoder must be one of the encoders of keras_attention, "
+                    f"or have a {name} as they have. Received: {encoder!r}"
+                )
         self.encoder = encoder
         self.num_classes = num_classes
         self.hidden_dim = hidden_dim
@@ -111,9 +121,10 @@ class Classifier(Preset, keras.Model):
         self.dense.build((None, dim))
 
     def _pooled_dim(self, shape):
-        """Width of the pooled vector, of all seeds where there are more."""
-        seeds = getattr(self.pooling, "num_seeds", 1)
-        return shape[-1] * seeds
+        """Width of the pooled vector, of all queries where there are more."""
+        number = getattr(self.pooling, "num_queries", 1)
+        dim = getattr(self.pooling, "query_dim", None) or shape[-1]
+        return dim * number
 
     def call(self, token_ids, padding_mask=None, training=None):
         token_ids, padding_mask = unpack(
@@ -137,7 +148,7 @@ class Classifier(Preset, keras.Model):
         if isinstance(self.pooling, poolings.SequencePooling):
             return self.pooling(x, **masks)
         x = self.pooling(x, training=training, **masks)
-        if len(x.shape) == 3:  # a vector for each seed
+        if len(x.shape) == 3:  # a vector for each query
             x = ops.reshape(x, (-1, x.shape[1] * x.shape[2]))
         return x
 

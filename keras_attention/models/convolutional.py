@@ -174,7 +174,9 @@ class ImageConvolutionEncoder(Preset, keras.Model):
             ]
             for stage, number in enumerate(self.filters)
         ]
-        self.pool = keras.layers.MaxPooling2D(2, **policy)
+        self.pool = keras.layers.MaxPooling2D(
+            2, data_format="channels_last", **policy
+        )
         self.dropouts = [make_dropout(dropout, **policy) for _ in self.filters]
         self.build()
 
@@ -190,7 +192,11 @@ class ImageConvolutionEncoder(Preset, keras.Model):
                 name=f"{name}_convolution",
                 **policy,
             ),
-            keras.layers.BatchNormalization(name=f"{name}_norm", **policy),
+            # Of Keras' own 0.99, short runs would keep the statistics that
+            # they began with.
+            keras.layers.BatchNormalization(
+                momentum=0.9, name=f"{name}_norm", **policy
+            ),
         ]
 
     def build(self, input_shape=None):

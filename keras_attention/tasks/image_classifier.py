@@ -1,5 +1,7 @@
 """Images in, labels out."""
 
+import numbers
+
 import numpy as np
 
 from keras_attention.layers.patches import PatchEmbedding
@@ -71,20 +73,25 @@ class ImageClassifier(Classifying):
         for size in shape:
             check_positive(image_shape=size)
         for name, number in (("scale", scale), ("offset", offset)):
-            if not isinstance(number, (int, float)) or number != number:
+            if (
+                isinstance(number, bool)
+                or not isinstance(number, numbers.Real)
+                or not np.isfinite(number)
+            ):
                 raise ValueError(
                     f"{name} must be a number. Received: {name}={number!r}"
                 )
         settings = {
             "image_shape": list(shape),
-            "scale": scale,
-            "offset": offset,
+            "scale": float(scale),
+            "offset": float(offset),
             "batch_size": batch_size,
         }
         super().__init__(model, labels, settings)
+        _check_channels(model.encoder, shape[-1])
 
     def __call__(self, images):
-        images = np.asarray(images)
+        images = as_array(images)
         if self._is_one(images):
             return self(images[None])[0]
         return self.name(self.probabilities(images))
@@ -129,17 +136,9 @@ class ImageClassifier(Classifying):
         )
 
     def _checked(self, images):
-        try:
-            images = np.asarray(images)
-            numeric = np.issubdtype(images.dtype, np.number)
-        except ValueError:  # NumPy's word for rows of several lengths
-            raise ValueError(
-                "images must all have one shape. Received: several"
-            ) from None
-        if not numeric and images.dtype != bool:
-            raise ValueError(
-                f"images must be numbers. Received: {images.dtype}"
-            )
+        images = as_array(images)
+        if not images.size and images.ndim < 3:
+            images = images.reshape((0, *self.settings["image_shape"]))
         shape = tuple(self.settings["image_shape"])
         accepted = [shape, shape[:-1]] if shape[-1] == 1 else [shape]
         if images.ndim < 3 or images.shape[1:] not in accepted:
@@ -161,7 +160,7 @@ class ImageClassifier(Classifying):
             "row,column" where a Transformer sees them as patches, or else
             None.
         """
-        images = np.asarray(images)
+        images = as_array(images)
         if self._is_one(images):
             images = images[None]
         inputs = self.prepare(self._checked(images))
@@ -194,3 +193,43 @@ class ImageClassifier(Classifying):
         from keras_attention.export import export_image_classifier
 
         export_image_classifier(self, folder)
+
+
+def as_array(images):
+    """Makes an array of images, and refuses what is no picture.
+
+    Args:
+        images: array or nested lists.
+
+    Returns:
+        A NumPy array.
+
+    Raises:
+        ValueError: for several shapes, or what is not a finite real number.
+    """
+    try:
+        images = np.asarray(images)
+    except ValueError:  # NumPy's word for rows of several lengths
+        raise ValueError(
+            "images must all have one shape. Received: several"
+        ) from None
+    kind = images.dtype.kind
+    if kind not in "biuf" and "float" not in images.dtype.name:
+        raise ValueError(f"images must be numbers. Received: {images.dtype}")
+    if kind not in "biu" and not np.isfinite(images.astype("float32")).all():
+        raise ValueError(
+            "images must be finite numbers. Received: NaN or infinity"
+        )
+    return images
+
+
+def _check_channels(encoder, channels):
+    """Refuses a model that takes no images, or others."""
+    part = getattr(encoder, "embedding", encoder)
+    expected = getattr(part, "channels", None)
+    if expected != channels:
+        takes = f"{expected} channels" if expected else "no images"
+        raise ValueError(
+            f"The {type(encoder).__name__} of the model takes {takes}. "
+            f"Received: image_shape with {channels} channels"
+        )

@@ -16,7 +16,8 @@ class TextClassifier(Classifying):
 
     A text becomes a start token and its pieces; it is cut to `max_length`,
     with a warning that counts the texts cut. What is found for a text does
-    not depend on those beside it.
+    not depend on those beside it, but for flavours that cannot tell padding
+    from text (`"fourier"`) or whose grid is that of the batch (`"axial"`).
 
     Args:
         model: a `Classifier` over an encoder of tokens.
@@ -57,6 +58,11 @@ class TextClassifier(Classifying):
         settings = {"max_length": max_length, "batch_size": batch_size}
         super().__init__(model, labels, settings)
         check_positive(**settings)
+        if max_length < 2:
+            raise ValueError(
+                "max_length must be at least 2, the start and one token. "
+                f"Received: max_length={max_length}"
+            )
         check_tokenizer("", tokenizer, model.encoder, ["start_id"])
         position = getattr(model.encoder, "position", None)
         limit = getattr(position, "max_length", None)

@@ -70,25 +70,31 @@ def check_tokenizer(side, tokenizer, part, needed):
     """Raises ValueError for a tokenizer that does not suit the model.
 
     Args:
-        side: `"source"` or `"target"`.
+        side: `"source"` or `"target"`, or `""` where there is one alone.
         tokenizer: its `SentencePieceTokenizer`.
         part: the encoder or the decoder.
         needed: names of the ids that the tokenizer must have.
     """
-    if tokenizer.vocabulary_size > part.vocabulary_size:
+    name = f"{side}_tokenizer" if side else "tokenizer"
+    size = getattr(part, "vocabulary_size", None)
+    if not isinstance(size, int):
         raise ValueError(
-            f"The {side}_tokenizer has {tokenizer.vocabulary_size} pieces, "
-            f"more than the model's vocabulary_size for the {side}, "
-            f"{part.vocabulary_size}."
+            f"The {name} makes token ids, which the {type(part).__name__} of "
+            "the model does not read."
         )
-    for name in needed:
-        if getattr(tokenizer, name) < 0:
+    if tokenizer.vocabulary_size > size:
+        raise ValueError(
+            f"The {name} has {tokenizer.vocabulary_size} pieces, more than "
+            f"the model's vocabulary_size for it, {size}."
+        )
+    for mark in needed:
+        if getattr(tokenizer, mark) < 0:
             raise ValueError(
-                f"The {side}_tokenizer needs an {name}. Received: one without"
+                f"The {name} needs an {mark}. Received: one without"
             )
     padding_id = getattr(part.embedding, "padding_id", tokenizer.padding_id)
     if tokenizer.padding_id < 0 or tokenizer.padding_id != padding_id:
         raise ValueError(
-            f"The {side}_tokenizer must have the padding_id of the model, "
+            f"The {name} must have the padding_id of the model, "
             f"{padding_id}. Received: {tokenizer.padding_id}"
         )

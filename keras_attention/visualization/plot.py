@@ -5,7 +5,7 @@ import numpy as np
 from keras_attention import files
 
 # Fonts that know more scripts than matplotlib's own, where they are installed.
-_FONTS = (
+FONTS = (
     "DejaVu Sans",
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
@@ -188,7 +188,7 @@ def _families():
     from matplotlib import font_manager
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    return [name for name in _FONTS if name in installed]
+    return [name for name in FONTS if name in installed]
 
 
 def _dots(figure):

@@ -9,7 +9,10 @@ from keras_attention import (
     Classifier,
     ConvolutionalEncoder,
     ImageConvolutionEncoder,
+    MultiHeadAttention,
     PatchEmbedding,
+    PerceiverAttention,
+    QueryPooling,
     RecurrentEncoder,
     SequencePooling,
     TransformerEncoder,
@@ -98,6 +101,22 @@ def test_flavours_pool_with_a_learned_query(rng):
         assert np.isfinite(found).all() and np.ptp(found, axis=0).min() > 1e-6
 
 
+def test_implicit_masks_and_templates_pool_as_names_do(rng):
+    tokens = ids(rng)
+    embedding = keras.layers.Embedding(VOCABULARY, 6, mask_zero=True)
+    pooled = keras.Sequential([embedding, SequencePooling("last")])(tokens)
+    near(
+        pooled, pooled_by_hand(to_numpy(embedding(tokens)), tokens != 0, "last")
+    )
+    model = classifier(rng, pooling=MultiHeadAttention(2))
+    assert isinstance(model.pooling, QueryPooling)
+    for pooling in (
+        MultiHeadAttention(2),
+        PerceiverAttention(3, num_latents=2, latent_dim=9),
+    ):
+        assert classifier(rng, pooling=pooling)(tokens).shape == (3, CLASSES)
+
+
 def test_all_seeds_of_a_pooling_count(rng):
     model = classifier(rng, pooling=AttentionPooling(3, num_seeds=2))
     assert model.dense.kernel.shape[0] == 2 * DIM
@@ -169,11 +188,16 @@ def test_gray_images_need_no_axis_for_their_channel(rng):
         ({"hidden_dim": 0}, "hidden_dim"),
         ({"pooling": "mode"}, "Unknown pooling: 'mode'.*mean"),
         ({"pooling": "fourier"}, "cross-attention"),
+        ({"pooling": keras.layers.GlobalAveragePooling1D()}, "as pooling"),
+        ({"encoder": "x"}, "encoder must be"),
+        ({"dropout": "x"}, "dropout"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, message, rng):
     with pytest.raises(ValueError, match=message):
-        Classifier(encoder(rng), **{"num_classes": CLASSES, **options})
+        Classifier(
+            **{"encoder": encoder(rng), "num_classes": CLASSES, **options}
+        )
 
 
 def test_convolutions_are_torchs(rng):

@@ -2,12 +2,15 @@
 
 import csv
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_attention import tasks
+from keras_attention.data import load_images
 from tests.recipes import in_process
 
 WORDS = {
@@ -32,6 +35,7 @@ IMAGES = {
     for name in TINY
     if name not in ("vocabulary-size", "tokens")
 }
+TRANSFORMER = "num-heads", "intermediate-dim", "patch-size", "hidden-dim"
 IMAGES.update({"inputs": "images", "batch-size": 16, "patch-size": 3})
 
 
@@ -177,13 +181,15 @@ def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
     given.update({"learning-rate": 0.01, "warmup-steps": 10})
     if model == "convolutional":
         given["filters"] = 4
-        for name in ("num-heads", "intermediate-dim", "patch-size"):
+        for name in TRANSFORMER:
             del given[name]
     run = tmp_path / "run"
     code, _, errors = recipe("train", *options(pictures, run, tiny=given))
     assert code == 0, errors
     code, output, errors = recipe("evaluate", "--run", run)
     assert code == 0 and "of 16 examples" in output, errors
+    right = float(re.search(r"accuracy ([0-9.]+)%", output)[1])
+    assert right > 80  # bright or dark is an easy question
     name = pictures / "test" / "dark" / "3.png"
     code, output, _ = recipe("predict", name, "--run", run)
     assert code == 0 and output.strip() in ("bright", "dark")
@@ -221,6 +227,17 @@ BAD_TEXT = {
     "number": ({}, {"token-dropout": 1}, "--token-dropout must be"),
     "other inputs": ({}, {"shift": 1}, "--shift is an option of --inputs"),
     "other model": ({}, {"cell": "lstm"}, "--cell is an option of --model"),
+    "columns": ({}, {"label": 2}, "--text and --label must be two"),
+    "both": (
+        {},
+        {"validation-share": 0.2, "validation-split": "dev"},
+        "not both",
+    ),
+    "does not run": (
+        {},
+        {"position": "window_relative"},
+        "The model cannot run: ",
+    ),
 }
 
 
@@ -245,6 +262,10 @@ def bad_image(folder, case):
     elif case == "size":
         image = Image.fromarray(np.zeros((9, 9), "uint8"))
         image.save(folder / "train" / "dark" / "3.png")
+    elif case == "floats":
+        (folder / "train" / "dark" / "3.png").unlink()
+        image = Image.fromarray(np.zeros((7, 6), "float32"))
+        image.save(folder / "train" / "dark" / "3.webp", format="TIFF")
     elif case == "empty class":
         (folder / "train" / "gray").mkdir()
 
@@ -255,12 +276,10 @@ def bad_image(folder, case):
         ("broken", "1 of 60 images cannot be read: .*3.png"),
         ("size", "1 of 60 images are not of 6x7 pixels.*3.png.*9x9"),
         ("empty class", "'gray' has no images"),
+        ("floats", "1 of 60 images cannot be read: .*3.webp"),
     ],
 )
 def test_bad_images_are_named(case, message, pictures, tmp_path, recipe):
-    import re
-    import shutil
-
     shutil.copytree(pictures, tmp_path / "pictures")
     bad_image(tmp_path / "pictures", case)
     code, _, error = recipe(
@@ -269,6 +288,29 @@ def test_bad_images_are_named(case, message, pictures, tmp_path, recipe):
     )
     assert code == 2 and re.search(message, error), error
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_another_recipe_is_refused(trained, tmp_path):
+    for name, command in (
+        ("translation", "translate"),
+        ("translation", "export"),
+        ("summarization", "summarize"),
+    ):
+        done = in_process.run(name, command, "--run", trained)
+        assert done.returncode == 2
+        assert "a run of another recipe" in done.stderr
+
+
+def test_images_of_16_bits_and_other_files(pictures, tmp_path):
+    folder = tmp_path / "train" / "a"
+    folder.mkdir(parents=True)
+    pixels = np.array([[0, 257, 65535], [2570, 514, 771]], "uint16")
+    Image.fromarray(pixels).save(folder / "0.png")
+    (folder / "notes.txt").write_text("none")
+    with pytest.warns(UserWarning, match="Left out 1 files.*notes.txt"):
+        found, labels = load_images(f"files:{tmp_path}", "train")
+    assert found[0, :, :, 0].tolist() == [[0, 1, 255], [10, 2, 3]]
+    assert found.dtype == "uint8" and labels == ["a"]
 
 
 def test_no_run_or_half_of_the_outside_options(trained, recipe):
@@ -286,7 +328,7 @@ def test_scores_are_those_of_their_definitions(recipe):
 
     labels = np.array([0, 0, 1, 1, 2])
     predicted = np.array([0, 1, 1, 1, 0])
-    found = reports.scores(labels, predicted, ["a", "b", "c"])
+    found = reports.scores(labels, predicted)
     assert found["accuracy"] == pytest.approx(3 / 5)
     assert found["macro_f1"] == pytest.approx((1 / 2 + 4 / 5 + 0) / 3)
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]])

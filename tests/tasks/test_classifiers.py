@@ -65,6 +65,7 @@ def test_images_are_classified_one_or_many():
     given = images(3, (4, 6, 1))
     assert gray(given[..., 0]) == gray(given)
     assert gray(given[1, :, :, 0]) == gray(given)[1]
+    assert gray([]) == []
 
 
 @pytest.mark.parametrize("make", [text_classifier, image_classifier])
@@ -108,6 +109,7 @@ def test_damaged_folders_are_refused(tmp_path):
     ("settings", "message"),
     [
         ({"max_length": 0}, "max_length must be a positive integer"),
+        ({"max_length": 1}, "max_length must be at least 2"),
         ({"batch_size": True}, "batch_size must be a positive integer"),
         ({"labels": LABELS[:2]}, "num_classes=3.*2 labels"),
         ({"labels": ["a", "b", "a"]}, "different strings"),
@@ -124,6 +126,13 @@ def test_text_settings_that_do_not_fit(settings, message):
     }
     with pytest.raises(ValueError, match=message):
         TextClassifier(**{**arguments, **settings})
+
+
+def test_a_model_of_other_inputs_is_refused():
+    with pytest.raises(ValueError, match="does not read"):
+        TextClassifier(image_classifier().model, tiny.tokenizer(), LABELS)
+    with pytest.raises(ValueError, match="takes no images"):
+        ImageClassifier(text_classifier().model, LABELS, image_shape=IMAGE)
 
 
 def test_a_tokenizer_with_too_many_pieces_is_refused():
@@ -145,6 +154,8 @@ def test_probabilities_are_those_of_a_list(texts):
         ({"image_shape": (4, 0, 1)}, "image_shape must be a positive"),
         ({"scale": float("nan")}, "scale must be a number"),
         ({"offset": "0"}, "offset must be a number"),
+        ({"scale": True}, "scale must be a number"),
+        ({"image_shape": (4, 6, 3)}, "takes 2 channels"),
     ],
 )
 def test_image_settings_that_do_not_fit(settings, message):
@@ -160,6 +171,8 @@ def test_image_settings_that_do_not_fit(settings, message):
         (np.zeros((4, 6)), r"\(batch, 4, 6, 2\)"),
         (np.full((1, *IMAGE), "x"), "images must be numbers"),
         ([np.zeros((4, 6, 2)), np.zeros((4, 5, 2))], "one shape"),
+        (np.full((1, *IMAGE), np.nan), "finite"),
+        (np.full((1, *IMAGE), 1j), "images must be numbers"),
     ],
 )
 def test_other_images_are_refused(given, message):
