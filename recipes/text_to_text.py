@@ -122,7 +122,10 @@ def make_task(config, tokenizers, batches, copy=False, **settings):
         model,
         *tokenizers,
         max_source_length=_max_source_length(config),
-        max_length=min(config.max_length, longest * 3 // 2) + 1,
+        max_length=max(
+            min(config.max_length, longest * 3 // 2) + 1,
+            settings.get("min_length", 0),
+        ),
         num_beams=config.num_beams,
         length_penalty=config.length_penalty,
         **settings,
