@@ -48,7 +48,11 @@ def read(path):
         CheckpointError: if the file is truncated or not a checkpoint.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy leaves a file open that it opened and cannot read.
+        with (
+            open(path, "rb") as opened,
+            np.load(opened, allow_pickle=False) as file,
+        ):
             arrays = {name: file[name] for name in file.files}
         description = json.loads(arrays.pop(_DESCRIPTION).tobytes())
         missing = _ENTRIES - description.keys()
