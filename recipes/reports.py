@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_attention.files import replacing
-from keras_attention.visualization.plot import FONTS
+from keras_attention.visualization.plot import font_families
 
 
 def scores(labels, predicted):
@@ -51,9 +51,10 @@ def plot_confusion(labels, predicted, names, path):
     font = 9 if len(names) <= 20 else 4
     axis.set_xticks(range(len(names)), names, rotation=90, fontsize=font)
     axis.set_yticks(range(len(names)), names, fontsize=font)
+    families = font_families()
     for label in (*axis.get_xticklabels(), *axis.get_yticklabels()):
         label.set_parse_math(False)
-        label.set_fontfamily(FONTS)
+        label.set_fontfamily(families)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     if len(names) <= 20:

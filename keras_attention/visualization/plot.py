@@ -5,7 +5,7 @@ import numpy as np
 from keras_attention import files
 
 # Fonts that know more scripts than matplotlib's own, where they are installed.
-FONTS = (
+_FONTS = (
     "DejaVu Sans",
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
@@ -176,7 +176,7 @@ def _label(axis, tokens, length, **options):
     axis.set_tick_params(length=0, pad=2)
     for label in axis.get_ticklabels():
         label.set_parse_math(False)  # a dollar is a token like any other
-        label.set_fontfamily(_families())
+        label.set_fontfamily(font_families())
 
 
 def _readable(token):
@@ -184,11 +184,12 @@ def _readable(token):
     return token if len(token) <= 30 else f"{token[:29]}…"
 
 
-def _families():
+def font_families():
+    """Lists the installed ones of some fonts that know many scripts."""
     from matplotlib import font_manager
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    return [name for name in FONTS if name in installed]
+    return [name for name in _FONTS if name in installed]
 
 
 def _dots(figure):

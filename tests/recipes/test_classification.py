@@ -126,7 +126,7 @@ def test_evaluate_says_what_the_task_gives(trained, text, recipe):
         *("evaluate", "--run", trained),
         *("--outside-split", "none_test", "--outside-validation", "none_dev"),
     )
-    assert code == 0, errors
+    assert code == 0 and "findfont" not in errors, errors
     rows = [
         line.split("\t")
         for line in (text / "test.tsv").read_text().splitlines()
