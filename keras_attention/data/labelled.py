@@ -41,7 +41,9 @@ class LabelledBatches(ResumableDataset):
 
     def inputs(self, rows, shape):
         """Gives the inputs of some rows, filled up to a shape."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must override inputs."
+        )
 
     @property
     def batches_per_epoch(self):

@@ -1,11 +1,13 @@
 """Relative positions as vectors of keys and values."""
 
-import math
-
 import keras
 from keras import ops
 
-from keras_attention.positions.base import PositionalEncoding, known_integer
+from keras_attention.positions.base import PositionalEncoding
+from keras_attention.positions.by_distance import (
+    as_positions,
+    pair_distances,
+)
 from keras_attention.positions.checks import check_integer
 from keras_attention.positions.distance_products import (
     laid_out,
@@ -14,8 +16,6 @@ from keras_attention.positions.distance_products import (
     widened,
 )
 from keras_attention.registry import PACKAGE
-
-_MOST_MARKS = 2**24  # 64 MiB
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -87,6 +87,33 @@ class ShawRelative(PositionalEncoding):
         totals = _totals(weights, rows, vectors.shape[0])
         return ops.swapaxes(ops.einsum("bhtr,rd->bhtd", totals, vectors), 1, 2)
 
+    def values_in(self, weights, visible):
+        if not (self.use_values and visible.is_ordered):
+            return super().values_in(weights, visible)
+        weights = widened(weights)
+        vectors = ops.cast(self.of_values, weights.dtype)
+        totals = self._totals_in_order(weights, visible)
+        return ops.swapaxes(ops.einsum("bhtr,rd->bhtd", totals, vectors), 1, 2)
+
+    def _totals_in_order(self, weights, visible):
+        """Does what `_totals` does: near keys are few, far ones are summed."""
+        positions = visible.query_positions, visible.key_positions
+        queries, keys = map(as_positions, positions)
+        most = self.max_distance
+        near = ops.arange(1 - most, most, dtype="int32")
+        places = (queries - keys[0])[:, None] + near
+        last = ops.shape(keys)[0] - 1
+        exist = ops.logical_and(places >= 0, places <= last)
+        found = laid_out(weights, ops.clip(places, 0, last)[None, None])
+        distances = pair_distances(queries, keys)
+        far = ops.stack([distances >= most, distances <= -most], axis=-1)
+        # Less time than two sums of what a mask leaves.
+        sums = ops.einsum(
+            "bhts,tse->bhte", weights, ops.cast(far, weights.dtype)
+        )
+        found = ops.where(exist, found, 0.0)
+        return ops.concatenate([sums[..., :1], found, sums[..., 1:]], axis=-1)
+
     def _rows(self, query_positions, key_positions):
         """The row of each pair, `(batch or 1, 1, query_length, key_length)`."""
         most = self.max_distance
@@ -115,16 +142,6 @@ def _totals(weights, rows, number):
         `(batch, heads, query_length, number)`.
     """
     shape = ops.shape(weights)
-    pairs = [known_integer(size) for size in rows.shape]
-    if (
-        None not in pairs
-        and pairs[0] == 1
-        and (math.prod(pairs) * number <= _MOST_MARKS)
-    ):
-        # A product for each query, in which the heads of all rows are one
-        # side, takes less than half the time of sums that are scattered.
-        marks = ops.one_hot(rows[0, 0], number, dtype=weights.dtype)
-        return ops.einsum("bhts,tsr->bhtr", weights, marks)
     queries = shape[0] * shape[1] * shape[2]
     first = number * ops.arange(queries, dtype="int32")
     segments = ops.reshape(first, (*shape[:3], 1)) + rows

@@ -40,7 +40,9 @@ class Classifying:
             `(indices, array)`: which inputs, and the rows of as many of them,
             or more.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must override batches."
+        )
 
     def probabilities(self, inputs):
         """Gives the probability of each class.

@@ -10,7 +10,7 @@ from keras_attention import (
     MultiHeadAttention,
     ShawRelative,
 )
-from keras_attention.positions import shaw
+from keras_attention.masks import Visibility
 from tests.positions.content import DIM, HEAD_DIM, HEADS, heads, softmax_of
 from tests.tools import near, randomize, to_numpy
 
@@ -61,12 +61,12 @@ def test_scores_are_those_of_wav2vec2_bert(rng):
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("num_kv_heads", [HEADS, 2])
-@pytest.mark.parametrize("marks", [None, 0])
+@pytest.mark.parametrize("ordered", [True, False])
 def test_keys_and_values_are_moved_by_vectors(
-    rng, causal, num_kv_heads, marks, monkeypatch
+    rng, causal, num_kv_heads, ordered, monkeypatch
 ):
-    if marks is not None:  # as where lengths are large or unknown
-        monkeypatch.setattr(shaw, "_MOST_MARKS", marks)
+    if not ordered:  # as where positions are the caller's own
+        monkeypatch.setattr(Visibility, "is_ordered", False)
     position = ShawRelative(max_distance=2)
     layer = MultiHeadAttention(
         HEADS, num_kv_heads=num_kv_heads, position=position
