@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 from common import UsageError
 
@@ -154,8 +155,10 @@ def make_batches(config, tokenizer, inputs, numbers, is_training):
     """Batches examples: texts by length, images as they come."""
     options = {"shuffle": is_training, "seed": config.seed}
     if config.inputs == "images":
-        if is_training and config.shift:
-            options["change"] = lambda x, rng: shifted(x, config.shift, rng)
+        if is_training and (config.rotate or config.zoom or config.shift):
+            options["change"] = lambda x, rng: distorted(
+                x, rng, config.rotate, config.zoom, config.shift
+            )
         return LabelledArrays(
             np.asarray(inputs, "float32") * SCALE,
             numbers,
@@ -184,18 +187,38 @@ def make_batches(config, tokenizer, inputs, numbers, is_training):
     )
 
 
-def shifted(images, most, rng):
-    """Moves each image by up to `most` pixels, zeros in its place."""
-    height, width = images.shape[1:3]
-    sides = [(0, 0), (most, most), (most, most), (0, 0)]
-    padded = np.pad(images, sides)
-    moved = rng.integers(0, 2 * most + 1, size=(len(images), 2))
-    return np.stack(
-        [
-            image[y : y + height, x : x + width]
-            for image, (y, x) in zip(padded, moved, strict=True)
-        ]
+def distorted(images, rng, rotate=0.0, zoom=0.0, shift=0.0):
+    """Turns, scales and moves each image at random; around it are zeros.
+
+    Args:
+        images: `(batch, height, width, channels)`.
+        rng: `numpy.random.Generator`.
+        rotate: the most degrees, to either side.
+        zoom: the largest share by which an image grows or shrinks.
+        shift: the most pixels, in either direction.
+
+    Returns:
+        NumPy array like `images`, interpolated linearly.
+    """
+    count, height, width = images.shape[:3]
+    angles = np.radians(rng.uniform(-rotate, rotate, count))
+    scales = 1 / (1 + rng.uniform(-zoom, zoom, count))
+    right, down = rng.uniform(-shift, shift, (2, count))
+    cos, sin = scales * np.cos(angles), scales * np.sin(angles)
+    x, y = (width - 1) / 2, (height - 1) / 2  # what the turn leaves in place
+    none = np.zeros(count)
+    # Where each pixel is taken from.
+    rows = [
+        *(cos, -sin, x - cos * x + sin * y - right),
+        *(sin, cos, y - sin * x - cos * y - down),
+        *(none, none),
+    ]
+    images = keras.ops.image.affine_transform(
+        images,
+        np.stack(rows, axis=1).astype("float32"),
+        data_format="channels_last",
     )
+    return keras.ops.convert_to_numpy(images)
 
 
 def read_images(names, shape):

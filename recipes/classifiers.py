@@ -25,7 +25,7 @@ OF_MODELS = {
     "convolutional": ("filters", "kernel_sizes"),
 }
 OF_INPUTS = {
-    "images": ("patch_size", "shift", "batch_size"),
+    "images": ("patch_size", "rotate", "zoom", "shift", "batch_size"),
     "text": (
         *("text", "label", "vocabulary_size", "subwords", "lowercase"),
         *("max_length", "token_dropout", "tokens", "kernel_sizes"),

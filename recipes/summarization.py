@@ -10,7 +10,7 @@ import dataclasses
 import re
 import time
 import warnings
-from typing import Annotated, Literal
+from typing import Annotated
 
 import keras
 import tyro
@@ -25,6 +25,7 @@ from common import (
 from rouge_score.rouge_scorer import RougeScorer
 from runs import check_run, finish_run, fit, read_config, start_run
 from text_to_text import (
+    Training,
     ValidationScore,
     check_training_options,
     compile_for_tokens,
@@ -42,85 +43,34 @@ from keras_attention.data.docstrings import load_docstrings
 
 
 @dataclasses.dataclass
-class Train:
+class Train(Training):
     """Trains a model, or goes on with a run that was stopped."""
 
-    dataset: str = "demo"
-    """demo, files:FOLDER or tfds:NAME."""
     text: str = "text"
     """Column of the texts: its name or, in TSV without a header, number."""
     summary: str = "summary"
     """Column of the summaries."""
-    train_split: str = "train"
-    validation_split: str = "validation"
     run: str = "runs/summarization"
     """Folder of the run."""
-    vocabulary_size: int = 4000
-    """SentencePiece pieces, of texts and summaries together if joint."""
-    joint_vocabulary: bool = True
-    """Whether both share one vocabulary and one embedding."""
-    subwords: Literal["unigram", "bpe"] = "bpe"
     max_source_length: int = 256
     """Longest text in tokens; longer ones are cut and counted."""
     max_length: int = 64
     """Longest summary in tokens; longer ones are cut and counted."""
-    model: Literal["transformer", "recurrent"] = "transformer"
     copy: bool = True
     """Whether the model may copy from the text; needs a joint vocabulary."""
-    num_layers: int = 2
-    """Blocks or recurrent layers of the encoder, and of the decoder."""
-    hidden_dim: int = 128
-    num_heads: int = 4
-    attention: str = "multi_head"
-    """Of a Transformer within each side; of a recurrent model between both,
-    where none is for none."""
-    attention_dropout: float = 0.0
-    """Of attention weights."""
-    cell: Literal["gru", "lstm"] = "gru"
-    """Of a recurrent model, as are the next two."""
-    attention_order: Literal["before", "after"] = "after"
-    """Whether attention comes before the cells or after them."""
-    input_feeding: bool = False
-    """Whether the cells see what attention found in the step before."""
-    intermediate_dim: int = 512
-    """Of a Transformer, as are the next four."""
-    position: str = "sinusoidal"
-    feed_forward: str = "relu"
-    norm_first: bool = True
-    feed_forward_dropout: float = 0.0
-    """Inside the feed-forward parts."""
     dropout: float = 0.2
     """Of embeddings, between layers, and of what each part adds."""
     epochs: int = 4
-    steps: int = 0
-    """Optimizer steps after which to stop instead; 0 goes by epochs."""
     tokens: int = 2048
     """Tokens of a batch, on the longer side, padding included."""
-    learning_rate: float = 0.002
-    """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
-    warmup_steps: int = 400
-    label_smoothing: float = 0.1
-    clip_norm: float = 1.0
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    jit: bool = False
-    """Compile with XLA (JAX always does)."""
     average: int = 2
     """Epochs whose weights are averaged at the end."""
-    patience: int = 10
-    """Epochs without a better validation perplexity before stopping."""
     rouge_texts: int = 100
     """Validation texts summarized after each epoch; 0 for no ROUGE."""
-    checkpoint_steps: int = 500
-    """Steps between checkpoints within an epoch."""
-    num_beams: int = 4
-    length_penalty: float = 1.0
     min_length: int = 0
     """Least tokens of a summary, start and end included."""
     no_repeat_ngram: int = 0
     """Of so many tokens, no sequence comes twice in a summary; 0 for any."""
-    seed: int = 0
-    show: int = 5
-    """Sample summaries at the end."""
 
 
 @dataclasses.dataclass

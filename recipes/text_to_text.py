@@ -1,7 +1,9 @@
 """What the recipes share whose models read text and write text."""
 
+import dataclasses
 import textwrap
 from pathlib import Path
+from typing import Literal
 
 import keras
 from common import (
@@ -30,6 +32,77 @@ GIVEN_ANEW = {
     "min_length": ("min_length", 0),
     "no_repeat_ngram_size": ("no_repeat_ngram", 0),
 }
+
+
+@dataclasses.dataclass
+class Training:
+    """What training a model from text to text can be told.
+
+    A recipe's own options inherit these, with other defaults.
+    """
+
+    dataset: str = "demo"
+    """demo, files:FOLDER or tfds:NAME."""
+    train_split: str = "train"
+    validation_split: str = "validation"
+    run: str = "runs"
+    """Folder of the run."""
+    vocabulary_size: int = 4000
+    """SentencePiece pieces, of both sides together if joint."""
+    joint_vocabulary: bool = True
+    """Whether both sides share one vocabulary and one embedding."""
+    subwords: Literal["unigram", "bpe"] = "bpe"
+    max_length: int = 128
+    """Longest target in tokens; longer ones are cut and counted."""
+    model: Literal["transformer", "recurrent"] = "transformer"
+    num_layers: int = 2
+    """Blocks or recurrent layers of the encoder, and of the decoder."""
+    hidden_dim: int = 128
+    num_heads: int = 4
+    attention: str = "multi_head"
+    """Of a Transformer within each side; of a recurrent model between both,
+    where none is for none."""
+    attention_dropout: float = 0.0
+    """Of attention weights."""
+    cell: Literal["gru", "lstm"] = "gru"
+    """Of a recurrent model, as are the next two."""
+    attention_order: Literal["before", "after"] = "after"
+    """Whether attention comes before the cells or after them."""
+    input_feeding: bool = False
+    """Whether the cells see what attention found in the step before."""
+    intermediate_dim: int = 512
+    """Of a Transformer, as are the next four."""
+    position: str = "sinusoidal"
+    feed_forward: str = "relu"
+    norm_first: bool = True
+    feed_forward_dropout: float = 0.0
+    """Inside the feed-forward parts."""
+    dropout: float = 0.1
+    """Of embeddings, between layers, and of what each part adds."""
+    epochs: int = 8
+    steps: int = 0
+    """Optimizer steps after which to stop instead; 0 goes by epochs."""
+    tokens: int = 4096
+    """Tokens of a batch, on the longer side, padding included."""
+    learning_rate: float = 0.002
+    """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
+    warmup_steps: int = 400
+    label_smoothing: float = 0.1
+    clip_norm: float = 1.0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit: bool = False
+    """Compile with XLA (JAX always does)."""
+    average: int = 4
+    """Epochs whose weights are averaged at the end."""
+    patience: int = 10
+    """Epochs without a better validation perplexity before stopping."""
+    checkpoint_steps: int = 500
+    """Steps between checkpoints within an epoch."""
+    num_beams: int = 4
+    length_penalty: float = 1.0
+    seed: int = 0
+    show: int = 5
+    """Sample outputs at the end, and what attention looked at."""
 
 
 def check_training_options(config):

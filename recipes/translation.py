@@ -8,7 +8,7 @@ python recipes/translation.py export
 
 import dataclasses
 import time
-from typing import Annotated, Literal
+from typing import Annotated
 
 import keras
 import numpy as np
@@ -23,6 +23,7 @@ from common import (
 )
 from runs import check_run, finish_run, fit, read_config, start_run
 from text_to_text import (
+    Training,
     ValidationScore,
     check_training_options,
     compile_for_tokens,
@@ -39,76 +40,19 @@ from keras_attention.data import load_parallel
 
 
 @dataclasses.dataclass
-class Train:
+class Train(Training):
     """Trains a model, or goes on with a run that was stopped."""
 
-    dataset: str = "demo"
-    """demo, files:FOLDER or tfds:NAME."""
     source: str = "en"
     """Source language; with files, the suffix of their names."""
     target: str = "de"
     """Target language; with files, the suffix of their names."""
-    train_split: str = "train"
-    validation_split: str = "validation"
     run: str = "runs/translation"
     """Folder of the run."""
     vocabulary_size: int = 200
     """SentencePiece pieces, of both languages together if joint."""
-    joint_vocabulary: bool = True
-    """Whether both languages share one vocabulary and one embedding."""
-    subwords: Literal["unigram", "bpe"] = "bpe"
-    max_length: int = 128
-    """Longest sentence in tokens; longer ones are cut and counted."""
-    model: Literal["transformer", "recurrent"] = "transformer"
-    num_layers: int = 2
-    """Blocks or recurrent layers of the encoder, and of the decoder."""
-    hidden_dim: int = 128
-    num_heads: int = 4
-    attention: str = "multi_head"
-    """Of a Transformer within each side; of a recurrent model between both."""
-    attention_dropout: float = 0.0
-    """Of attention weights."""
-    cell: Literal["gru", "lstm"] = "gru"
-    """Of a recurrent model, as are the next two."""
-    attention_order: Literal["before", "after"] = "after"
-    """Whether attention comes before the cells or after them."""
-    input_feeding: bool = False
-    """Whether the cells see what attention found in the step before."""
-    intermediate_dim: int = 512
-    """Of a Transformer, as are the next four."""
-    position: str = "sinusoidal"
-    feed_forward: str = "relu"
-    norm_first: bool = True
-    feed_forward_dropout: float = 0.0
-    """Inside the feed-forward parts."""
-    dropout: float = 0.1
-    """Of embeddings, between layers, and of what each part adds."""
-    epochs: int = 8
-    steps: int = 0
-    """Optimizer steps after which to stop instead; 0 goes by epochs."""
-    tokens: int = 4096
-    """Tokens of a batch, on the longer side, padding included."""
-    learning_rate: float = 0.002
-    """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
-    warmup_steps: int = 400
-    label_smoothing: float = 0.1
-    clip_norm: float = 1.0
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    jit: bool = False
-    """Compile with XLA (JAX always does)."""
-    average: int = 4
-    """Epochs whose weights are averaged at the end."""
-    patience: int = 10
-    """Epochs without a better validation perplexity before stopping."""
     bleu_sentences: int = 200
     """Validation sentences translated after each epoch; 0 for no BLEU."""
-    checkpoint_steps: int = 500
-    """Steps between checkpoints within an epoch."""
-    num_beams: int = 4
-    length_penalty: float = 1.0
-    seed: int = 0
-    show: int = 5
-    """Sample translations at the end, and what attention looked at."""
 
 
 @dataclasses.dataclass

@@ -1,16 +1,14 @@
 """What the tasks that name a class have in common."""
 
-import inspect
-
 import keras
 import numpy as np
 from keras import ops
 
 from keras_attention.models.classifier import Classifier
-from keras_attention.tasks.folder import load_task, save_task
+from keras_attention.tasks.task import Task
 
 
-class Classifying:
+class Classifying(Task):
     """Base of `TextClassifier` and `ImageClassifier`.
 
     A task overrides `batches` and says its kind.
@@ -21,8 +19,7 @@ class Classifying:
         settings: dictionary, with a `batch_size`.
     """
 
-    kind = ""
-    tokenizer_files = ()
+    model_class = Classifier
 
     def __init__(self, model, labels, settings):
         check_labels(model, labels)
@@ -65,47 +62,8 @@ class Classifying:
         """Gives the names of the most probable classes, a list."""
         return [self.labels[i] for i in np.argmax(probabilities, axis=-1)]
 
-    def tokenizers(self):
-        """Names the files of the tokenizers: `{file: tokenizer}`."""
-        return {}
-
-    def save(self, folder):
-        """Writes model, labels and settings into a folder.
-
-        The folder is complete or not there at all, and an earlier task in
-        its place is kept until then.
-
-        Args:
-            folder: path.
-
-        Raises:
-            ValueError: if the folder holds something else.
-        """
-        settings = {"labels": self.labels, **self.settings}
-        save_task(folder, self.kind, self.model, settings, self.tokenizers())
-
-    @classmethod
-    def load(cls, folder, **settings):
-        """Makes the task that `save` wrote.
-
-        Args:
-            folder: path.
-            **settings: settings to change, for example `batch_size=1`.
-
-        Returns:
-            A task of this class.
-
-        Raises:
-            ValueError: if a file is missing, truncated or of another kind.
-        """
-        parameters = inspect.signature(cls).parameters.values()
-        known = [x.name for x in parameters if x.kind == x.KEYWORD_ONLY]
-        model, saved, *tokenizers = load_task(
-            *(folder, cls.kind, Classifier, ["labels", *known]),
-            cls.tokenizer_files,
-        )
-        labels = saved.pop("labels", None)
-        return cls(model, *tokenizers, labels, **{**saved, **settings})
+    def saved_settings(self):
+        return {"labels": self.labels, **self.settings}
 
 
 def check_labels(model, labels):

@@ -32,14 +32,15 @@ def save_task(folder, kind, model, settings, tokenizers):
         )
 
 
-def load_task(folder, kind, model_class, known, tokenizers=()):
+def load_task(folder, kind, model_class, known, tokenizers):
     """Reads what `save_task` wrote.
 
     Args:
         folder: path.
         kind: as given to `save_task`.
         model_class: class of the model.
-        known: the names that settings may have.
+        known: dictionary from the names that settings may have to whether
+            one must be there.
         tokenizers: names of files.
 
     Returns:
@@ -97,4 +98,7 @@ def _read_settings(path, expected, known):
             f"{path} has the setting {unknown[0]!r}, which is none of "
             f"{', '.join(known)}."
         )
+    for name, is_needed in known.items():
+        if is_needed and name not in settings:
+            raise ValueError(f"{path} lacks the setting {name!r}.")
     return settings

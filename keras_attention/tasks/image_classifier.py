@@ -178,22 +178,6 @@ class ImageClassifier(Classifying):
             cells.insert(0, "class")
         return self.model, inputs, cells
 
-    def export(self, folder):
-        """Writes a TensorFlow SavedModel: images in, labels out.
-
-        See `keras_attention.export.export_image_classifier` for what it holds
-        and how to serve it.
-
-        Args:
-            folder: path.
-
-        Raises:
-            ValueError: if the folder holds something else.
-        """
-        from keras_attention.export import export_image_classifier
-
-        export_image_classifier(self, folder)
-
 
 def as_array(images):
     """Makes an array of images, and refuses what is no picture.

@@ -8,8 +8,6 @@ from keras_attention.tasks.classifying import (
 )
 from keras_attention.tasks.text_to_text_checks import check_tokenizer
 
-_TOKENIZER = "tokenizer.model"
-
 
 class TextClassifier(Classifying):
     """Names the class of a text.
@@ -50,7 +48,7 @@ class TextClassifier(Classifying):
     """
 
     kind = "text_classifier"
-    tokenizer_files = (_TOKENIZER,)
+    tokenizer_files = ("tokenizer.model",)
 
     def __init__(
         self, model, tokenizer, labels, *, max_length=256, batch_size=32
@@ -141,20 +139,4 @@ class TextClassifier(Classifying):
         return self.model, {"token_ids": token_ids}, {"token_ids": tokens}
 
     def tokenizers(self):
-        return {_TOKENIZER: self.tokenizer}
-
-    def export(self, folder):
-        """Writes a TensorFlow SavedModel: strings in, labels out.
-
-        See `keras_attention.export.export_text_classifier` for what it holds
-        and how to serve it.
-
-        Args:
-            folder: path.
-
-        Raises:
-            ValueError: if the folder holds something else.
-        """
-        from keras_attention.export import export_text_classifier
-
-        export_text_classifier(self, folder)
+        return [self.tokenizer]

@@ -6,7 +6,7 @@ import numpy as np
 from keras_attention.generation.compiled import Generator
 from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.tasks import text_batches
-from keras_attention.tasks.folder import load_task, save_task
+from keras_attention.tasks.task import Task
 from keras_attention.tasks.text_to_text_attention import attention_inputs
 from keras_attention.tasks.text_to_text_checks import (
     check_settings,
@@ -14,10 +14,8 @@ from keras_attention.tasks.text_to_text_checks import (
     check_tokenizer,
 )
 
-_TOKENIZERS = ("source_tokenizer.model", "target_tokenizer.model")
 
-
-class TextToText:
+class TextToText(Task):
     """Translates, summarizes or rewrites text by beam search.
 
     An input is cut to `max_source_length`, with a warning that counts the
@@ -63,6 +61,8 @@ class TextToText:
     """
 
     kind = "text_to_text"
+    model_class = EncoderDecoder
+    tokenizer_files = ("source_tokenizer.model", "target_tokenizer.model")
 
     def __init__(
         self,
@@ -223,57 +223,5 @@ class TextToText:
         start = np.full((len(source_ids), 1), start_id, "int32")
         return self._generator(start, source_ids)
 
-    def save(self, folder):
-        """Writes model, tokenizers and settings into a folder.
-
-        The folder is complete or not there at all, and an earlier task in
-        its place is kept until then.
-
-        Args:
-            folder: path.
-
-        Raises:
-            ValueError: if the folder holds something else.
-        """
-        tokenizers = self.source_tokenizer, self.target_tokenizer
-        save_task(
-            *(folder, self.kind, self.model, self.settings),
-            dict(zip(_TOKENIZERS, tokenizers, strict=True)),
-        )
-
-    @classmethod
-    def load(cls, folder, **settings):
-        """Makes the task that `save` wrote.
-
-        Args:
-            folder: path.
-            **settings: generation settings to change, for example
-                `num_beams=1`.
-
-        Returns:
-            A `TextToText`.
-
-        Raises:
-            ValueError: if a file is missing, truncated or of another kind.
-        """
-        model, saved, *tokenizers = load_task(
-            *(folder, cls.kind, EncoderDecoder),
-            *(cls.__init__.__kwdefaults__, _TOKENIZERS),
-        )
-        return cls(model, *tokenizers, **{**saved, **settings})
-
-    def export(self, folder):
-        """Writes a TensorFlow SavedModel: strings in, strings out.
-
-        See `keras_attention.export.text_to_text.export_text_to_text` for what
-        it holds and how to serve it.
-
-        Args:
-            folder: path.
-
-        Raises:
-            ValueError: if the folder holds something else.
-        """
-        from keras_attention.export import export_text_to_text
-
-        export_text_to_text(self, folder)
+    def tokenizers(self):
+        return [self.source_tokenizer, self.target_tokenizer]

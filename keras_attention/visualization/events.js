@@ -37,6 +37,7 @@ function listen() {
 
 function pointAtMatrix(event) {
   const [, queries, keys] = layer().shape;
+  if (!queries || !keys) return; // a row of padding alone
   const box = event.target.getBoundingClientRect();
   const place = (at, start, size, count) =>
     Math.max(Math.min(Math.floor((count * (at - start)) / size), count - 1), 0);

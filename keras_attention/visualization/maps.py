@@ -73,7 +73,8 @@ class AttentionMaps(dict):
 
     def check_row(self, index):
         """Raises ValueError for a row that there is not."""
-        if not isinstance(index, int) or not 0 <= index < self.batch_size:
+        valid = isinstance(index, (int, np.integer))
+        if not valid or not 0 <= index < self.batch_size:
             raise ValueError(
                 f"row must be an integer from 0 to {self.batch_size - 1}. "
                 f"Received: {index!r}"

@@ -158,6 +158,11 @@ function describe(found, places) {
   status.replaceChildren(...parts);
 }
 
+// Without the 0 before the point, so that it fits below a narrow token.
+function short(weight) {
+  return weight.toFixed(2).replace(/^(-?)0/, "$1");
+}
+
 // Paints where the chosen token looks, or who looks at it.
 function show() {
   const facing = other(state.side);
@@ -171,7 +176,7 @@ function show() {
   elements[facing].forEach((token, i) => {
     token.style.backgroundColor = background(ink, found[i], largest, cap);
     token.classList.toggle("strong", numbered.has(i));
-    if (numbered.has(i)) token.dataset.weight = found[i].toFixed(2);
+    if (numbered.has(i)) token.dataset.weight = short(found[i]);
     else delete token.dataset.weight;
     token.setAttribute("aria-selected", "false");
     token.tabIndex = i === 0 ? 0 : -1;

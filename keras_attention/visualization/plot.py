@@ -68,9 +68,14 @@ def _heads(name, weights, heads):
         return [("mean of heads", weights.mean(axis=0))]
     if isinstance(heads, str) and heads == "all":
         heads = range(len(weights))
-    elif isinstance(heads, (int, np.integer)):
+    elif _is_integer(heads):
         heads = [heads]
-    elif isinstance(heads, str) or not heads:
+    elif (
+        isinstance(heads, str)
+        or not np.iterable(heads)
+        or not all(map(_is_integer, heads := list(heads)))
+        or not heads
+    ):
         raise ValueError(
             'heads must be an integer, a list of integers or "mean". '
             f"Received: {heads!r}"
@@ -82,6 +87,11 @@ def _heads(name, weights, heads):
                 f"Received: {head}"
             )
     return [(f"head {head}", weights[head]) for head in heads]
+
+
+def _is_integer(number):
+    kinds = (int, np.integer)
+    return isinstance(number, kinds) and not isinstance(number, bool)
 
 
 def _draw_words(name, row, panels):

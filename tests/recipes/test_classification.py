@@ -177,7 +177,7 @@ def test_other_models_train(changes, text, tmp_path, recipe):
 
 @pytest.mark.parametrize("model", ["transformer", "convolutional"])
 def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
-    given = {**IMAGES, "model": model, "shift": 1, "epochs": 6}
+    given = {**IMAGES, "model": model, "rotate": 5, "shift": 1, "epochs": 6}
     given.update({"learning-rate": 0.01, "warmup-steps": 10})
     if model == "convolutional":
         given["filters"] = 4
@@ -320,6 +320,32 @@ def test_no_run_or_half_of_the_outside_options(trained, recipe):
         "evaluate", "--run", trained, "--outside-split", "none_test"
     )
     assert code == 2 and "--outside-validation" in error
+
+
+class Most:
+    """A generator that always draws the largest number."""
+
+    def uniform(self, low, high, size):
+        return np.full(size, high, "float64")
+
+
+def test_images_are_turned_grown_and_moved_about_their_middle(rng):
+    in_process.load("classification")
+    from classification_data import distorted
+
+    images = rng.random((2, 5, 7, 3)).astype("float32")
+    same = distorted(images, rng)
+    np.testing.assert_allclose(same, images, atol=1e-6)
+    turned = distorted(images[:, :, 1:6], Most(), rotate=90)
+    expected = np.rot90(images[:, :, 1:6], 1, axes=(1, 2))
+    np.testing.assert_allclose(turned, expected, atol=1e-5)
+    moved = distorted(images, Most(), shift=2)
+    np.testing.assert_allclose(moved[:, 2:, 2:], images[:, :-2, :-2], atol=1e-5)
+    assert not moved[:, :2].any() and not moved[:, :, :2].any()
+    grown = distorted(images, Most(), zoom=0.999999)
+    np.testing.assert_allclose(
+        grown[:, ::2, 1::2], images[:, 1:4, 2:5], atol=1e-4
+    )
 
 
 def test_scores_are_those_of_their_definitions(recipe):

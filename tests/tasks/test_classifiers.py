@@ -98,6 +98,9 @@ def test_damaged_folders_are_refused(tmp_path):
         path.write_text(json.dumps({**settings, **change}))
         with pytest.raises(ValueError, match=message):
             tasks.load(tmp_path / "task")
+    path.write_text(json.dumps({"task": settings["task"]}))
+    with pytest.raises(ValueError, match="lacks the setting 'labels'"):
+        tasks.load(tmp_path / "task")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("kept")
     with pytest.raises(ValueError, match="holds something else"):

@@ -120,6 +120,42 @@ def test_another_row_and_layer_by_their_lists(page, maps):
     assert shown(page) == expected(maps[NAMES[1]][1, 0, 4])
 
 
+def test_a_row_of_padding_alone_has_nothing_to_show(driver, maps, tmp_path):
+    from selenium.webdriver.support.ui import Select
+
+    for name in NAMES:
+        maps.query_masks[name] = np.array([[True] * 5, [False] * 5])
+        maps.key_masks[name] = np.array([[True] * 4, [False] * 4])
+    attention_page(maps, tmp_path / "page.html")
+    page = browser.Page(driver, tmp_path / "page.html")
+    page.emulate()
+    Select(page.find("#row")).select_by_index(1)
+    page.wait("1 0 0")
+    assert page.all("#keys [data-token]") == []
+    page.hover(page.find("#matrix"))
+    assert page.complaints() == []
+
+
+def test_numbers_below_narrow_tokens_do_not_overlap(driver, maps, tmp_path):
+    for name in NAMES:
+        maps.key_tokens[name] = [list("iiii")] * 2
+        maps[name][:] = [0.3, 0.3, 0.2, 0.2]
+    attention_page(maps, tmp_path / "page.html")
+    page = browser.Page(driver, tmp_path / "page.html")
+    page.emulate()
+    page.hover(page.token("queries", 1))
+    widths = page.run(
+        """const found = document.querySelectorAll("#keys .strong");
+        return [...found].map((token) => {
+          const number = getComputedStyle(token, "::after").width;
+          return [token.getBoundingClientRect().width, parseFloat(number)];
+        })"""
+    )
+    assert len(widths) == 4
+    room, number = np.transpose(widths)
+    np.testing.assert_array_less(number, room + 0.5)
+
+
 def test_the_keyboard_reaches_everything(page, maps):
     from selenium.webdriver.common.keys import Keys
 

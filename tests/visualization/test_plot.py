@@ -43,7 +43,7 @@ def test_all_layers_and_heads_make_a_grid(rng, tmp_path):
     expected = [head for name in LAYERS for head in maps[name][0]]
     for found, wanted in zip(images(figure), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
-    assert len(images(plot_attention(maps, heads=[0, 2]))) == 4
+    assert len(images(plot_attention(maps, heads=np.array([0, 2])))) == 4
     assert len(images(plot_attention(maps, layers=LAYERS[:1], heads=1))) == 1
 
 
@@ -88,6 +88,10 @@ def test_matplotlib_stays_as_the_user_has_it(rng):
         ({"layers": []}, "layers must name"),
         ({"heads": 3}, "heads of .* go from 0 to 2"),
         ({"heads": "first"}, "heads must be"),
+        ({"heads": 1.5}, "heads must be"),
+        ({"heads": []}, "heads must be"),
+        ({"heads": [0, "mean"]}, "heads must be"),
+        ({"heads": True}, "heads must be"),
     ],
 )
 def test_what_there_is_not_is_refused(rng, options, message):
