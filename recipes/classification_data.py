@@ -4,7 +4,6 @@ import dataclasses
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 from common import UsageError
 
@@ -187,38 +186,52 @@ def make_batches(config, tokenizer, inputs, numbers, is_training):
     )
 
 
-def distorted(images, rng, rotate=0.0, zoom=0.0, shift=0.0):
+def distorted(images, rng, rotate=0.0, zoom=0.0, shift=0):
     """Turns, scales and moves each image at random; around it are zeros.
 
     Args:
-        images: `(batch, height, width, channels)`.
+        images: float array `(batch, height, width, channels)`.
         rng: `numpy.random.Generator`.
         rotate: the most degrees, to either side.
         zoom: the largest share by which an image grows or shrinks.
-        shift: the most pixels, in either direction.
+        shift: the most pixels, in either direction; whole ones.
 
     Returns:
-        NumPy array like `images`, interpolated linearly.
+        Array like `images`, interpolated linearly.
     """
     count, height, width = images.shape[:3]
-    angles = np.radians(rng.uniform(-rotate, rotate, count))
-    scales = 1 / (1 + rng.uniform(-zoom, zoom, count))
-    right, down = rng.uniform(-shift, shift, (2, count))
+    angles = np.radians(rng.uniform(-rotate, rotate, (count, 1, 1)))
+    scales = 1 / (1 + rng.uniform(-zoom, zoom, (count, 1, 1)))
+    down, right = rng.integers(-shift, shift + 1, (2, count, 1, 1))
+    # Where each pixel is taken from, seen from the middle, which stays.
+    y = np.arange(height)[:, None] - (height - 1) / 2
+    x = np.arange(width) - (width - 1) / 2
     cos, sin = scales * np.cos(angles), scales * np.sin(angles)
-    x, y = (width - 1) / 2, (height - 1) / 2  # what the turn leaves in place
-    none = np.zeros(count)
-    # Where each pixel is taken from.
-    rows = [
-        *(cos, -sin, x - cos * x + sin * y - right),
-        *(sin, cos, y - sin * x - cos * y - down),
-        *(none, none),
+    places = [
+        sin * x + cos * y + (height - 1) / 2 - down,
+        cos * x - sin * y + (width - 1) / 2 - right,
     ]
-    images = keras.ops.image.affine_transform(
-        images,
-        np.stack(rows, axis=1).astype("float32"),
-        data_format="channels_last",
-    )
-    return keras.ops.convert_to_numpy(images)
+    # The middle of an even side would make 1 of 0.9999999999999999.
+    places = [np.round(place, 9) for place in places]
+    corners = [np.floor(place).astype(int) for place in places]
+    padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    rows = np.arange(count)[:, None, None]
+    total = np.zeros_like(images)
+    for more in np.ndindex(2, 2):
+        near = [corner + one for corner, one in zip(corners, more, strict=True)]
+        share = np.prod(
+            [
+                1 - abs(place - at)
+                for place, at in zip(places, near, strict=True)
+            ],
+            axis=0,
+        )
+        y, x = (
+            np.clip(at + 1, 0, size + 1)
+            for at, size in zip(near, (height, width), strict=True)
+        )
+        total += share[..., None].astype(images.dtype) * padded[rows, y, x]
+    return total
 
 
 def read_images(names, shape):

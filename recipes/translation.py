@@ -51,6 +51,8 @@ class Train(Training):
     """Folder of the run."""
     vocabulary_size: int = 200
     """SentencePiece pieces, of both languages together if joint."""
+    max_length: int = 128
+    """Longest sentence in tokens; longer ones are cut and counted."""
     bleu_sentences: int = 200
     """Validation sentences translated after each epoch; 0 for no BLEU."""
 

@@ -212,6 +212,8 @@ def mix(logits, gate, weights, token_ids, has_source, num_extra=0):
     if num_extra:
         padding = [(0, 0), (0, 0), (0, num_extra)]
         generated = ops.pad(generated, padding, constant_values=_LOWEST)
+    if 0 in (*generated.shape[:2], token_ids.shape[1]):
+        return generated  # Backends differ about sums of nothing.
     # Only tokens of the source are more than generated. They are worked on by
     # themselves, each at its last place: over the whole vocabulary logarithms
     # are slow.

@@ -32,7 +32,7 @@ def save_task(folder, kind, model, settings, tokenizers):
         )
 
 
-def load_task(folder, kind, model_class, known, tokenizers):
+def load_task(folder, kind, model_class, known, tokenizers, settings):
     """Reads what `save_task` wrote.
 
     Args:
@@ -42,6 +42,7 @@ def load_task(folder, kind, model_class, known, tokenizers):
         known: dictionary from the names that settings may have to whether
             one must be there.
         tokenizers: names of files.
+        settings: dictionary of settings to change.
 
     Returns:
         `(model, settings, *tokenizers)`.
@@ -50,7 +51,7 @@ def load_task(folder, kind, model_class, known, tokenizers):
         ValueError: if a file is missing, truncated or of another kind.
     """
     folder = Path(folder)
-    settings = _read_settings(folder / TASK, kind, known)
+    settings = _read_settings(folder / TASK, kind, known, settings)
     tokenizers = [SentencePieceTokenizer.load(folder / x) for x in tokenizers]
     return _load_model(folder, model_class), settings, *tokenizers
 
@@ -80,12 +81,14 @@ def _read(path):
         settings = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         settings = None
-    if not isinstance(settings, dict) or "task" not in settings:
+    if not isinstance(settings, dict) or not isinstance(
+        settings.get("task"), str
+    ):
         raise ValueError(f"{path} is truncated or does not describe a task.")
     return settings
 
 
-def _read_settings(path, expected, known):
+def _read_settings(path, expected, known, given):
     settings = _read(path)
     kind = settings.pop("task")
     if kind != expected:
@@ -98,6 +101,7 @@ def _read_settings(path, expected, known):
             f"{path} has the setting {unknown[0]!r}, which is none of "
             f"{', '.join(known)}."
         )
+    settings.update(given)
     for name, is_needed in known.items():
         if is_needed and name not in settings:
             raise ValueError(f"{path} lacks the setting {name!r}.")

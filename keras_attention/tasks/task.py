@@ -57,11 +57,11 @@ class Task:
         Raises:
             ValueError: if a file is missing, truncated or of another kind.
         """
-        model, saved, *tokenizers = load_task(
+        model, settings, *tokenizers = load_task(
             *(folder, cls.kind, cls.model_class, cls._setting_names()),
-            cls.tokenizer_files,
+            *(cls.tokenizer_files, settings),
         )
-        return cls(model, *tokenizers, **{**saved, **settings})
+        return cls(model, *tokenizers, **settings)
 
     def export(self, folder):
         """Writes a TensorFlow SavedModel, to be served without this package.

@@ -73,8 +73,7 @@ class AttentionMaps(dict):
 
     def check_row(self, index):
         """Raises ValueError for a row that there is not."""
-        valid = isinstance(index, (int, np.integer))
-        if not valid or not 0 <= index < self.batch_size:
+        if not is_integer(index) or not 0 <= index < self.batch_size:
             raise ValueError(
                 f"row must be an integer from 0 to {self.batch_size - 1}. "
                 f"Received: {index!r}"
@@ -84,6 +83,12 @@ class AttentionMaps(dict):
         lines = [f"  {name}: {value.shape}" for name, value in self.items()]
         lines += [f"  {name}: {why}" for name, why in self.skipped.items()]
         return "\n".join(["AttentionMaps(", *lines, ")"])
+
+
+def is_integer(number):
+    """Whether something is one, Python's or NumPy's, and no boolean."""
+    kinds = (int, np.integer)
+    return isinstance(number, kinds) and not isinstance(number, bool)
 
 
 def entropy(weights):

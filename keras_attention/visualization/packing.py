@@ -37,7 +37,7 @@ def pack_row(maps, index):
                 "thumbnails": _pack(thumbnails, compress=False),
             }
         )
-    return {"number": index, "tokens": lists, "layers": layers}
+    return {"number": int(index), "tokens": lists, "layers": layers}
 
 
 def _place(tokens, lists):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_attention import files
+from keras_attention.visualization.maps import is_integer
 
 # Fonts that know more scripts than matplotlib's own, where they are installed.
 _FONTS = (
@@ -68,12 +69,12 @@ def _heads(name, weights, heads):
         return [("mean of heads", weights.mean(axis=0))]
     if isinstance(heads, str) and heads == "all":
         heads = range(len(weights))
-    elif _is_integer(heads):
+    elif is_integer(heads):
         heads = [heads]
     elif (
         isinstance(heads, str)
         or not np.iterable(heads)
-        or not all(map(_is_integer, heads := list(heads)))
+        or not all(map(is_integer, heads := list(heads)))
         or not heads
     ):
         raise ValueError(
@@ -87,11 +88,6 @@ def _heads(name, weights, heads):
                 f"Received: {head}"
             )
     return [(f"head {head}", weights[head]) for head in heads]
-
-
-def _is_integer(number):
-    kinds = (int, np.integer)
-    return isinstance(number, kinds) and not isinstance(number, bool)
 
 
 def _draw_words(name, row, panels):

@@ -75,6 +75,22 @@ def test_the_definition(rng, num_extra):
     near(compiled(layer)(*given.values(), *parts), found)
 
 
+@pytest.mark.parametrize("shape", [(0, 5, 7), (3, 0, 7), (3, 5, 0)])
+def test_nothing_gives_nothing(rng, shape):
+    batch, length, source_length = shape
+    given = draw(rng)
+    for name in ("hidden", "inputs", "logits"):
+        given[name] = given[name][:batch, :length]
+    for name in ("source", "source_ids", "padding_mask"):
+        given[name] = given[name][:batch, :source_length]
+    found = to_numpy(make(rng)(**given))
+    assert found.shape == (batch, length, VOCABULARY)
+    logits = given["logits"].astype("float64")
+    if not source_length:
+        total = np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        near(found, logits - total)
+
+
 def test_padding_is_never_copied(rng):
     layer = make(rng)
     given = draw(rng)

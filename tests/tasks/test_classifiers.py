@@ -101,6 +101,10 @@ def test_damaged_folders_are_refused(tmp_path):
     path.write_text(json.dumps({"task": settings["task"]}))
     with pytest.raises(ValueError, match="lacks the setting 'labels'"):
         tasks.load(tmp_path / "task")
+    assert tasks.load(tmp_path / "task", labels=LABELS).labels == LABELS
+    path.write_text(json.dumps({"task": ["a"]}))
+    with pytest.raises(ValueError, match="does not describe a task"):
+        tasks.load(tmp_path / "task")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("kept")
     with pytest.raises(ValueError, match="holds something else"):

@@ -84,6 +84,7 @@ def test_matplotlib_stays_as_the_user_has_it(rng):
     ("options", "message"),
     [
         ({"row": 1}, "row must be an integer from 0 to 0"),
+        ({"row": False}, "row must be an integer"),
         ({"layers": "encoder"}, "layer must be one of"),
         ({"layers": []}, "layers must name"),
         ({"heads": 3}, "heads of .* go from 0 to 2"),
