@@ -140,7 +140,9 @@ def test_a_position_acts_in_every_block(rng, heads, use_causal_mask):
     near(layer(x, use_causal_mask=use_causal_mask), expected, 1e-5)
 
 
-@pytest.mark.parametrize("position", [None, EveryHook])
+@pytest.mark.parametrize(
+    "position", [pytest.param(None, marks=pytest.mark.slow), EveryHook]
+)
 def test_groups_of_blocks_give_the_same_numbers(rng, monkeypatch, position):
     layer = make(
         rng,

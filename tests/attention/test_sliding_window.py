@@ -280,7 +280,13 @@ def test_sizes_without_sense_are_refused(options):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's XLA")
-@pytest.mark.parametrize("cls", [SlidingWindowAttention, LongformerAttention])
+@pytest.mark.parametrize(
+    "cls",
+    [
+        SlidingWindowAttention,
+        pytest.param(LongformerAttention, marks=pytest.mark.slow),
+    ],
+)
 def test_xla_trains_a_graph_for_any_length(rng, cls):
     import tensorflow as tf
 

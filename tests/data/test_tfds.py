@@ -71,7 +71,9 @@ def test_splits_and_slices():
     assert sources == rows(10)[0]
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize(
+    "backend", ["jax", pytest.param("torch", marks=pytest.mark.slow)]
+)
 def test_other_backends_read_the_same(backend):
     pytest.importorskip(backend)
     code = (
