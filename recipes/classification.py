@@ -115,8 +115,8 @@ class Train:
     """Degrees by which images are turned at random in training, at most."""
     zoom: float = 0.0
     """Share by which they grow or shrink, at most."""
-    shift: int = 0
-    """Whole pixels by which they are shifted, at most."""
+    shift: float = 0.0
+    """Pixels, and parts of them, by which they are shifted, at most."""
     batch_size: int = 64
     """Images of a batch."""
     dropout: float = 0.1
@@ -273,9 +273,10 @@ def check_options(config):
         "checkpoint_steps",
     )
     check_numbers(config, "max_length", at_least=2)
-    check_numbers(config, "steps", "seed", "show", "shift", at_least=0)
+    check_numbers(config, "steps", "seed", "show", at_least=0)
     check_numbers(config, "rotate", at_least=0, below=360)
     check_numbers(config, "zoom", at_least=0, below=1)
+    check_numbers(config, "shift", at_least=0, below=float("inf"))
     check_numbers(config, "learning_rate", "clip_norm", above=0)
     check_numbers(
         config,

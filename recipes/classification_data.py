@@ -186,7 +186,7 @@ def make_batches(config, tokenizer, inputs, numbers, is_training):
     )
 
 
-def distorted(images, rng, rotate=0.0, zoom=0.0, shift=0):
+def distorted(images, rng, rotate=0.0, zoom=0.0, shift=0.0):
     """Turns, scales and moves each image at random; around it are zeros.
 
     Args:
@@ -194,7 +194,7 @@ def distorted(images, rng, rotate=0.0, zoom=0.0, shift=0):
         rng: `numpy.random.Generator`.
         rotate: the most degrees, to either side.
         zoom: the largest share by which an image grows or shrinks.
-        shift: the most pixels, in either direction; whole ones.
+        shift: the most pixels, in either direction.
 
     Returns:
         Array like `images`, interpolated linearly.
@@ -202,7 +202,7 @@ def distorted(images, rng, rotate=0.0, zoom=0.0, shift=0):
     count, height, width = images.shape[:3]
     angles = np.radians(rng.uniform(-rotate, rotate, (count, 1, 1)))
     scales = 1 / (1 + rng.uniform(-zoom, zoom, (count, 1, 1)))
-    down, right = rng.integers(-shift, shift + 1, (2, count, 1, 1))
+    down, right = rng.uniform(-shift, shift, (2, count, 1, 1))
     # Where each pixel is taken from, seen from the middle, which stays.
     y = np.arange(height)[:, None] - (height - 1) / 2
     x = np.arange(width) - (width - 1) / 2

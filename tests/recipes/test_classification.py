@@ -328,9 +328,6 @@ class Most:
     def uniform(self, low, high, size):
         return np.full(size, high, "float64")
 
-    def integers(self, low, high, size):
-        return np.full(size, high - 1)
-
 
 def test_images_are_turned_grown_and_moved_about_their_middle(rng):
     in_process.load("classification")
