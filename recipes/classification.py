@@ -45,6 +45,7 @@ from reports import (
     worst_mistakes,
 )
 from runs import (
+    RunOptions,
     check_run,
     finish_run,
     finished_task,
@@ -58,19 +59,15 @@ from keras_attention.tasks import ImageClassifier, TextClassifier
 
 
 @dataclasses.dataclass
-class Train:
+class Train(RunOptions):
     """Trains a model, or goes on with a run that was stopped."""
 
-    dataset: str = "demo"
-    """demo, files:FOLDER or tfds:NAME."""
     inputs: Literal["text", "images"] = "text"
     """What is classified. The demo has docstrings, or handwritten digits."""
     text: str = "text"
     """Column of the texts; a number where a file has no header."""
     label: str = "label"
     """Column of the labels; a number where a file has no header."""
-    train_split: str = "train"
-    validation_split: str = "validation"
     validation_share: float = 0.0
     """Share of the training examples, drawn by the seed, that validates in
     place of a split."""
@@ -125,26 +122,11 @@ class Train:
     """Of the pooled vector."""
     token_dropout: float = 0.0
     """Share of the tokens that become unknown in training."""
-    epochs: int = 8
-    steps: int = 0
-    """Optimizer steps after which to stop instead; 0 goes by epochs."""
     tokens: int = 4096
     """Tokens of a batch of texts, padding included."""
     learning_rate: float = 0.001
     """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
     warmup_steps: int = 200
-    label_smoothing: float = 0.0
-    clip_norm: float = 1.0
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    jit: bool = False
-    """Compile with XLA (JAX always does)."""
-    average: int = 4
-    """Epochs whose weights are averaged at the end."""
-    patience: int = 10
-    """Epochs without a better validation accuracy before stopping."""
-    checkpoint_steps: int = 500
-    """Steps between checkpoints within an epoch."""
-    seed: int = 0
     show: int = 5
     """Sample predictions at the end."""
 

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Literal
 
 import keras
 from common import UsageError
@@ -17,6 +18,36 @@ CONFIG = "config.json"
 METRICS = "metrics.json"
 TASK = "task"
 _COUNTS = ("val_tokens", "val_examples")  # the same in every epoch
+
+
+@dataclasses.dataclass
+class RunOptions:
+    """What training any model can be told; recipes' options inherit these."""
+
+    dataset: str = "demo"
+    """demo, files:FOLDER or tfds:NAME."""
+    train_split: str = "train"
+    validation_split: str = "validation"
+    run: str = "runs"
+    """Folder of the run."""
+    epochs: int = 8
+    steps: int = 0
+    """Optimizer steps after which to stop instead; 0 goes by epochs."""
+    learning_rate: float = 0.002
+    """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
+    warmup_steps: int = 400
+    label_smoothing: float = 0.0
+    clip_norm: float = 1.0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit: bool = False
+    """Compile with XLA (JAX always does)."""
+    average: int = 4
+    """Epochs whose weights are averaged at the end."""
+    patience: int = 10
+    """Epochs without a better validation score before stopping."""
+    checkpoint_steps: int = 500
+    """Steps between checkpoints within an epoch."""
+    seed: int = 0
 
 
 def read_config(run, cls):

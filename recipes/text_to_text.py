@@ -15,7 +15,7 @@ from common import (
     show_attention,
     try_model,
 )
-from runs import finished_task
+from runs import RunOptions, finished_task
 from text_models import OWN, make_model
 
 from keras_attention import training
@@ -35,18 +35,12 @@ GIVEN_ANEW = {
 
 
 @dataclasses.dataclass
-class Training:
+class Training(RunOptions):
     """What training a model from text to text can be told.
 
     A recipe's own options inherit these, with other defaults.
     """
 
-    dataset: str = "demo"
-    """demo, files:FOLDER or tfds:NAME."""
-    train_split: str = "train"
-    validation_split: str = "validation"
-    run: str = "runs"
-    """Folder of the run."""
     vocabulary_size: int = 4000
     """SentencePiece pieces, of both sides together if joint."""
     joint_vocabulary: bool = True
@@ -79,28 +73,11 @@ class Training:
     """Inside the feed-forward parts."""
     dropout: float = 0.1
     """Of embeddings, between layers, and of what each part adds."""
-    epochs: int = 8
-    steps: int = 0
-    """Optimizer steps after which to stop instead; 0 goes by epochs."""
     tokens: int = 4096
     """Tokens of a batch, on the longer side, padding included."""
-    learning_rate: float = 0.002
-    """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
-    warmup_steps: int = 400
     label_smoothing: float = 0.1
-    clip_norm: float = 1.0
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    jit: bool = False
-    """Compile with XLA (JAX always does)."""
-    average: int = 4
-    """Epochs whose weights are averaged at the end."""
-    patience: int = 10
-    """Epochs without a better validation perplexity before stopping."""
-    checkpoint_steps: int = 500
-    """Steps between checkpoints within an epoch."""
     num_beams: int = 4
     length_penalty: float = 1.0
-    seed: int = 0
     show: int = 5
     """Sample outputs at the end, and what attention looked at."""
 
