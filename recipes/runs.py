@@ -1,6 +1,5 @@
-"""The folder of a run: its configuration, weights, curves and task."""
+"""The folder of a run: its options, weights and task."""
 
-import csv
 import dataclasses
 import json
 import math
@@ -10,6 +9,7 @@ from typing import Literal
 
 import keras
 from common import UsageError
+from curves import plot_curves
 
 from keras_attention import training
 from keras_attention.files import replacing, replacing_folder
@@ -17,7 +17,6 @@ from keras_attention.files import replacing, replacing_folder
 CONFIG = "config.json"
 METRICS = "metrics.json"
 TASK = "task"
-_COUNTS = ("val_tokens", "val_examples")  # the same in every epoch
 
 
 @dataclasses.dataclass
@@ -267,46 +266,3 @@ def choose_weights(model, validation, run, metric="perplexity"):
         f"kept: {kept}."
     )
     return {f"validation_{metric}": found, "kept": kept}
-
-
-def plot_curves(log, picture):
-    """Draws the columns of a CSV log that come with validation.
-
-    Args:
-        log: path of a CSV file with a column `epoch`.
-        picture: path of the PNG file to write.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    with open(log, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    epochs = [int(row["epoch"]) + 1 for row in rows]
-    panels = sorted(
-        name.removeprefix("val_")
-        for name in (rows[0] if rows else {})
-        if name.startswith("val_") and name not in _COUNTS
-    )
-    figure, axes = pyplot.subplots(
-        1, max(len(panels), 1), figsize=(4 * max(len(panels), 1), 3)
-    )
-    for axis, panel in zip(_flat(axes), panels, strict=False):
-        for name, label in (
-            (panel, "training"),
-            (f"val_{panel}", "validation"),
-        ):
-            if name in rows[0]:
-                values = [float(row[name] or "nan") for row in rows]
-                axis.plot(epochs, values, label=label)
-        axis.set_title(panel)
-        axis.set_xlabel("epoch")
-        axis.legend()
-    figure.tight_layout()
-    figure.savefig(picture, dpi=120)
-    pyplot.close(figure)
-
-
-def _flat(axes):
-    return axes.ravel() if hasattr(axes, "ravel") else [axes]
