@@ -125,7 +125,7 @@ class Train(RunOptions):
     tokens: int = 4096
     """Tokens of a batch of texts, padding included."""
     learning_rate: float = 0.001
-    """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
+    """Peak, reached after the warm-up."""
     warmup_steps: int = 200
     show: int = 5
     """Sample predictions at the end."""
@@ -171,13 +171,10 @@ class Export:
     """Where to; `saved_model` in the run folder by default."""
 
 
-FREE = ("show", "epochs", "steps")  # may differ when a run goes on
-
-
 def train(config):
     """Trains with `compile` and `fit`, and saves the task."""
     check_options(config)
-    check_run(config, FREE)
+    check_run(config)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     examples = load_for_training(config)
@@ -201,7 +198,7 @@ def train(config):
     }
     task = make_task(config, tokenizer, labels, examples["train"][0])
     task.model.compile(
-        optimizer=make_optimizer(config),
+        optimizer=make_optimizer(config, len(batches["train"])),
         loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
         weighted_metrics=[
             training.TokenAccuracy(),

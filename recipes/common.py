@@ -108,20 +108,41 @@ def check_own_options(config, option, own):
                 )
 
 
-def make_optimizer(config):
-    """Makes Adam with the inverse-square-root schedule.
+def make_optimizer(config, epoch_steps):
+    """Makes Adam with a schedule that warms up.
 
     Args:
-        config: the options `learning_rate`, `warmup_steps` and `clip_norm`.
+        config: the options `learning_rate`, `warmup_steps`, `schedule`,
+            `clip_norm`, `epochs` and `steps`.
+        epoch_steps: integer, the batches of an epoch.
+
+    Raises:
+        UsageError: if a cosine would end before the warm-up does.
     """
     return keras.optimizers.Adam(
-        training.InverseSquareRootSchedule(
-            config.learning_rate, config.warmup_steps
-        ),
+        _make_schedule(config, epoch_steps),
         beta_1=0.9,
         beta_2=0.98,
         epsilon=1e-9,
         global_clipnorm=config.clip_norm,
+    )
+
+
+def _make_schedule(config, epoch_steps):
+    peak, warmup = config.learning_rate, config.warmup_steps
+    if config.schedule == "inverse_sqrt":
+        return training.InverseSquareRootSchedule(peak, warmup)
+    steps = config.steps or config.epochs * epoch_steps
+    if steps <= warmup:
+        raise UsageError(
+            f"--schedule cosine needs more steps than --warmup-steps {warmup}. "
+            f"Training takes {steps}."
+        )
+    return keras.optimizers.schedules.CosineDecay(
+        peak / warmup,  # the first update is not lost to a rate of 0
+        decay_steps=steps - warmup,
+        warmup_target=peak,
+        warmup_steps=warmup,
     )
 
 

@@ -33,8 +33,11 @@ class RunOptions:
     steps: int = 0
     """Optimizer steps after which to stop instead; 0 goes by epochs."""
     learning_rate: float = 0.002
-    """Peak, reached after the warm-up; it then falls by 1/sqrt(step)."""
+    """Peak, reached after the warm-up."""
     warmup_steps: int = 400
+    schedule: Literal["inverse_sqrt", "cosine"] = "inverse_sqrt"
+    """How the learning rate falls: by 1/sqrt(step), or by half a cosine to
+    zero at the end, which then has to stay where it is."""
     label_smoothing: float = 0.0
     clip_norm: float = 1.0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
@@ -78,12 +81,12 @@ def read_config(run, cls):
     return cls(**found)
 
 
-def check_run(config, free):
+def check_run(config):
     """Checks that the run folder, if there is one, is of this configuration.
 
     Args:
-        config: dataclass with a field `run`, the path of the folder.
-        free: names of fields that may differ when a run goes on.
+        config: `RunOptions`, of which `show` may differ when a run goes on,
+            and `epochs` and `steps` unless the schedule hangs on them.
 
     Raises:
         UsageError: if the folder is of another configuration.
@@ -91,13 +94,16 @@ def check_run(config, free):
     run = Path(config.run)
     if not (run / CONFIG).exists():
         return
+    free = ["run", "show"]
+    if config.schedule == "inverse_sqrt":
+        free += ["epochs", "steps"]
     earlier = dataclasses.asdict(read_config(run, type(config)))
     # As a file gives it back, with lists for tuples.
     given = json.loads(json.dumps(dataclasses.asdict(config)))
     differing = [
         f"{name} {earlier[name]!r} there, {value!r} here"
         for name, value in given.items()
-        if name not in ("run", *free) and earlier[name] != value
+        if name not in free and earlier[name] != value
     ]
     if differing:
         raise UsageError(

@@ -123,7 +123,6 @@ class Export:
     """Where to; `saved_model` in the run folder by default."""
 
 
-FREE = ("show", "epochs", "steps")  # may differ when a run goes on
 SENTENCES = 3  # of the baseline
 SHOWN = 400  # characters of a text beside a sample summary
 
@@ -131,7 +130,7 @@ SHOWN = 400  # characters of a text beside a sample summary
 def train(config):
     """Trains with `compile` and `fit`, and saves the task."""
     check_options(config)
-    check_run(config, FREE)
+    check_run(config)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     pairs = {
@@ -156,7 +155,7 @@ def train(config):
         copy=config.copy,
         **{name: value for name, value in settings.items() if value},
     )
-    compile_for_tokens(config, task.model)
+    compile_for_tokens(config, task.model, batches["train"])
     run = start_run(config, lambda folder: save_tokenizers(tokenizers, folder))
     print(
         f"{len(pairs['train'][0]):,} texts, {task.model.count_params():,} "

@@ -186,16 +186,16 @@ def _max_source_length(config):
     return getattr(config, "max_source_length", config.max_length)
 
 
-def compile_for_tokens(config, model):
+def compile_for_tokens(config, model, batches):
     """Sets up Adam, its schedule and the smoothed loss of a token model.
 
     Args:
-        config: the options `learning_rate`, `warmup_steps`, `clip_norm`,
-            `label_smoothing` and `jit`.
+        config: the options of training.
         model: the model to compile.
+        batches: the `TokenBatches` of training.
     """
     model.compile(
-        optimizer=make_optimizer(config),
+        optimizer=make_optimizer(config, len(batches)),
         loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
         weighted_metrics=[training.Perplexity(), training.TokenCount()],
         jit_compile=compiles_with_xla(config),

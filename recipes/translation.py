@@ -101,14 +101,11 @@ class Export:
     """Where to; `saved_model` in the run folder by default."""
 
 
-FREE = ("show", "epochs", "steps")  # may differ when a run goes on
-
-
 def train(config):
     """Trains with `compile` and `fit`, and saves the task."""
     check_training_options(config)
     check_numbers(config, "bleu_sentences", at_least=0)
-    check_run(config, FREE)
+    check_run(config)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     pairs = {
@@ -124,7 +121,7 @@ def train(config):
         for split in pairs
     }
     task = make_task(config, tokenizers, batches["train"])
-    compile_for_tokens(config, task.model)
+    compile_for_tokens(config, task.model, batches["train"])
     run = start_run(config, lambda folder: save_tokenizers(tokenizers, folder))
     print(
         f"{len(pairs['train'][0]):,} pairs, {task.model.count_params():,} "

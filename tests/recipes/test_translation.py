@@ -297,6 +297,32 @@ def test_a_run_of_another_configuration_is_kept(trained, text, recipe, capsys):
     assert "hidden_dim 16 there, 32 here" in error
 
 
+def test_the_learning_rate_falls_by_half_a_cosine():
+    recipe = load_recipe("translation")
+    given = {"learning_rate": 0.3, "warmup_steps": 4, "schedule": "cosine"}
+    config = recipe.Train(epochs=3, **given)
+    common = sys.modules["common"]
+    rate = common.make_optimizer(config, 8)._learning_rate
+    got = [float(rate(step)) for step in (0, 2, 4, 14, 24, 30)]
+    # From 4 to 24, half of it at 14.
+    expected = [0.075, (0.075 + 0.3) / 2, 0.3, 0.15, 0.0, 0.0]
+    np.testing.assert_allclose(got, expected, atol=1e-7)
+    with pytest.raises(common.UsageError, match="Training takes 4"):
+        common.make_optimizer(recipe.Train(steps=4, **given), 8)
+
+
+def test_a_cosine_keeps_the_length_of_its_run(text, tmp_path, recipe, capsys):
+    run = tmp_path / "run"
+    given = {"schedule": "cosine", "warmup-steps": 3, "epochs": 1}
+    assert train(text, run, **given).returncode == 0
+    assert train(text, run, **given).returncode == 0
+    given["epochs"] = 2
+    code, error = recipe(capsys, "train", *options(text, run, **given))
+    assert code == 2 and "epochs 1 there, 2 here" in error
+    with open(run / "metrics.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0"]
+
+
 def test_a_damaged_checkpoint_is_named_and_kept(
     trained, text, tmp_path, recipe, capsys
 ):
