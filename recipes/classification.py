@@ -75,7 +75,8 @@ class Train(RunOptions):
     """Folder of the run."""
     vocabulary_size: int = 4000
     """SentencePiece pieces."""
-    subwords: Literal["unigram", "bpe"] = "unigram"
+    subwords: Literal["unigram", "bpe", "word"] = "unigram"
+    """Pieces of words by either method, or whole words between spaces."""
     lowercase: bool = False
     """Whether upper case counts as lower case."""
     max_length: int = 256

@@ -72,7 +72,9 @@ class SentencePieceTokenizer:
             texts: Iterable of strings, one a sentence.
             vocabulary_size: Integer, the number of pieces, special ids
                 included.
-            model_type: `"unigram"` or `"bpe"`.
+            model_type: `"unigram"` or `"bpe"`, or `"word"` for whole words
+                between spaces, of which the rarest are unknown, several in
+                a row as one.
             character_coverage: Share of the characters in `texts` that get
                 pieces of their own; the rarest others are unknown. Lower it,
                 to 0.9995 say, for scripts of thousands of characters.
@@ -88,12 +90,18 @@ class SentencePieceTokenizer:
             DataError: If the texts are empty or do not support a vocabulary
                 of this size; the message states the largest or smallest that
                 they do.
-            ValueError: If `model_type` is unknown.
+            ValueError: If `model_type` is unknown, or bytes are asked of
+                whole words.
         """
-        if model_type not in ("unigram", "bpe"):
+        if model_type not in ("unigram", "bpe", "word"):
             raise ValueError(
-                "`model_type` must be 'unigram' or 'bpe'. "
+                "`model_type` must be 'unigram', 'bpe' or 'word'. "
                 f"Received: model_type={model_type!r}"
+            )
+        if byte_fallback and model_type == "word":
+            raise ValueError(
+                "`byte_fallback` is for pieces of words, not for "
+                "model_type='word'."
             )
         model = io.BytesIO()
         try:
@@ -213,7 +221,7 @@ class SentencePieceTokenizer:
 
     @property
     def unknown_id(self):
-        """The id of a character that has no piece."""
+        """The id of a character, or a word, that has no piece."""
         return self._processor.unk_id()
 
     @property

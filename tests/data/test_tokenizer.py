@@ -104,7 +104,23 @@ def test_unseen_characters_do_not_vanish():
     assert tokenizer.decode([ids]) == ["cat ☃"]
 
 
-@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+def test_whole_words_are_the_most_frequent_between_spaces():
+    texts = ["the cat sat", "the cat ran", "The dog, is sat", "the cat"]
+    tokenizer = SentencePieceTokenizer.train(
+        texts, 7, model_type="word", lowercase=True
+    )
+    given = ["the CAT sat", "the dog, ran sat", "", "cats"]
+    unknown = tokenizer.unknown_id
+    expected = [[4, 5, 6], [4, unknown, 6], [], [unknown]]
+    assert tokenizer.encode(given) == expected
+    with pytest.raises(DataError, match="at most 11 "):
+        SentencePieceTokenizer.train(texts, 12, model_type="word")
+    text = pytest.importorskip("tensorflow_text")
+    in_graph = text.SentencepieceTokenizer(model=tokenizer.proto)
+    assert tokenizer.encode(given) == in_graph.tokenize(given).to_list()
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe", "word"])
 def test_training_is_deterministic(model_type):
     protos = {
         SentencePieceTokenizer.train(texts, 130, model_type=model_type).proto
@@ -197,10 +213,14 @@ def test_nothing_to_learn_from_is_refused(texts):
 
 
 def test_wrong_arguments_are_refused(tokenizer):
-    with pytest.raises(ValueError, match="'unigram' or 'bpe'.*'word'"):
-        SentencePieceTokenizer.train(TEXTS, 130, model_type="word")
+    with pytest.raises(ValueError, match="'bpe' or 'word'.*'char'"):
+        SentencePieceTokenizer.train(TEXTS, 130, model_type="char")
     with pytest.raises(ValueError, match="list of strings.*'a cat'"):
         tokenizer.encode("a cat")
+    with pytest.raises(ValueError, match="pieces of words"):
+        SentencePieceTokenizer.train(
+            TEXTS, 130, model_type="word", byte_fallback=True
+        )
     size = tokenizer.vocabulary_size
     for id in (-1, size):
         with pytest.raises(ValueError, match=f"0 and {size - 1}.*{id}"):
