@@ -55,6 +55,7 @@ from runs import (
 )
 
 from keras_attention import tasks, training
+from keras_attention.data.images import list_images
 from keras_attention.tasks import ImageClassifier, TextClassifier
 
 
@@ -277,7 +278,7 @@ def evaluate(arguments):
     folder = finished_task(arguments.run, Train)
     task = tasks.load(folder, batch_size=arguments.batch_size)
     dataset = arguments.dataset or config.dataset
-    inputs, given = load_examples(config, dataset, arguments.split)
+    inputs, given, names = load_for_task(config, task, dataset, arguments.split)
     numbers = number_labels(given, task.labels, arguments.split)
     probabilities = task.probabilities(inputs)
     found = scores(numbers, probabilities.argmax(axis=-1))
@@ -300,9 +301,18 @@ def evaluate(arguments):
         best = probabilities[row].argmax()
         print(
             f"\n{given[row]} taken for {task.labels[best]} "
-            f"({probabilities[row, best]:.1%}): {describe(inputs, row)}"
+            f"({probabilities[row, best]:.1%}): {describe(inputs, row, names)}"
         )
     show_attention(task, [inputs[row] for row in worst], arguments.run)
+
+
+def load_for_task(config, task, dataset, split):
+    """Loads `(inputs, labels, names)` of a split; texts have no names."""
+    if not isinstance(task, ImageClassifier):
+        return *load_examples(config, dataset, split), None
+    shape = task.settings["image_shape"]
+    found = load_examples(config, dataset, split, shape)
+    return *found, list_images(dataset, split)
 
 
 def check_outside_options(arguments, config):
@@ -325,7 +335,7 @@ def judge_outside(arguments, config, task, numbers, probabilities):
     dataset = arguments.dataset or config.dataset
 
     def surest(split):
-        inputs, given = load_examples(config, dataset, split)
+        inputs, given, _ = load_for_task(config, task, dataset, split)
         found = task.probabilities(inputs)
         return found.max(axis=-1), found.argmax(axis=-1), given
 
@@ -363,12 +373,12 @@ def show_predictions(task, inputs, given, run):
     show_attention(task, inputs, run)
 
 
-def describe(inputs, row):
-    """An input as one line."""
+def describe(inputs, row, names=None):
+    """An input as one line; of an image its name, or which one it is."""
     if isinstance(inputs[row], str):
         line = " ".join(inputs[row].split())
         return line if len(line) <= 200 else f"{line[:200]} ..."
-    return f"image {row}"
+    return names[row] if names else f"image {row}"
 
 
 def export(arguments):

@@ -16,7 +16,7 @@ from keras_attention.data import (
     load_images,
 )
 from keras_attention.data.docstrings import load_labelled_docstrings
-from keras_attention.data.images import read_all
+from keras_attention.data.images import fit_images, read_all
 
 TOKENIZER = "tokenizer.model"
 SCALE = 1 / 255  # of pixels
@@ -49,24 +49,30 @@ def check_data_options(config):
         )
 
 
-def load_examples(config, dataset, split):
+def load_examples(config, dataset, split, image_shape=None):
     """Loads what is classified and the names of the classes.
 
     Args:
         config: the options of training.
         dataset, split: strings.
+        image_shape: `(height, width, channels)` that a model takes, for
+            images; None for any.
 
     Returns:
         `(inputs, labels)`: a list of texts or an array of images, and a list
         of strings.
     """
     if config.inputs == "images":
-        return load_images(dataset, split)
+        images, labels = load_images(dataset, split)
+        if image_shape is not None:
+            name = f"{dataset}, split {split!r},"
+            images = fit_images(images, image_shape, name)
+        return images, labels
     if dataset == "demo":
         return load_labelled_docstrings(split)
     columns = [config.text, config.label]
     texts, labels = load_columns(dataset, split, columns)
-    return texts, labels
+    return texts, [label.strip() for label in labels]
 
 
 def load_for_training(config):
@@ -79,7 +85,8 @@ def load_for_training(config):
     inputs, labels = load_examples(config, config.dataset, config.train_split)
     if not config.validation_share:
         name = config.validation_split
-        held = load_examples(config, config.dataset, name)
+        shape = inputs.shape[1:] if config.inputs == "images" else None
+        held = load_examples(config, config.dataset, name, shape)
         return {"train": (inputs, labels), "validation": held}
     order = np.random.default_rng(config.seed).permutation(len(labels))
     count = round(config.validation_share * len(labels))
@@ -88,7 +95,17 @@ def load_for_training(config):
             f"--validation-share {config.validation_share} of {len(labels)} "
             "examples leaves one side without any."
         )
-    rows = {"train": order[count:], "validation": order[:count]}
+    # What a class has one of trains, since nothing else can tell it.
+    known = {labels[row] for row in order[count:]}
+    alone = {labels[row]: row for row in order[:count]}
+    moved = [row for label, row in alone.items() if label not in known]
+    held = [row for row in order[:count] if row not in moved]
+    if not held:
+        raise UsageError(
+            f"--validation-share {config.validation_share} leaves nothing to "
+            "validate with beside one example of each class."
+        )
+    rows = {"train": [*order[count:], *moved], "validation": held}
 
     def pick(values, chosen):
         if isinstance(values, np.ndarray):
@@ -250,14 +267,7 @@ def read_images(names, shape):
     if isinstance(names, str):
         return read_images([names], shape)[0]
     images = read_all([Path(name) for name in names])
-    if list(images.shape[1:3]) != list(shape[:2]):
-        raise DataError(
-            f"The model takes images of {shape[1]}x{shape[0]} pixels. "
-            f"Received: {images.shape[2]}x{images.shape[1]}"
-        )
-    if images.shape[-1] > shape[-1]:  # gray, in the shares that Pillow takes
-        images = images @ np.array([[0.299], [0.587], [0.114]])
-    return np.broadcast_to(images, (len(images), *shape))
+    return fit_images(images, shape, names[0])
 
 
 def _listing(names):

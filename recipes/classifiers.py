@@ -45,6 +45,12 @@ def check_model_options(config):
     """
     check_own_options(config, "model", OF_MODELS)
     check_own_options(config, "inputs", OF_INPUTS)
+    if config.inputs == "images" and config.position == "rotary":
+        if config.pooling == "first":
+            raise UsageError(
+                "--position rotary, of two axes for images, does not go with "
+                "--pooling first, whose token is no place in an image."
+            )
     if config.inputs == "images" and config.model == "recurrent":
         raise UsageError("--model recurrent reads text, not --inputs images.")
     width = next(
@@ -107,11 +113,12 @@ def make_model(config, num_classes, vocabulary_size=None, image_shape=None):
 
 
 def _transformer(config, vocabulary_size, image_shape):
-    arguments = transformer_arguments(config)
     length = config.max_length
     if config.inputs == "images":
         grid = [-(-size // config.patch_size) for size in image_shape[:2]]
         length = grid[0] * grid[1] + 1  # and the class token
+    arguments = transformer_arguments(config, length)
+    if config.inputs == "images":
         arguments["embedding"] = PatchEmbedding(
             config.patch_size,
             config.hidden_dim,
@@ -121,7 +128,4 @@ def _transformer(config, vocabulary_size, image_shape):
         if config.position == "rotary":
             options = {"axes": 2, "grid": grid}
             arguments["position"] = {"class_name": "rotary", "config": options}
-    if config.position == "learned":
-        options = {"max_length": length}
-        arguments["position"] = {"class_name": "learned", "config": options}
     return TransformerEncoder(vocabulary_size, **arguments)

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import keras
@@ -15,7 +16,7 @@ from keras_attention import (
 )
 from keras_attention.data.files import read_lines
 
-_SHOWN_WORDS = 150
+_SHOWN_TOKENS = 200
 
 
 class UsageError(ValueError):
@@ -39,6 +40,8 @@ def run_commands(commands, description):
         description=description,
     )
     function = next(f for cls, f in commands.values() if type(options) is cls)
+    formatted = warnings.formatwarning
+    warnings.formatwarning = _as_one_line
     try:
         function(options)
     except (ValueError, ImportError, OSError) as error:
@@ -47,6 +50,15 @@ def run_commands(commands, description):
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    finally:
+        warnings.formatwarning = formatted
+
+
+def _as_one_line(message, category, filename, lineno, line=None):
+    """A warning for users, who do not care which line gave it."""
+    if issubclass(category, UserWarning):
+        return f"warning: {message}\n"
+    return f"{filename}:{lineno}: {category.__name__}: {message}\n"
 
 
 def check_numbers(options, *names, at_least=1, above=None, below=None):
@@ -186,7 +198,7 @@ def show_attention(task, sources, run):
     """
     if not len(sources):
         return
-    sources = [_shortened(source) for source in sources]
+    sources = [_shortened(source, task) for source in sources]
     try:
         maps = attention_maps(task, sources)
     except ValueError as error:
@@ -199,16 +211,21 @@ def show_attention(task, sources, run):
     print(f"\nWhat it looked at: {page} and {picture}")
 
 
-def _shortened(source):
+def _shortened(source, task):
     """Cuts a long text: a page holds a number for each pair of tokens."""
-    words = source.split() if isinstance(source, str) else []
-    if len(words) <= _SHOWN_WORDS:
+    if not isinstance(source, str):
         return source
-    print(
-        f"note: of a text of {len(words)} words, the attention of the first "
-        f"{_SHOWN_WORDS} is shown"
-    )
-    return " ".join(words[:_SHOWN_WORDS])
+    tokenizer = task.tokenizers()[0]
+    count = whole = len(tokenizer.encode([source])[0])
+    while count > _SHOWN_TOKENS:
+        source = source[: len(source) * _SHOWN_TOKENS // count]
+        count = len(tokenizer.encode([source])[0])
+    if count < whole:
+        print(
+            f"note: of a text of {whole} tokens, the attention of the first "
+            f"{count} is shown"
+        )
+    return source
 
 
 def read_stdin():
@@ -272,7 +289,7 @@ def export_task(task, arguments, example=None):
     more = "" if example is None else ", tensorflow_text"
     print(f"  import tensorflow as tf{more}")
     print(f'  served = tf.saved_model.load("{folder}").signatures')
-    given = "images=images"
+    given = "images=tf.cast(images, tf.float32)"
     if example is not None:
         given = f'text=tf.constant(["{example}"])'
     print(f'  served["serving_default"]({given})')

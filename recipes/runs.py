@@ -97,6 +97,8 @@ def check_run(config):
     free = ["run", "show"]
     if config.schedule == "inverse_sqrt":
         free += ["epochs", "steps"]
+    elif config.steps:
+        free += ["epochs"]  # which say nothing then
     earlier = dataclasses.asdict(read_config(run, type(config)))
     # As a file gives it back, with lists for tuples.
     given = json.loads(json.dumps(dataclasses.asdict(config)))

@@ -89,6 +89,8 @@ class Evaluate:
     """Least tokens of a summary; below 0 as in training."""
     no_repeat_ngram: int = -1
     """Tokens in sequence that come once; below 0 as in training."""
+    max_length: int = 0
+    """Most tokens of a summary, start and end included; 0 as in training."""
     batch_size: int = 64
     show: int = 0
     """Sample summaries."""
@@ -112,6 +114,8 @@ class Summarize:
     """Least tokens of a summary; below 0 as in training."""
     no_repeat_ngram: int = -1
     """Tokens in sequence that come once; below 0 as in training."""
+    max_length: int = 0
+    """Most tokens of a summary, start and end included; 0 as in training."""
 
 
 @dataclasses.dataclass

@@ -18,6 +18,13 @@ OWN = {
 }
 
 
+def max_lengths(config):
+    """Tells the most tokens of a source and, with its ends, of a target."""
+    source = getattr(config, "max_source_length", config.max_length)
+    target = max(config.max_length + 1, getattr(config, "min_length", 0))
+    return source, target
+
+
 def make_model(config, source_size, target_size, copy=False):
     """Builds the encoder and decoder that the options describe.
 
@@ -33,11 +40,12 @@ def make_model(config, source_size, target_size, copy=False):
     return make(config, source_size, target_size, copy or None)
 
 
-def transformer_arguments(config):
+def transformer_arguments(config, length):
     """Makes the arguments of a `TransformerEncoder` from the options.
 
     Args:
         config: the options of training.
+        length: integer, the most positions, for parts that are made for it.
 
     Returns:
         Dictionary of all but the size of the vocabulary.
@@ -47,8 +55,8 @@ def transformer_arguments(config):
         "hidden_dim": config.hidden_dim,
         "num_heads": config.num_heads,
         "intermediate_dim": config.intermediate_dim,
-        "attention": _attention(config, config.attention),
-        "position": config.position,
+        "attention": _attention(config, config.attention, max_length=length),
+        "position": _position(config.position, length),
         "feed_forward": {
             "class_name": "feed_forward",
             "config": {
@@ -61,15 +69,27 @@ def transformer_arguments(config):
     }
 
 
-def _attention(config, name):
+def _attention(config, name, **options):
     return attention.get(
-        name, num_heads=config.num_heads, dropout=config.attention_dropout
+        name,
+        num_heads=config.num_heads,
+        dropout=config.attention_dropout,
+        **options,
     )
 
 
+def _position(name, length):
+    if name != "learned":
+        return name
+    return {"class_name": name, "config": {"max_length": length}}
+
+
 def _transformer(config, source_size, target_size, copy):
-    arguments = transformer_arguments(config)
-    encoder = TransformerEncoder(source_size, **arguments)
+    lengths = max_lengths(config)
+    encoder = TransformerEncoder(
+        source_size, **transformer_arguments(config, lengths[0])
+    )
+    arguments = transformer_arguments(config, lengths[1])
     if config.joint_vocabulary:
         arguments["embedding"] = encoder.embedding
     decoder = TransformerDecoder(

@@ -16,7 +16,7 @@ from common import (
     try_model,
 )
 from runs import RunOptions, finished_task
-from text_models import OWN, make_model
+from text_models import OWN, make_model, max_lengths
 
 from keras_attention import training
 from keras_attention.data import SentencePieceTokenizer, TokenBatches
@@ -27,6 +27,7 @@ TOKENIZERS = ("source_tokenizer.model", "target_tokenizer.model")
 # the least value that is one. Lower ones mean: as in training.
 GIVEN_ANEW = {
     "batch_size": ("batch_size", 1),
+    "max_length": ("max_length", 2),
     "num_beams": ("num_beams", 1),
     "length_penalty": ("length_penalty", 0),
     "min_length": ("min_length", 0),
@@ -144,7 +145,7 @@ def make_batches(config, tokenizers, sources, targets, is_training):
         end_id=target_tokenizer.end_id,
         token_budget=config.tokens,
         max_length=config.max_length,
-        max_source_length=_max_source_length(config),
+        max_source_length=max_lengths(config)[0],
         shuffle=is_training,
         seed=config.seed,
     )
@@ -171,7 +172,7 @@ def make_task(config, tokenizers, batches, copy=False, **settings):
     return TextToText(
         model,
         *tokenizers,
-        max_source_length=_max_source_length(config),
+        max_source_length=max_lengths(config)[0],
         max_length=max(
             min(config.max_length, longest * 3 // 2) + 1,
             settings.get("min_length", 0),
@@ -180,10 +181,6 @@ def make_task(config, tokenizers, batches, copy=False, **settings):
         length_penalty=config.length_penalty,
         **settings,
     )
-
-
-def _max_source_length(config):
-    return getattr(config, "max_source_length", config.max_length)
 
 
 def compile_for_tokens(config, model, batches):

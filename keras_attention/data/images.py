@@ -74,7 +74,60 @@ def _load_digits(split):
     return images.astype("uint8"), [str(digit) for digit in digits.target[rows]]
 
 
+def list_images(dataset, split):
+    """Names the images of `load_images`, in its order.
+
+    Args: as of `load_images`.
+
+    Returns:
+        List of strings: the paths of files, or None of another source.
+    """
+    kind, _, name = dataset.partition(":")
+    if kind != "files":
+        return None
+    paths, _, _ = _list_folder(Path(name).expanduser(), split)
+    return [str(path) for path in paths]
+
+
+def fit_images(images, shape, name):
+    """Gives images the channels that a model takes.
+
+    Args:
+        images: uint8 `(count, height, width, channels)`, gray or red, green
+            and blue.
+        shape: `(height, width, channels)` that the model takes.
+        name: what the error message calls the images.
+
+    Returns:
+        uint8 `(count, *shape)`.
+
+    Raises:
+        DataError: for another height or width.
+    """
+    if tuple(images.shape[1:3]) != tuple(shape[:2]):
+        raise DataError(
+            f"The model takes images of {shape[1]}x{shape[0]} pixels, and "
+            f"{name} has {images.shape[2]}x{images.shape[1]}."
+        )
+    if images.shape[-1] > shape[-1]:  # in the shares that Pillow takes
+        gray = images @ np.array([[0.299], [0.587], [0.114]])
+        images = np.round(gray).astype("uint8")
+    return np.broadcast_to(images, (len(images), *shape))
+
+
 def _load_folder(folder, split):
+    paths, labels, left_out = _list_folder(folder, split)
+    if left_out:
+        warnings.warn(
+            f"Left out {len(left_out)} files that end in none of "
+            f"{', '.join(SUFFIXES)}: {_listing(left_out)}.",
+            stacklevel=4,
+        )
+    return read_all(paths), labels
+
+
+def _list_folder(folder, split):
+    """Finds `(paths, labels, left_out)` of a split."""
     root = _split_folder(folder, split)
     paths, labels, left_out = [], [], []
     for subfolder in sorted(x for x in root.iterdir() if x.is_dir()):
@@ -93,13 +146,7 @@ def _load_folder(folder, split):
             f"There is no folder for a class in {str(root)!r}, where images "
             "are expected as CLASS/NAME.png."
         )
-    if left_out:
-        warnings.warn(
-            f"Left out {len(left_out)} files that end in none of "
-            f"{', '.join(SUFFIXES)}: {_listing(left_out)}.",
-            stacklevel=4,
-        )
-    return read_all(paths), labels
+    return paths, labels, left_out
 
 
 def _split_folder(folder, split):

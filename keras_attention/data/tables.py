@@ -34,6 +34,8 @@ def load_table(folder, split, columns):
         raise DataError(f"There is no folder {str(folder)!r}.")
     path = _find(folder, split)
     lines = read_lines(path)
+    while len(lines) > 1 and not lines[-1].strip(" \r"):
+        lines.pop()  # blank ones at the end, which editors leave
     if path.name.removesuffix(".gz").endswith(".tsv"):
         return _tab_separated(path, lines, columns)
     rows = [

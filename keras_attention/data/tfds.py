@@ -51,7 +51,8 @@ def load_images(name, split):
         and a list of strings.
 
     Raises:
-        DataError: as `load_features`, or if images are of several sizes.
+        DataError: as `load_features`, or if images are of several sizes or
+            have no label.
     """
     images, labels = _load(name, split, ("image", "label"), _IMAGES, batch=1)
     sizes = sorted({image.shape for image in images})
@@ -62,6 +63,11 @@ def load_images(name, split):
         )
     if not images:
         raise DataError(f"{name!r} has no images in split {split!r}.")
+    if "" in labels:
+        raise DataError(
+            f"{labels.count('')} of {len(labels)} images of {name!r}, split "
+            f"{split!r}, have no label."
+        )
     return np.stack(images), labels
 
 

@@ -257,6 +257,8 @@ def _training_error(error, vocabulary_size):
             f"its characters and the special ids alone take {smallest[1]} "
             "pieces, the smallest vocabulary possible"
         )
+    elif "insert_id" in message:
+        reason = "the special ids alone take 4 pieces"
     elif "sentences_.empty" in message or "all_chars_count" in message:
         return DataError("There is no text to learn a vocabulary from.")
     else:

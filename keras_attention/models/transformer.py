@@ -83,6 +83,7 @@ class Transformer(Preset, keras.Model):
             self._make_block(index, attention, cross_attention, feed_forward)
             for index in range(num_layers)
         ]
+        self._check_grid()
         self.final_norm = (
             normalizations.get(normalization, name="final_norm", **policy)
             if norm_first
@@ -119,6 +120,20 @@ class Transformer(Preset, keras.Model):
                 "tie_embeddings=False, but the embedding given ties its "
                 "weights. Construct it with tie_weights=False."
             )
+
+    def _check_grid(self):
+        """Refuses what reads cells of a grid behind a class token."""
+        if not getattr(self.embedding, "class_token", False):
+            return
+        parts = [self.position, *(block.attention for block in self.blocks)]
+        parts += [getattr(part, "position", None) for part in parts]
+        for part in parts:
+            if hasattr(part, "grid") and getattr(part, "axes", 2) == 2:
+                raise ValueError(
+                    f"{type(part).__name__} finds cells of a grid by their "
+                    "place, which class_token=True shifts by one. Pool "
+                    "without a class token, or use another encoding."
+                )
 
     def _make_block(self, index, attention, cross_attention, feed_forward):
         defaults = {

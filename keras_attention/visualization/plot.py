@@ -1,5 +1,9 @@
 """Attention weights as a picture."""
 
+import contextlib
+import re
+import warnings
+
 import numpy as np
 
 from keras_attention import files
@@ -58,9 +62,29 @@ def plot_attention(maps, path=None, *, row=0, layers=None, heads=None):
     ]
     figure = _draw_words(*panels[0]) if alone else _draw_grid(panels)
     if path is not None:
-        with files.replacing(path) as partial:
+        with files.replacing(path) as partial, _glyphs_counted():
             figure.savefig(partial, format="png", dpi=_dots(figure))
     return figure
+
+
+@contextlib.contextmanager
+def _glyphs_counted():
+    """Makes one warning of those for each character that no font has."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing = set()
+    for warning in caught:
+        if re.match("Glyph .* missing", str(warning.message)):
+            missing.add(str(warning.message))
+        else:
+            warnings.warn(warning.message, warning.category, stacklevel=4)
+    if missing:
+        warnings.warn(
+            f"The fonts installed have no glyphs for {len(missing)} of the "
+            "characters, which are drawn as boxes.",
+            stacklevel=4,
+        )
 
 
 def _heads(name, weights, heads):

@@ -69,6 +69,14 @@ def test_windows_line_ends_are_left_out(tmp_path):
     assert load(tmp_path) == [["a"], ["1"]]
 
 
+@pytest.mark.parametrize("ending", ["\n", "\n\n", "\n \r\n\n"])
+def test_blank_lines_at_the_end_are_left_out(tmp_path, ending):
+    write(tmp_path, "train.tsv", "a\tb\n1\t2" + ending)
+    assert load(tmp_path, ["b"]) == [["2"]]
+    write(tmp_path, "test.jsonl", '{"a": 1}' + ending)
+    assert load(tmp_path, ["a"], split="test") == [["1"]]
+
+
 def test_quotes_mean_nothing_in_tab_separated_values(tmp_path):
     write(tmp_path, "train.tsv", '"a\t0\nb"\t1\n')
     assert load(tmp_path, ["1", "2"]) == [['"a', 'b"'], ["0", "1"]]

@@ -4,12 +4,18 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 tfds = pytest.importorskip("tensorflow_datasets")
 tf = pytest.importorskip("tensorflow")
 
-from keras_attention.data import DataError, load_columns, load_parallel  # noqa: E402
+from keras_attention.data import (  # noqa: E402
+    DataError,
+    load_columns,
+    load_images,
+    load_parallel,
+)
 
 ROWS = 2_053  # more than are fetched at once
 
@@ -141,6 +147,29 @@ def test_damaged_records_are_refused(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "copy"))
     with pytest.raises(DataError, match="is damaged"):
         load_parallel(NAME, "validation", "pt", "en")
+
+
+@pytest.mark.parametrize("labels", [[1, 0, 1], [1, -1, 1]])
+def test_images_come_with_the_names_of_their_classes(folder, labels):
+    images = np.arange(3 * 5 * 4).reshape(3, 5, 4, 1).astype("uint8")
+    name = f"pictures_{min(labels) + 1}"
+    features = {
+        "image": tfds.features.Image(shape=(5, 4, 1)),
+        "label": tfds.features.ClassLabel(names=["dark", "bright"]),
+    }
+    store(
+        *(folder, name, tfds.features.FeaturesDict(features)),
+        {"train": {"image": images, "label": labels}},
+    )
+    if min(labels) < 0:
+        with pytest.raises(DataError, match="1 of 3 images.*no label"):
+            load_images(f"tfds:{name}/pt_to_en", "train")
+        return
+    found, names = load_images(f"tfds:{name}/pt_to_en", "train")
+    np.testing.assert_array_equal(found, images)
+    assert names == ["bright", "dark", "bright"]
+    found, names = load_images(f"tfds:{name}/pt_to_en", "train[1:]")
+    assert len(found) == len(names) == 2
 
 
 def test_columns_are_text_labels_and_numbers(folder):

@@ -206,6 +206,11 @@ def test_a_vocabulary_out_of_reach_is_refused_with_the_bound(model_type):
     assert train(smallest).vocabulary_size == smallest
 
 
+def test_special_ids_alone_are_no_vocabulary():
+    with pytest.raises(DataError, match="of 3 pieces.*special ids alone"):
+        SentencePieceTokenizer.train(TEXTS, 3, model_type="word")
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["  ", "\t"]])
 def test_nothing_to_learn_from_is_refused(texts):
     with pytest.raises(DataError, match="no text"):

@@ -150,6 +150,21 @@ IMAGE_ENCODERS = {
 }
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"position": {"class_name": "rotary", "config": {"axes": 2}}},
+        {"attention": {"class_name": "axial", "config": {"num_heads": 3}}},
+    ],
+)
+def test_a_class_token_is_no_cell_of_a_grid(given):
+    embedding = PatchEmbedding(3, DIM, class_token=True)
+    with pytest.raises(ValueError, match="class_token=True shifts"):
+        TransformerEncoder(None, 2, DIM, 3, embedding=embedding, **given)
+    given = {"position": {"class_name": "rotary", "config": {"axes": 1}}}
+    TransformerEncoder(None, 2, DIM, 3, embedding=embedding, **given)
+
+
 @pytest.mark.parametrize("kind", IMAGE_ENCODERS)
 def test_images_are_classified_trained_and_saved(kind, rng, tmp_path):
     model = Classifier(IMAGE_ENCODERS[kind](), CLASSES, pooling="mean")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pathlib
 import re
 import shutil
 
@@ -159,6 +160,12 @@ def test_texts_are_predicted_from_arguments_and_files(
         {"model": "recurrent", "pooling": "additive"},
         {"model": "convolutional", "validation-share": 0.2},
         {"token-dropout": 0.2, "attention": "linear", "pooling": "attention"},
+        {
+            "subwords": "word",
+            "vocabulary-size": 15,
+            "schedule": "cosine",
+            "warmup-steps": 3,
+        },
     ],
 )
 def test_other_models_train(changes, text, tmp_path, recipe):
@@ -188,6 +195,8 @@ def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
     assert code == 0, errors
     code, output, errors = recipe("evaluate", "--run", run)
     assert code == 0 and "of 16 examples" in output, errors
+    wrong = re.findall(r"\w+ taken for \w+ .*: (.*)", output)
+    assert all(name.startswith(str(pictures / "test")) for name in wrong)
     right = float(re.search(r"accuracy ([0-9.]+)%", output)[1])
     assert right > 80  # bright or dark is an easy question
     name = pictures / "test" / "dark" / "3.png"
@@ -197,6 +206,45 @@ def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
         assert output.strip() == "dark"
     code, _, error = recipe("predict", __file__, "--run", run)
     assert code == 2 and __file__ in error
+
+
+def test_a_long_text_fits_whatever_is_made_for_a_length(text, tmp_path, recipe):
+    row = "plant\t" + "tree rose " * 300 + "\n"
+    folder = changed(tmp_path / "text", text)
+    with open(folder / "train.tsv", "a") as file:
+        file.write(row)
+    given = {"attention": "linformer", "position": "learned", "epochs": 1}
+    given.update({"max-length": 4096, "tokens": 1400, "subwords": "word"})
+    given.update({"vocabulary-size": 15, "average": 1})
+    code, _, errors = recipe(
+        "train", *options(folder, tmp_path / "run", **given)
+    )
+    assert code == 0, errors
+
+
+def test_a_class_of_one_example_trains(text, tmp_path, recipe):
+    folder = changed(tmp_path / "text", text)
+    (folder / "train.tsv").write_text(
+        "".join(f"plant\ttree {word}\n" for word in "abcdef")
+        + "animal \tdog\nanimal\tcat dog\ntool\tsaw\n"
+    )
+    labels = {"animal", "plant", "tool"}
+    for seed in range(5):
+        given = {"validation-share": 0.4, "seed": seed}
+        in_process.load("classification")
+        from classification_data import load_for_training
+
+        config = in_process.load("classification").Train(
+            dataset=f"files:{folder}",
+            text="2",
+            label="1",
+            **{name.replace("-", "_"): x for name, x in given.items()},
+        )
+        found = load_for_training(config)
+        assert set(found["train"][1]) == labels
+        texts = found["train"][0] + found["validation"][0]
+        assert len(texts) == 9 and len(set(texts)) == 9
+        assert len(found["validation"][0]) >= 2
 
 
 def changed(folder, text, **contents):
@@ -287,6 +335,42 @@ def test_bad_images_are_named(case, message, pictures, tmp_path, recipe):
         *options(tmp_path / "pictures", tmp_path / "run", tiny=IMAGES),
     )
     assert code == 2 and re.search(message, error), error
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_of_another_split_are_brought_to_those_of_training(
+    pictures, tmp_path, recipe
+):
+    folder, run = tmp_path / "pictures", tmp_path / "run"
+    shutil.copytree(pictures, folder)
+    for path in folder.glob("*/dark/3.png"):
+        if "train" not in path.parts:
+            Image.open(path).convert("RGB").save(path)
+    given = options(folder, run, tiny={**IMAGES, "epochs": 1})
+    code, _, errors = recipe("train", *given)
+    assert code == 0, errors
+    code, output, errors = recipe("evaluate", "--run", run, "--show", 16)
+    assert code == 0, errors
+    names = re.findall(r"\w+ taken for \w+ .*: (.*)", output)
+    right = float(re.search(r"accuracy ([0-9.]+)%", output)[1])
+    assert len(names) == round(16 * (1 - right / 100))
+    assert all((folder / "test") in pathlib.Path(x).parents for x in names)
+    for split in ("val", "test"):
+        for path in folder.glob(f"{split}/*/*.png"):
+            Image.fromarray(np.zeros((9, 8), "uint8")).save(path)
+    code, _, error = recipe("evaluate", "--run", run)
+    assert code == 2 and "6x7 pixels" in error and "'test', has 8x9" in error
+    other = options(folder, tmp_path / "other", tiny=IMAGES)
+    code, _, error = recipe("train", *other)
+    assert code == 2 and "'validation', has 8x9" in error
+    assert not (tmp_path / "other").exists()
+
+
+def test_two_axes_need_no_class_token(pictures, tmp_path, recipe):
+    changes = {"position": "rotary", "pooling": "first"}
+    given = options(pictures, tmp_path / "run", tiny=IMAGES, **changes)
+    code, _, error = recipe("train", *given)
+    assert code == 2 and "does not go with --pooling first" in error
     assert not (tmp_path / "run").exists()
 
 

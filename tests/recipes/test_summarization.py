@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from num2words import num2words
 
+from keras_attention import tasks
 from tests.recipes import in_process
 
 TINY = {
@@ -156,6 +157,44 @@ def test_summarize_reads_arguments_a_file_and_standard_input(
     assert code == 2 and "line 3 holds the byte 0xff" in errors
     code, _, errors = recipe("summarize", "x", "--run", run, "--file", file)
     assert code == 2 and "--file, not both" in errors
+
+
+def test_a_summary_may_be_made_shorter(trained, recipe):
+    run, _ = trained
+    text = "Ann: I have nine cats. Bob: Oh?"
+    least = "--min-length", 3, "--max-length", 3  # a piece and the ends
+    code, output, errors = recipe("summarize", text, "--run", run, *least)
+    assert code == 0, errors
+    assert 0 < len(output.split()) <= 1
+    least = "--min-length", 9, "--max-length", 3
+    code, _, errors = recipe("summarize", text, "--run", run, *least)
+    assert code == 2 and "min_length" in errors
+
+
+def test_parts_made_for_a_length_fit_both_sides(module):
+    import text_models
+
+    config = module.Train(
+        position="learned", max_source_length=700, max_length=30, min_length=40
+    )
+    model = text_models.make_model(config, 50, 50, copy=True)
+    lengths = model.encoder.position.max_length, model.decoder.position
+    assert (lengths[0], lengths[1].max_length) == (700, 40)
+
+
+def test_long_texts_are_cut_for_the_page(trained, module, capsys):
+    import common
+
+    task = tasks.TextToText.load(trained[0] / "task")
+    for text in ("I have nine cats. " * 99, "Ihaveninecats" * 99):
+        cut = common._shortened(text, task)
+        tokenizer = task.source_tokenizer
+        assert text.startswith(cut)
+        count = len(tokenizer.encode([cut])[0])
+        assert 100 < count <= 200
+        assert f"the first {count} is shown" in capsys.readouterr().out
+    assert common._shortened("I have", task) == "I have"
+    assert not capsys.readouterr().out
 
 
 def test_a_model_that_copies_is_exported(trained, recipe, tmp_path):

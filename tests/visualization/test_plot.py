@@ -72,6 +72,14 @@ def test_long_sequences_stay_in_bounds(rng, tmp_path):
     assert len(labels(figure.axes[0].xaxis)) <= 100
 
 
+def test_characters_without_a_glyph_bring_one_warning(rng, tmp_path):
+    maps = tiny_maps.make(rng)
+    maps.key_tokens[LAYERS[0]] = [["a", "\U00010380", "\U00010381", "b"]]
+    with pytest.warns(UserWarning, match="no glyphs for 2 of") as caught:
+        plot_attention(maps, tmp_path / "map.png", layers=LAYERS[0])
+    assert len(caught) == 1
+
+
 def test_matplotlib_stays_as_the_user_has_it(rng):
     backend = matplotlib.rcParams._get_backend_or_none()
     before = dict(matplotlib.rcParams.copy())
