@@ -15,7 +15,7 @@ def test_each_digit_stands_in_one_split():
     labels = [int(label) for _, given in splits for label in given]
     assert found.shape == (1797, 8, 8, 1) and found.dtype == "uint8"
     digits = datasets.load_digits()
-    rows = np.round(found.reshape(1797, 64) * 16 / 255).astype(int)
+    rows = np.round(found.reshape(1797, 64) * (16 / 255)).astype(int)
     given = [(*row, label) for row, label in zip(rows, labels, strict=True)]
     expected = zip(digits.data.astype(int), digits.target, strict=True)
     assert sorted(map(tuple, given)) == sorted((*x, y) for x, y in expected)
