@@ -263,9 +263,10 @@ def choose_weights(model, validation, run, metric="perplexity"):
         scores = model.evaluate(validation, verbose=0, return_dict=True)
         found[name] = scores[metric]
     sign = 1 if _mode(metric) == "min" else -1
-    # A NaN comes last.
+    # A NaN comes last; of equals, what was not chosen by this very score.
     kept = min(
-        found, key=lambda name: (math.isnan(found[name]), sign * found[name])
+        reversed(found),
+        key=lambda name: (math.isnan(found[name]), sign * found[name]),
     )
     training.load_weights(model, run / f"{kept}.weights.h5")
     print(

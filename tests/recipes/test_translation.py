@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import h5py
 import numpy as np
@@ -321,6 +322,33 @@ def test_a_cosine_keeps_the_length_of_its_run(text, tmp_path, recipe, capsys):
     assert code == 2 and "epochs 1 there, 2 here" in error
     with open(run / "metrics.csv", newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "kept"),
+    [
+        ("accuracy", (0.9, 0.8), "best"),
+        ("accuracy", (0.8, 0.8), "averaged"),  # the best is so by luck, too
+        ("perplexity", (3.0, 2.0), "averaged"),
+        ("perplexity", (3.0, float("nan")), "best"),
+    ],
+)
+def test_the_better_weights_are_kept(
+    tmp_path, monkeypatch, metric, scores, kept
+):
+    load_recipe("translation")
+    runs, loaded = sys.modules["runs"], []
+    monkeypatch.setattr(runs.training, "average_weights", lambda *_: None)
+    monkeypatch.setattr(
+        runs.training, "load_weights", lambda _, path: loaded.append(path.name)
+    )
+    given = iter(scores)
+    model = types.SimpleNamespace(
+        evaluate=lambda *_, **__: {metric: next(given)}
+    )
+    found = runs.choose_weights(model, None, tmp_path, metric)
+    assert found["kept"] == kept
+    assert loaded[-1] == f"{kept}.weights.h5"
 
 
 def test_a_damaged_checkpoint_is_named_and_kept(
