@@ -45,12 +45,6 @@ def check_model_options(config):
     """
     check_own_options(config, "model", OF_MODELS)
     check_own_options(config, "inputs", OF_INPUTS)
-    if config.inputs == "images" and config.position == "rotary":
-        if config.pooling == "first":
-            raise UsageError(
-                "--position rotary, of two axes for images, does not go with "
-                "--pooling first, whose token is no place in an image."
-            )
     if config.inputs == "images" and config.model == "recurrent":
         raise UsageError("--model recurrent reads text, not --inputs images.")
     width = next(

@@ -370,7 +370,7 @@ def test_two_axes_need_no_class_token(pictures, tmp_path, recipe):
     changes = {"position": "rotary", "pooling": "first"}
     given = options(pictures, tmp_path / "run", tiny=IMAGES, **changes)
     code, _, error = recipe("train", *given)
-    assert code == 2 and "does not go with --pooling first" in error
+    assert code == 2 and "which class_token=True shifts" in error
     assert not (tmp_path / "run").exists()
 
 
