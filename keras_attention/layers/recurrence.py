@@ -37,6 +37,75 @@ def make_cell(cell, hidden_dim, **kwargs):
     return _CELLS[cell](hidden_dim, **kwargs)
 
 
+def make_layer(cell, hidden_dim, *, name, **kwargs):
+    """Makes a recurrent layer that gives all its outputs and last states.
+
+    Args:
+        cell: name, as of `make_cell`.
+        hidden_dim: integer, width of the state.
+        name: string.
+        **kwargs: `dtype`, `go_backwards`.
+
+    Returns:
+        An unbuilt `keras.layers.RNN`. Its outputs are zeros at padding.
+    """
+    dtype = {"dtype": kwargs.get("dtype")}
+    return keras.layers.RNN(
+        make_cell(cell, hidden_dim, name="cell", **dtype),
+        return_sequences=True,
+        return_state=True,
+        # What stands there otherwise differs between backends.
+        zero_output_for_mask=True,
+        name=name,
+        **kwargs,
+    )
+
+
+class BothDirections(keras.layers.Layer):
+    """Reads a sequence forwards and backwards, with a layer for each.
+
+    `keras.layers.Bidirectional` makes its layers from a configuration, and
+    within `keras.saving.load_model` Keras knows configurations by the
+    `id()` of what they describe: with that of a layer that is gone, another
+    layer's part is taken for its own. This one makes its layers itself.
+
+    Args:
+        cell: name, as of `make_cell`.
+        hidden_dim: integer, width of each direction.
+
+    Call arguments:
+        x: `(batch, length, dim)`.
+        mask: boolean `(batch, length)`, true at tokens; or None.
+        training: passed on.
+
+    Returns:
+        A list: `(batch, length, 2 * hidden_dim)`, the last states of the
+        direction that reads forwards, and those of the other.
+    """
+
+    def __init__(self, cell, hidden_dim, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        made = {"cell": cell, "hidden_dim": hidden_dim}
+        made["dtype"] = self.dtype_policy
+        self.forward_layer = make_layer(name="forward_rnn", **made)
+        self.backward_layer = make_layer(
+            name="backward_rnn", go_backwards=True, **made
+        )
+
+    def build(self, input_shape):
+        self.forward_layer.build(input_shape)
+        self.backward_layer.build(input_shape)
+
+    def call(self, x, mask=None, training=None):
+        shared = {"mask": mask, "training": training}
+        forwards, *ends = self.forward_layer(x, **shared)
+        # In the order in which it was read: from the last place.
+        backwards, *starts = self.backward_layer(x, **shared)
+        both = [forwards, ops.flip(backwards, axis=1)]
+        return [ops.concatenate(both, axis=-1), *ends, *starts]
+
+
 def state_names(cell):
     """Names the states of a cell, the one that it shows first."""
     return _STATES[cell]

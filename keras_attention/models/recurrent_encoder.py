@@ -87,32 +87,19 @@ class RecurrentEncoder(Preset, keras.Model):
         self.embedding = make_embedding(
             embedding, vocabulary_size, embedding_dim, **policy
         )
+        make_layer = (
+            recurrence.BothDirections
+            if bidirectional
+            else recurrence.make_layer
+        )
         self.recurrent_layers = [
-            self._make_layer(index, policy) for index in range(num_layers)
+            make_layer(cell, hidden_dim, name=f"layer_{index}", **policy)
+            for index in range(num_layers)
         ]
         self.dropouts = [
             make_dropout(dropout, **policy) for _ in range(num_layers)
         ]
         self.build()
-
-    def _make_layer(self, index, policy):
-        cell = recurrence.make_cell(
-            self.cell, self.hidden_dim, name="cell", **policy
-        )
-        layer = keras.layers.RNN(
-            cell,
-            return_sequences=True,
-            return_state=True,
-            # What stands there otherwise differs between backends.
-            zero_output_for_mask=True,
-            name="rnn" if self.bidirectional else f"layer_{index}",
-            **policy,
-        )
-        if not self.bidirectional:
-            return layer
-        return keras.layers.Bidirectional(
-            layer, name=f"layer_{index}", **policy
-        )
 
     def build(self, input_shape=None):
         known_shape = getattr(self.embedding, "known_shape", None)

@@ -1,5 +1,6 @@
 """Recurrent models train, and come back from files."""
 
+import gc
 import json
 
 import keras
@@ -7,7 +8,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attention import MultiHeadAttention, RecurrentEncoderDecoder
+from keras_attention import (
+    MultiHeadAttention,
+    RecurrentEncoder,
+    RecurrentEncoderDecoder,
+)
+from keras_attention.layers import recurrence
 from keras_attention.layers.held_draws import HeldDraws
 from tests.models import small, small_recurrent
 from tests.models.test_fit import Lengths
@@ -208,6 +214,24 @@ def test_files_and_folders_in_a_fresh_process(rng, tmp_path):
     assert set(found) == set(expected)
     for name, logits in expected.items():
         near(found[name], logits)
+
+
+def test_a_file_is_read_while_memory_is_cleared(rng, tmp_path, monkeypatch):
+    """Keras tells shared parts by `id()`, which a dead part hands on."""
+    sizes = {"vocabulary_size": 13, "hidden_dim": 3, "num_layers": 7}
+    model = RecurrentEncoder(**sizes)
+    model.save(tmp_path / "model.keras")
+    make_cell = recurrence.make_cell
+
+    def clear_first(*args, **kwargs):
+        gc.collect()
+        return make_cell(*args, **kwargs)
+
+    monkeypatch.setattr(recurrence, "make_cell", clear_first)
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(again.weights) == len(model.weights)
+    ids = rng.integers(1, 13, (2, 5))
+    near(again(ids)["hidden"], to_numpy(model(ids)["hidden"]))
 
 
 def test_paths_do_not_depend_on_what_was_made_before():
