@@ -16,7 +16,6 @@ from classification_data import (
     SCALE,
     TOKENIZER,
     check_data_options,
-    load_examples,
     load_for_training,
     make_batches,
     make_tokenizer,
@@ -34,16 +33,9 @@ from common import (
     first_of,
     make_optimizer,
     run_commands,
-    show_attention,
     try_model,
 )
-from reports import (
-    choose_threshold,
-    plot_calibration,
-    plot_confusion,
-    scores,
-    worst_mistakes,
-)
+from judging import check_outside_options, judge, show_predictions
 from runs import (
     RunOptions,
     check_run,
@@ -55,7 +47,6 @@ from runs import (
 )
 
 from keras_attention import tasks, training
-from keras_attention.data.images import list_images
 from keras_attention.tasks import ImageClassifier, TextClassifier
 
 
@@ -110,6 +101,8 @@ class Train(RunOptions):
     kernel_sizes: tuple[int, ...] = (3, 4, 5)
     patch_size: int = 2
     """Pixels of a side, for images and a Transformer."""
+    patch_stride: int = 0
+    """Pixels from one patch to the next; 0: --patch-size, without overlap."""
     rotate: float = 0.0
     """Degrees by which images are turned at random in training, at most."""
     zoom: float = 0.0
@@ -254,7 +247,7 @@ def check_options(config):
         "checkpoint_steps",
     )
     check_numbers(config, "max_length", at_least=2)
-    check_numbers(config, "steps", "seed", "show", at_least=0)
+    check_numbers(config, "steps", "seed", "show", "patch_stride", at_least=0)
     check_numbers(config, "rotate", at_least=0, below=360)
     check_numbers(config, "zoom", at_least=0, below=1)
     check_numbers(config, "shift", at_least=0, below=float("inf"))
@@ -275,82 +268,7 @@ def evaluate(arguments):
     check_numbers(arguments, "show", at_least=0)
     config = read_config(arguments.run, Train)
     check_outside_options(arguments, config)
-    folder = finished_task(arguments.run, Train)
-    task = tasks.load(folder, batch_size=arguments.batch_size)
-    dataset = arguments.dataset or config.dataset
-    inputs, given, names = load_for_task(config, task, dataset, arguments.split)
-    numbers = number_labels(given, task.labels, arguments.split)
-    probabilities = task.probabilities(inputs)
-    found = scores(numbers, probabilities.argmax(axis=-1))
-    print(f"accuracy {found['accuracy']:.2%} of {len(numbers)} examples")
-    print(f"macro-F1 {100 * found['macro_f1']:.2f}")
-    pictures = [
-        folder.parent / f"{name}_{arguments.split}.png"
-        for name in ("confusion", "calibration")
-    ]
-    plot_confusion(
-        *(numbers, probabilities.argmax(axis=-1), task.labels, pictures[0])
-    )
-    error = plot_calibration(numbers, probabilities, pictures[1])
-    print(f"expected calibration error {error:.4f}")
-    print(f"Drew {pictures[0]} and {pictures[1]}.")
-    if arguments.outside_split:
-        judge_outside(arguments, config, task, numbers, probabilities)
-    worst = worst_mistakes(numbers, probabilities, arguments.show)
-    for row in worst:
-        best = probabilities[row].argmax()
-        print(
-            f"\n{given[row]} taken for {task.labels[best]} "
-            f"({probabilities[row, best]:.1%}): {describe(inputs, row, names)}"
-        )
-    show_attention(task, [inputs[row] for row in worst], arguments.run)
-
-
-def load_for_task(config, task, dataset, split):
-    """Loads `(inputs, labels, names)` of a split; texts have no names."""
-    if not isinstance(task, ImageClassifier):
-        return *load_examples(config, dataset, split), None
-    shape = task.settings["image_shape"]
-    found = load_examples(config, dataset, split, shape)
-    return *found, list_images(dataset, split)
-
-
-def check_outside_options(arguments, config):
-    """Refuses half of the options for examples of no known class."""
-    given = arguments.outside_split, arguments.outside_validation
-    if any(given) != all(given):
-        raise UsageError(
-            "Give --outside-split, which is scored, and --outside-validation, "
-            "on which the threshold is chosen, together."
-        )
-    if any(given) and config.validation_share:
-        raise UsageError(
-            "A threshold needs a validation split; the run has taken a share "
-            "of its training examples."
-        )
-
-
-def judge_outside(arguments, config, task, numbers, probabilities):
-    """Prints how well examples of no known class are told apart."""
-    dataset = arguments.dataset or config.dataset
-
-    def surest(split):
-        inputs, given, _ = load_for_task(config, task, dataset, split)
-        found = task.probabilities(inputs)
-        return found.max(axis=-1), found.argmax(axis=-1), given
-
-    inside, best, given = surest(config.validation_split)
-    correct = best == number_labels(given, task.labels, config.validation_split)
-    outside, *_ = surest(arguments.outside_validation)
-    threshold = choose_threshold(inside, correct, outside)
-    refused = surest(arguments.outside_split)[0] < threshold
-    named = probabilities.max(axis=-1) >= threshold
-    right = named & (probabilities.argmax(axis=-1) == numbers)
-    print(
-        f"threshold {threshold:.4f}: {refused.mean():.2%} of {len(refused)} "
-        f"examples of no class refused; accuracy in scope with it "
-        f"{right.mean():.2%}"
-    )
+    judge(arguments, config, finished_task(arguments.run, Train))
 
 
 def predict(arguments):
@@ -362,23 +280,6 @@ def predict(arguments):
         answer(lambda names: task(read_images(names, shape)), arguments)
     else:
         answer(task, arguments)
-
-
-def show_predictions(task, inputs, given, run):
-    """Prints labels beside what they should be, and draws attention."""
-    if not len(inputs):
-        return
-    for row, label in enumerate(task(inputs)):
-        print(f"\n{label} (should be {given[row]}): {describe(inputs, row)}")
-    show_attention(task, inputs, run)
-
-
-def describe(inputs, row, names=None):
-    """An input as one line; of an image its name, or which one it is."""
-    if isinstance(inputs[row], str):
-        line = " ".join(inputs[row].split())
-        return line if len(line) <= 200 else f"{line[:200]} ..."
-    return names[row] if names else f"image {row}"
 
 
 def export(arguments):

@@ -19,13 +19,16 @@ OF_MODELS = {
     "transformer": (
         *("num_heads", "attention", "attention_dropout", "intermediate_dim"),
         *("position", "feed_forward", "norm_first", "feed_forward_dropout"),
-        "patch_size",
+        *("patch_size", "patch_stride"),
     ),
     "recurrent": ("cell", "bidirectional"),
     "convolutional": ("filters", "kernel_sizes"),
 }
 OF_INPUTS = {
-    "images": ("patch_size", "rotate", "zoom", "shift", "batch_size"),
+    "images": (
+        *("patch_size", "patch_stride", "rotate", "zoom", "shift"),
+        "batch_size",
+    ),
     "text": (
         *("text", "label", "vocabulary_size", "subwords", "lowercase"),
         *("max_length", "token_dropout", "tokens", "kernel_sizes"),
@@ -107,19 +110,20 @@ def make_model(config, num_classes, vocabulary_size=None, image_shape=None):
 
 
 def _transformer(config, vocabulary_size, image_shape):
-    length = config.max_length
-    if config.inputs == "images":
-        grid = [-(-size // config.patch_size) for size in image_shape[:2]]
-        length = grid[0] * grid[1] + 1  # and the class token
+    if config.inputs == "text":
+        arguments = transformer_arguments(config, config.max_length)
+        return TransformerEncoder(vocabulary_size, **arguments)
+    embedding = PatchEmbedding(
+        config.patch_size,
+        config.hidden_dim,
+        channels=image_shape[-1],
+        class_token=config.pooling == "first",
+        stride=config.patch_stride or None,
+    )
+    grid = embedding.grid(*image_shape[:2])
+    length = grid[0] * grid[1] + 1  # and the class token
     arguments = transformer_arguments(config, length)
-    if config.inputs == "images":
-        arguments["embedding"] = PatchEmbedding(
-            config.patch_size,
-            config.hidden_dim,
-            channels=image_shape[-1],
-            class_token=config.pooling == "first",
-        )
-        if config.position == "rotary":
-            options = {"axes": 2, "grid": grid}
-            arguments["position"] = {"class_name": "rotary", "config": options}
-    return TransformerEncoder(vocabulary_size, **arguments)
+    if config.position == "rotary":
+        options = {"axes": 2, "grid": grid}
+        arguments["position"] = {"class_name": "rotary", "config": options}
+    return TransformerEncoder(None, embedding=embedding, **arguments)

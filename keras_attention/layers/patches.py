@@ -15,7 +15,8 @@ class PatchEmbedding(Template, keras.layers.Layer):
     them where they expect them: `TransformerEncoder(None, 6, 256, 8,
     embedding=PatchEmbedding(4, 256), position=RotaryEmbedding(axes=2))`.
     What is left over at the right and the bottom of an image is padded with
-    zeros.
+    zeros; patches that overlap also reach over its edges by half of what they
+    share.
 
     Args:
         patch_size: integer, or `(height, width)` in pixels.
@@ -23,6 +24,9 @@ class PatchEmbedding(Template, keras.layers.Layer):
         channels: integer, numbers of a pixel.
         class_token: whether a learned vector stands before the patches, for
             `pooling="first"`. It is not a cell of the grid.
+        stride: integer, or `(height, width)`: pixels from one patch to the
+            next, `patch_size` by default. Fewer let them overlap, which helps
+            where data is scarce (Hassani et al. 2021).
 
     Call arguments:
         inputs: images `(batch, height, width, channels)`, or without the last
@@ -32,31 +36,40 @@ class PatchEmbedding(Template, keras.layers.Layer):
         `(batch, patches, hidden_dim)`, or one more with a class token.
 
     Raises:
-        ValueError: if a size is no positive integer, or images have another
-            number of channels.
+        ValueError: if a size is no positive integer, `stride` larger than
+            `patch_size`, or images have another number of channels.
 
     Reference:
         Dosovitskiy et al. 2021, An Image is Worth 16x16 Words,
-        https://arxiv.org/abs/2010.11929
+        https://arxiv.org/abs/2010.11929;
+        Hassani et al. 2021, Escaping the Big Data Paradigm with Compact
+        Transformers, https://arxiv.org/abs/2104.05704 (overlap)
     """
 
     def __init__(
-        self, patch_size, hidden_dim, channels=1, class_token=False, **kwargs
+        self,
+        patch_size,
+        hidden_dim,
+        channels=1,
+        class_token=False,
+        stride=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
-        sizes = patch_size
-        if not isinstance(sizes, (list, tuple)):
-            sizes = (patch_size, patch_size)
-        if len(sizes) != 2:
-            raise ValueError(
-                "patch_size must be an integer or (height, width). Received: "
-                f"{patch_size!r}"
-            )
-        for size in sizes:
-            check_integer("patch_size", size)
         check_integer("hidden_dim", hidden_dim)
         check_integer("channels", channels)
-        self.patch_size = tuple(sizes)
+        self.patch_size = _pair("patch_size", patch_size)
+        if stride is None:
+            stride = self.patch_size
+        self.stride = _pair("stride", stride)
+        if any(
+            step > size
+            for step, size in zip(self.stride, self.patch_size, strict=True)
+        ):
+            raise ValueError(
+                "stride must not leave out pixels between patches. Received: "
+                f"stride={stride!r}, patch_size={patch_size!r}"
+            )
         self.hidden_dim = hidden_dim
         self.channels = channels
         self.class_token = class_token
@@ -88,22 +101,34 @@ class PatchEmbedding(Template, keras.layers.Layer):
         token = ops.broadcast_to(token, (ops.shape(x)[0], *token.shape))
         return ops.concatenate([token, x], axis=1)
 
+    def grid(self, height, width):
+        """Counts the patches of an image: `(rows, columns)`."""
+        return -(-height // self.stride[0]), -(-width // self.stride[1])
+
     def _patches(self, images):
         """Cuts up images: `(batch, patches, numbers of a patch)`."""
-        height, width = self.patch_size
         shape = ops.shape(images)
-        rows, columns = -(-shape[1] // height), -(-shape[2] // width)
-        padding = rows * height - shape[1], columns * width - shape[2]
-        if padding != (0, 0):
-            none = (0, 0)
-            sides = [none, (0, padding[0]), (0, padding[1]), none]
-            images = ops.pad(images, sides)
-        x = ops.reshape(
-            images, (shape[0], rows, height, columns, width, self.channels)
-        )
+        grid = self.grid(shape[1], shape[2])
+        x, sides = images, [(0, 0)]
+        for count, step, size, length in zip(
+            grid, self.stride, self.patch_size, shape[1:3], strict=True
+        ):
+            before = (size - step) // 2
+            sides.append((before, (count - 1) * step + size - length - before))
+        # Of images whose size the graph does not know they are tensors.
+        if any(type(pixels) is not int or pixels for pixels in sum(sides, ())):
+            x = ops.pad(x, [*sides, (0, 0)])
+        height, width = self.patch_size
+        if self.stride == self.patch_size:
+            x = ops.reshape(
+                x, (shape[0], grid[0], height, grid[1], width, self.channels)
+            )
+        else:
+            x = ops.take(x, _places(grid[0], self.stride[0], height), axis=1)
+            x = ops.take(x, _places(grid[1], self.stride[1], width), axis=3)
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         numbers = height * width * self.channels
-        return ops.reshape(x, (shape[0], rows * columns, numbers))
+        return ops.reshape(x, (shape[0], grid[0] * grid[1], numbers))
 
     def padding_mask(self, inputs):
         """None: every patch counts."""
@@ -116,7 +141,26 @@ class PatchEmbedding(Template, keras.layers.Layer):
             "hidden_dim": self.hidden_dim,
             "channels": self.channels,
             "class_token": self.class_token,
+            "stride": list(self.stride),
         }
+
+
+def _pair(name, sizes):
+    """Gives the two sizes that an integer or a pair stands for."""
+    if not isinstance(sizes, (list, tuple)):
+        sizes = (sizes, sizes)
+    if len(sizes) != 2:
+        raise ValueError(
+            f"{name} must be an integer or (height, width). Received: {sizes!r}"
+        )
+    for size in sizes:
+        check_integer(name, size)
+    return tuple(sizes)
+
+
+def _places(count, stride, size):
+    """Where the numbers of patches stand along an axis: `(count, size)`."""
+    return ops.arange(count)[:, None] * stride + ops.arange(size)
 
 
 def as_images(images, channels, dtype):

@@ -61,13 +61,14 @@ def make_layer(cell, hidden_dim, *, name, **kwargs):
     )
 
 
-class BothDirections(keras.layers.Layer):
+class Bidirectional(keras.layers.Layer):
     """Reads a sequence forwards and backwards, with a layer for each.
 
     `keras.layers.Bidirectional` makes its layers from a configuration, and
     within `keras.saving.load_model` Keras knows configurations by the
     `id()` of what they describe: with that of a layer that is gone, another
-    layer's part is taken for its own. This one makes its layers itself.
+    layer's part is taken for its own. This one makes its layers itself; it
+    has the same name, by which files of weights are laid out.
 
     Args:
         cell: name, as of `make_cell`.

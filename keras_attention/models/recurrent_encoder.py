@@ -88,9 +88,7 @@ class RecurrentEncoder(Preset, keras.Model):
             embedding, vocabulary_size, embedding_dim, **policy
         )
         make_layer = (
-            recurrence.BothDirections
-            if bidirectional
-            else recurrence.make_layer
+            recurrence.Bidirectional if bidirectional else recurrence.make_layer
         )
         self.recurrent_layers = [
             make_layer(cell, hidden_dim, name=f"layer_{index}", **policy)

@@ -167,13 +167,8 @@ class ImageClassifier(Classifying):
         embedding = getattr(self.model.encoder, "embedding", None)
         if not isinstance(embedding, PatchEmbedding):
             return self.model, inputs, None
-        rows, columns = (
-            -(-size // patch)
-            for size, patch in zip(
-                inputs.shape[1:3], embedding.patch_size, strict=True
-            )
-        )
-        cells = [f"{row},{column}" for row, column in np.ndindex(rows, columns)]
+        grid = embedding.grid(*inputs.shape[1:3])
+        cells = [f"{row},{column}" for row, column in np.ndindex(grid)]
         if embedding.class_token:
             cells.insert(0, "class")
         return self.model, inputs, cells

@@ -135,6 +135,46 @@ def test_files_give_back_the_same_logits(kind, pooling, rng, tmp_path):
     near(keras.saving.load_model(tmp_path / "model.keras")(tokens), expected)
 
 
+@pytest.mark.parametrize(
+    ("patch_size", "stride", "size", "sides"),
+    [
+        (3, 2, (7, 5), [(0, 2), (0, 2)]),
+        (4, 2, (8, 7), [(1, 1), (1, 2)]),
+        ((5, 3), (1, 3), (6, 7), [(2, 2), (0, 2)]),
+        (2, 2, (4, 3), [(0, 0), (0, 1)]),
+    ],
+)
+def test_patches_are_those_of_torch(patch_size, stride, size, sides, rng):
+    torch = pytest.importorskip("torch", reason="the oracle")
+    embedding = PatchEmbedding(patch_size, DIM, channels=2, stride=stride)
+    images = rng.normal(size=(3, *size, 2)).astype("float32")
+    found = to_numpy(embedding(images))
+    padded = np.pad(images, [(0, 0), *sides, (0, 0)])
+    patches = torch.nn.functional.unfold(
+        torch.tensor(padded.transpose(0, 3, 1, 2)),
+        embedding.patch_size,
+        stride=embedding.stride,
+    )
+    # torch lists a patch channel by channel, and its pixels in each.
+    patches = patches.numpy().reshape(
+        (3, 2, *embedding.patch_size, patches.shape[-1])
+    )
+    patches = patches.transpose(0, 4, 2, 3, 1).reshape(3, found.shape[1], -1)
+    near(found, patches @ to_numpy(embedding.dense.kernel))
+    assert found.shape[1] == np.prod(embedding.grid(*size))
+    again = PatchEmbedding.from_config(embedding.get_config())
+    assert again.stride == embedding.stride
+
+
+def test_images_of_unknown_size_are_cut(rng):
+    embedding = PatchEmbedding(4, DIM, stride=3)
+    inputs = keras.Input((None, None, 1))
+    model = keras.Model(inputs, embedding(inputs))
+    for size in [(6, 7), (9, 2)]:
+        images = rng.normal(size=(2, *size, 1)).astype("float32")
+        near(model.predict(images, verbose=0), to_numpy(embedding(images)))
+
+
 IMAGE_ENCODERS = {
     "patches": lambda: TransformerEncoder(
         *(None, 2, DIM, 3),
@@ -143,7 +183,9 @@ IMAGE_ENCODERS = {
     ),
     "class_token": lambda: TransformerEncoder(
         *(None, 2, DIM, 3),
-        embedding=PatchEmbedding(3, DIM, channels=2, class_token=True),
+        embedding=PatchEmbedding(
+            3, DIM, channels=2, class_token=True, stride=2
+        ),
         position="learned",
     ),
     "convolutions": lambda: ImageConvolutionEncoder((4, 6), channels=2),
@@ -181,6 +223,21 @@ def test_images_are_classified_trained_and_saved(kind, rng, tmp_path):
     assert np.ptp(expected, axis=0).min() > 1e-4
     model.save_to_preset(tmp_path)
     near(Classifier.from_preset(tmp_path)(images), expected)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"stride": 3}, "stride must not leave out.*stride=3, patch_size=2"),
+        ({"stride": (1, 2, 2)}, "stride must be an integer or"),
+        ({"stride": 0}, "stride must be"),
+        ({"patch_size": (2,)}, "patch_size must be an integer or"),
+        ({"patch_size": 2.0}, "patch_size must be"),
+    ],
+)
+def test_patches_that_cannot_be_are_refused(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        PatchEmbedding(**{"patch_size": 2, "hidden_dim": DIM, **sizes})
 
 
 def test_gray_images_need_no_axis_for_their_channel(rng):
