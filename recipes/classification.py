@@ -247,7 +247,9 @@ def check_options(config):
         "checkpoint_steps",
     )
     check_numbers(config, "max_length", at_least=2)
-    check_numbers(config, "steps", "seed", "show", "patch_stride", at_least=0)
+    check_numbers(config, "steps", "seed", "show", at_least=0)
+    most = config.patch_size + 1
+    check_numbers(config, "patch_stride", at_least=0, below=most)
     check_numbers(config, "rotate", at_least=0, below=360)
     check_numbers(config, "zoom", at_least=0, below=1)
     check_numbers(config, "shift", at_least=0, below=float("inf"))

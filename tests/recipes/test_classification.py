@@ -36,8 +36,12 @@ IMAGES = {
     for name in TINY
     if name not in ("vocabulary-size", "tokens")
 }
-TRANSFORMER = "num-heads", "intermediate-dim", "patch-size", "hidden-dim"
-IMAGES.update({"inputs": "images", "batch-size": 16, "patch-size": 3})
+TRANSFORMER = (
+    *("num-heads", "intermediate-dim", "patch-size", "patch-stride"),
+    "hidden-dim",
+)
+IMAGES.update({"inputs": "images", "batch-size": 16})
+IMAGES.update({"patch-size": 3, "patch-stride": 2})
 
 
 def sentences(count, seed):
@@ -206,6 +210,15 @@ def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
         assert output.strip() == "dark"
     code, _, error = recipe("predict", __file__, "--run", run)
     assert code == 2 and __file__ in error
+
+
+def test_patches_leave_no_pixels_out(pictures, tmp_path, recipe):
+    given = {**IMAGES, "patch-stride": 4}
+    code, _, error = recipe(
+        "train", *options(pictures, tmp_path / "run", tiny=given)
+    )
+    assert code == 2 and not (tmp_path / "run").exists()
+    assert "--patch-stride must be at least 0 and below 4" in error
 
 
 def test_a_long_text_fits_whatever_is_made_for_a_length(text, tmp_path, recipe):
