@@ -212,6 +212,24 @@ def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
     assert code == 2 and __file__ in error
 
 
+@pytest.mark.parametrize(
+    "given", [IMAGES, pytest.param(TINY, marks=pytest.mark.slow)]
+)
+@pytest.mark.filterwarnings("ignore:Cut")
+def test_the_demo_trains_and_is_scored(given, tmp_path, recipe):
+    given = {**given, "dataset": "demo", "steps": 3, "run": tmp_path / "run"}
+    if "vocabulary-size" in given:
+        given["vocabulary-size"] = 500  # many letters and signs
+    code, output, errors = recipe(
+        "train", *(x for name in given for x in (f"--{name}", given[name]))
+    )
+    assert code == 0, errors
+    assert "(should be " in output
+    code, output, errors = recipe("evaluate", "--run", tmp_path / "run")
+    assert code == 0, errors
+    assert re.search(r"accuracy [0-9.]+% of \d+ examples", output)
+
+
 def test_patches_leave_no_pixels_out(pictures, tmp_path, recipe):
     given = {**IMAGES, "patch-stride": 4}
     code, _, error = recipe(

@@ -225,6 +225,19 @@ def test_recurrent_models_train_and_summarize(recipe, text, tmp_path, given):
     assert code == 0 and output.count("\n") == 1, errors
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Cut")
+def test_the_demo_trains_and_is_scored(recipe, tmp_path):
+    tiny = {x: TINY[x] for x in TINY if x not in ("text", "summary")}
+    tiny["vocabulary-size"] = 500  # many letters and signs
+    given = options("", tmp_path / "run", tiny, steps=3, dataset="demo")
+    code, _, errors = recipe("train", *given)
+    assert code == 0, errors
+    code, output, errors = recipe("evaluate", "--run", tmp_path / "run")
+    assert code == 0, errors
+    assert "lead-3" in output and "compression" in output
+
+
 def test_columns_of_tab_separated_values_go_by_number(module, tmp_path):
     (tmp_path / "train.tsv").write_text("Cats.\tI have cats.\n")
     config = module.Train(f"files:{tmp_path}", text="2", summary="1")
