@@ -279,9 +279,18 @@ def predict(arguments):
     task = tasks.load(finished_task(arguments.run, Train))
     if isinstance(task, ImageClassifier):
         shape = task.settings["image_shape"]
-        answer(lambda names: task(read_images(names, shape)), arguments)
+        answer(lambda names: name_images(task, names, shape), arguments)
     else:
         answer(task, arguments)
+
+
+def name_images(task, names, shape):
+    """Reads and classifies image files; a blank name has a blank answer."""
+    if isinstance(names, str):
+        return name_images(task, [names], shape)[0]
+    given = [name for name in names if name.strip()]
+    found = iter(task(read_images(given, shape)) if given else ())
+    return [next(found) if name.strip() else "" for name in names]
 
 
 def export(arguments):

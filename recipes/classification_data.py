@@ -255,17 +255,15 @@ def read_images(names, shape):
     """Reads image files for a task.
 
     Args:
-        names: a file name or a list of them.
+        names: list of file names.
         shape: `(height, width, channels)` that the task expects.
 
     Returns:
-        An image, or an array of them.
+        An array of them.
 
     Raises:
         DataError: for files that are no images of this size.
     """
-    if isinstance(names, str):
-        return read_images([names], shape)[0]
     images = read_all([Path(name) for name in names])
     return fit_images(images, shape, names[0])
 

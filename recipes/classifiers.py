@@ -122,8 +122,5 @@ def _transformer(config, vocabulary_size, image_shape):
     )
     grid = embedding.grid(*image_shape[:2])
     length = grid[0] * grid[1] + 1  # and the class token
-    arguments = transformer_arguments(config, length)
-    if config.position == "rotary":
-        options = {"axes": 2, "grid": grid}
-        arguments["position"] = {"class_name": "rotary", "config": options}
+    arguments = transformer_arguments(config, length, grid)
     return TransformerEncoder(None, embedding=embedding, **arguments)

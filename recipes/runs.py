@@ -70,8 +70,8 @@ def read_config(run, cls):
         raise UsageError(f"{run} is not a run folder: {CONFIG} is missing.")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        unknown = set(found) - {x.name for x in dataclasses.fields(cls)}
-    except (ValueError, TypeError) as error:
+        unknown = found.keys() - {x.name for x in dataclasses.fields(cls)}
+    except (ValueError, AttributeError) as error:
         raise UsageError(f"{path} is damaged: {error}") from None
     if unknown:
         raise UsageError(

@@ -40,12 +40,13 @@ def make_model(config, source_size, target_size, copy=False):
     return make(config, source_size, target_size, copy or None)
 
 
-def transformer_arguments(config, length):
+def transformer_arguments(config, length, grid=None):
     """Makes the arguments of a `TransformerEncoder` from the options.
 
     Args:
         config: the options of training.
         length: integer, the most positions, for parts that are made for it.
+        grid: rows and columns, where the positions are the cells of a grid.
 
     Returns:
         Dictionary of all but the size of the vocabulary.
@@ -55,8 +56,10 @@ def transformer_arguments(config, length):
         "hidden_dim": config.hidden_dim,
         "num_heads": config.num_heads,
         "intermediate_dim": config.intermediate_dim,
-        "attention": _attention(config, config.attention, max_length=length),
-        "position": _position(config.position, length),
+        "attention": _attention(
+            config, config.attention, max_length=length, grid=grid
+        ),
+        "position": _position(config.position, length, grid),
         "feed_forward": {
             "class_name": "feed_forward",
             "config": {
@@ -78,10 +81,15 @@ def _attention(config, name, **options):
     )
 
 
-def _position(name, length):
-    if name != "learned":
-        return name
-    return {"class_name": name, "config": {"max_length": length}}
+def _position(name, length, grid=None):
+    options = {}
+    if name == "learned":
+        options["max_length"] = length
+    elif grid and name in ("rotary", "window_relative"):
+        options["grid"] = grid
+    if grid and name == "rotary":
+        options["axes"] = 2
+    return {"class_name": name, "config": options} if options else name
 
 
 def _transformer(config, source_size, target_size, copy):

@@ -33,6 +33,7 @@ GIVEN_ANEW = {
     "min_length": ("min_length", 0),
     "no_repeat_ngram_size": ("no_repeat_ngram", 0),
 }
+FINITE = {"above": float("-inf"), "below": float("inf")}
 
 
 @dataclasses.dataclass
@@ -109,8 +110,7 @@ def check_training_options(config):
         at_least=0,
         below=1,
     )
-    finite = {"above": float("-inf"), "below": float("inf")}
-    check_numbers(config, "length_penalty", **finite)
+    check_numbers(config, "length_penalty", **FINITE)
 
 
 def make_tokenizers(config, sources, targets):
@@ -232,8 +232,13 @@ def load_task(arguments, cls):
         cls: the dataclass of the run's configuration.
 
     Raises:
-        UsageError: if there is no run, or it is not finished.
+        UsageError: if there is no run, it is not finished, or a setting is
+            out of its range.
     """
+    if getattr(arguments, "max_length", 0):
+        check_numbers(arguments, "max_length", at_least=2)
+    if hasattr(arguments, "length_penalty"):
+        check_numbers(arguments, "length_penalty", **FINITE)
     settings = {
         setting: getattr(arguments, flag)
         for setting, (flag, least) in GIVEN_ANEW.items()

@@ -13,7 +13,9 @@ class PatchEmbedding(Template, keras.layers.Layer):
 
     The patches stand row by row, so that encodings and flavours of grids find
     them where they expect them: `TransformerEncoder(None, 6, 256, 8,
-    embedding=PatchEmbedding(4, 256), position=RotaryEmbedding(axes=2))`.
+    embedding=PatchEmbedding(4, 256), position=RotaryEmbedding(axes=2))`. Where
+    there are more patches to one side than to the other, they have to be told
+    `grid=embedding.grid(height, width)`.
     What is left over at the right and the bottom of an image is padded with
     zeros; patches that overlap also reach over its edges by half of what they
     share.
@@ -153,9 +155,7 @@ def _pair(name, sizes):
         raise ValueError(
             f"{name} must be an integer or (height, width). Received: {sizes!r}"
         )
-    for size in sizes:
-        check_integer(name, size)
-    return tuple(sizes)
+    return tuple(check_integer(name, size) for size in sizes)
 
 
 def _places(count, stride, size):

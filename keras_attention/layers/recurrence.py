@@ -34,7 +34,16 @@ def make_cell(cell, hidden_dim, **kwargs):
         raise ValueError(
             f'cell must be one of "gru" and "lstm". Received: {cell!r}'
         )
-    return _CELLS[cell](hidden_dim, **kwargs)
+    return _CELLS[cell](
+        hidden_dim, recurrent_initializer=_Orthogonal(), **kwargs
+    )
+
+
+class _Orthogonal(keras.initializers.Orthogonal):
+    """That of Keras, for half precision too, of which no QR can be made."""
+
+    def __call__(self, shape, dtype=None):
+        return ops.cast(super().__call__(shape, "float32"), dtype)
 
 
 def make_layer(cell, hidden_dim, *, name, **kwargs):

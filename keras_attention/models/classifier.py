@@ -102,6 +102,13 @@ class Classifier(Preset, keras.Model):
             name="pooling",
             **policy,
         )
+        mode = getattr(self.pooling, "mode", None)
+        if mode == "ends" and not getattr(encoder, "bidirectional", True):
+            raise ValueError(
+                'pooling="ends" takes the first token from the direction that '
+                "reads backwards. The encoder has bidirectional=False; "
+                'pool with "last".'
+            )
         self.hidden = None
         if hidden_dim is not None:
             self.hidden = keras.layers.Dense(

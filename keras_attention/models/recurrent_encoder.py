@@ -76,6 +76,11 @@ class RecurrentEncoder(Preset, keras.Model):
             hidden_dim=hidden_dim,
             embedding_dim=embedding_dim,
         )
+        if not isinstance(bidirectional, bool):
+            raise ValueError(
+                f"bidirectional must be True or False. Received: "
+                f"{bidirectional!r}"
+            )
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers
         self.hidden_dim = hidden_dim
@@ -120,9 +125,15 @@ class RecurrentEncoder(Preset, keras.Model):
         if padding_mask is None:
             padding_mask = self.padding_mask(token_ids)
         padding_mask = as_mask("padding_mask", padding_mask)
-        if padding_mask is not None:
-            check_shape("padding_mask", padding_mask, tuple(token_ids.shape))
         x = self.embedding(token_ids, training=training)
+        shape = tuple(x.shape[:2])
+        if padding_mask is not None:
+            check_shape("padding_mask", padding_mask, shape)
+        if shape[1] == 0:
+            raise ValueError(
+                "A source must have one place at least, which may be padding. "
+                f"Received: {tuple(token_ids.shape)}"
+            )
         names, state = recurrence.state_names(self.cell), {}
         for index, layer in enumerate(self.recurrent_layers):
             x = self.dropouts[index](x, training=training)

@@ -125,15 +125,26 @@ class Transformer(Preset, keras.Model):
         """Refuses what reads cells of a grid behind a class token."""
         if not getattr(self.embedding, "class_token", False):
             return
-        parts = [self.position, *(block.attention for block in self.blocks)]
-        parts += [getattr(part, "position", None) for part in parts]
-        for part in parts:
-            if hasattr(part, "grid") and getattr(part, "axes", 2) == 2:
-                raise ValueError(
-                    f"{type(part).__name__} finds cells of a grid by their "
-                    "place, which class_token=True shifts by one. Pool "
-                    "without a class token, or use another encoding."
-                )
+        for part in self.parts_on_grid():
+            raise ValueError(
+                f"{type(part).__name__} finds cells of a grid by their "
+                "place, which class_token=True shifts by one. Pool "
+                "without a class token, or use another encoding."
+            )
+
+    def parts_on_grid(self):
+        """Lists attention and encodings that take places for cells of a grid.
+
+        Returns:
+            List of layers with an attribute `grid`, which may be None.
+        """
+        mixers = [block.attention for block in self.blocks]
+        parts = [*mixers, *(getattr(x, "position", None) for x in mixers)]
+        return [
+            part
+            for part in parts
+            if hasattr(part, "grid") and getattr(part, "axes", 2) == 2
+        ]
 
     def _make_block(self, index, attention, cross_attention, feed_forward):
         defaults = {

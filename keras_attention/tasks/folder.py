@@ -88,19 +88,24 @@ def _read(path):
     return settings
 
 
+def _check_known(source, settings, known):
+    unknown = sorted(settings.keys() - set(known))
+    if unknown:
+        raise ValueError(
+            f"{source} has the setting {unknown[0]!r}, which is none of "
+            f"{', '.join(known)}."
+        )
+
+
 def _read_settings(path, expected, known, given):
+    _check_known("load(...)", given, known)
     settings = _read(path)
     kind = settings.pop("task")
     if kind != expected:
         raise ValueError(
             f"{path} describes a task of the kind {kind!r}, not {expected!r}."
         )
-    unknown = sorted(settings.keys() - set(known))
-    if unknown:
-        raise ValueError(
-            f"{path} has the setting {unknown[0]!r}, which is none of "
-            f"{', '.join(known)}."
-        )
+    _check_known(path, settings, known)
     settings.update(given)
     for name, is_needed in known.items():
         if is_needed and name not in settings:

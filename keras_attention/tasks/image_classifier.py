@@ -5,6 +5,8 @@ import numbers
 import numpy as np
 
 from keras_attention.layers.patches import PatchEmbedding
+from keras_attention.positions import WindowRelativeBias
+from keras_attention.positions.grid_size import size_of
 from keras_attention.tasks.classifying import (
     Classifying,
     check_positive,
@@ -89,6 +91,7 @@ class ImageClassifier(Classifying):
         }
         super().__init__(model, labels, settings)
         _check_channels(model.encoder, shape[-1])
+        _check_patches(model.encoder, shape)
 
     def __call__(self, images):
         images = as_array(images)
@@ -211,4 +214,32 @@ def _check_channels(encoder, channels):
         raise ValueError(
             f"The {type(encoder).__name__} of the model takes {takes}. "
             f"Received: image_shape with {channels} channels"
+        )
+
+
+def _check_patches(encoder, shape):
+    """Refuses encodings and flavours made for other patches than an image's."""
+    embedding = getattr(encoder, "embedding", None)
+    parts_on_grid = getattr(encoder, "parts_on_grid", list)
+    if not isinstance(embedding, PatchEmbedding):
+        return
+    grid = embedding.grid(*shape[:2])
+    patches = grid[0] * grid[1]
+    needed = patches + embedding.class_token
+    position = getattr(encoder, "position", None)
+    limit = getattr(position, "max_length", None)
+    for part in parts_on_grid():
+        if part.grid is None and isinstance(part, WindowRelativeBias):
+            continue  # it goes by the grid of its attention
+        found = part.grid or size_of(patches)
+        if tuple(found) != grid:
+            raise ValueError(
+                f"image_shape has {grid[0]} rows of {grid[1]} patches; give "
+                f"{type(part).__name__} grid={grid}. Received: a grid of "
+                f"{tuple(found)}"
+            )
+    if limit is not None and needed > limit:
+        raise ValueError(
+            f"image_shape has {needed} positions, the {type(position).__name__}"
+            f" of the encoder max_length={limit}."
         )

@@ -1,5 +1,7 @@
 """Classifiers over every kind of encoder."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -138,7 +140,7 @@ def test_files_give_back_the_same_logits(kind, pooling, rng, tmp_path):
 @pytest.mark.parametrize(
     ("patch_size", "stride", "size", "sides"),
     [
-        (3, 2, (7, 5), [(0, 2), (0, 2)]),
+        (np.int64(3), np.int64(2), (7, 5), [(0, 2), (0, 2)]),
         (4, 2, (8, 7), [(1, 1), (1, 2)]),
         ((5, 3), (1, 3), (6, 7), [(2, 2), (0, 2)]),
         (2, 2, (4, 3), [(0, 0), (0, 1)]),
@@ -162,7 +164,8 @@ def test_patches_are_those_of_torch(patch_size, stride, size, sides, rng):
     patches = patches.transpose(0, 4, 2, 3, 1).reshape(3, found.shape[1], -1)
     near(found, patches @ to_numpy(embedding.dense.kernel))
     assert found.shape[1] == np.prod(embedding.grid(*size))
-    again = PatchEmbedding.from_config(embedding.get_config())
+    config = json.loads(json.dumps(embedding.get_config()))
+    again = PatchEmbedding.from_config(config)
     assert again.stride == embedding.stride
 
 
@@ -262,6 +265,13 @@ def test_gray_images_need_no_axis_for_their_channel(rng):
         ({"pooling": "fourier"}, "cross-attention"),
         ({"pooling": keras.layers.GlobalAveragePooling1D()}, "as pooling"),
         ({"encoder": "x"}, "encoder must be"),
+        (
+            {
+                "encoder": RecurrentEncoder(23, 1, 6, bidirectional=False),
+                "pooling": "ends",
+            },
+            "bidirectional=False; pool",
+        ),
         ({"dropout": "x"}, "dropout"),
     ],
 )

@@ -296,6 +296,39 @@ def test_parts_that_do_not_fit_are_named(encoder, decoder, message):
         )
 
 
+def test_vectors_bring_their_mask(rng):
+    encoder = RecurrentEncoder(None, 1, 6, embedding_dim=5, embedding="vectors")
+    vectors = rng.normal(size=(2, 7, 3)).astype("float32")
+    mask = np.arange(7) < np.array([[7], [4]])
+    found = to_numpy(encoder(vectors, padding_mask=mask)["hidden"])
+    alone = to_numpy(encoder(vectors[1:, :4])["hidden"])
+    near(found[1, :4], alone[0])
+    assert not found[1, 4:].any()
+    with pytest.raises(ValueError, match="padding_mask must have the shape"):
+        encoder(vectors, padding_mask=mask[:, 1:])
+    with pytest.raises(ValueError, match="one place at least"):
+        encoder(vectors[:, :0])
+
+
+@pytest.mark.parametrize("bidirectional", [2, "no", None])
+def test_directions_are_one_or_both(bidirectional):
+    with pytest.raises(ValueError, match="bidirectional must be True or False"):
+        RecurrentEncoder(23, 1, 6, bidirectional=bidirectional)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("policy", ["bfloat16", "float16"])
+def test_half_precision_alone(cell, policy, rng):
+    encoder = RecurrentEncoder(23, 1, 6, cell=cell, dtype=policy)
+    hidden = encoder(small.ids(rng))["hidden"]
+    assert keras.backend.standardize_dtype(hidden.dtype) == policy
+    kernel = encoder.recurrent_layers[0].forward_layer.cell.recurrent_kernel
+    first = to_numpy(keras.ops.cast(kernel, "float32"))[:, :6]
+    full = to_numpy(keras.ops.cast(kernel, "float32"))
+    near(full @ full.T, np.eye(6), 0.05)
+    assert first.any()
+
+
 def test_recurrent_and_transformer_parts_do_not_mix():
     encoders = [RecurrentEncoder(23, 2, 12), TransformerEncoder(23, 2, 12, 3)]
     decoders = [

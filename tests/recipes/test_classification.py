@@ -210,6 +210,12 @@ def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
         assert output.strip() == "dark"
     code, _, error = recipe("predict", __file__, "--run", run)
     assert code == 2 and __file__ in error
+    for names, stdin in (((name, "", name), ""), ((), f"{name}\n\n{name}\n")):
+        arguments = "predict", *names, "--run", run
+        done = in_process.run("classification", *arguments, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        label, blank, again = done.stdout.splitlines()
+        assert label == again and label and not blank
 
 
 @pytest.mark.parametrize(
@@ -237,6 +243,22 @@ def test_patches_leave_no_pixels_out(pictures, tmp_path, recipe):
     )
     assert code == 2 and not (tmp_path / "run").exists()
     assert "--patch-stride must be at least 0 and below 4" in error
+
+
+def test_grids_are_those_of_the_images(pictures, tmp_path, recipe):
+    """What reads a grid is told it: it may be far from a square."""
+    for index, given in enumerate(
+        ({"attention": "axial"}, {"position": "window_relative"})
+    ):
+        given = {**IMAGES, **given, "patch-size": 2, "steps": 1, "epochs": 1}
+        given["patch-stride"] = 1 + index
+        run = tmp_path / f"{index}"
+        code, _, errors = recipe("train", *options(pictures, run, tiny=given))
+        assert code == 0, errors
+        encoder = tasks.load(run / "task").model.encoder
+        grid = encoder.embedding.grid(7, 6)
+        parts = encoder.parts_on_grid()
+        assert parts and all(tuple(part.grid) == grid for part in parts)
 
 
 def test_a_long_text_fits_whatever_is_made_for_a_length(text, tmp_path, recipe):
@@ -414,6 +436,10 @@ def test_a_run_of_another_recipe_is_refused(trained, tmp_path):
         done = in_process.run(name, command, "--run", trained)
         assert done.returncode == 2
         assert "a run of another recipe" in done.stderr
+    for damage in ("[]", "{", "null"):
+        (tmp_path / "config.json").write_text(damage)
+        done = in_process.run("classification", "evaluate", "--run", tmp_path)
+        assert done.returncode == 2 and "is damaged" in done.stderr
 
 
 def test_images_of_16_bits_and_other_files(pictures, tmp_path):

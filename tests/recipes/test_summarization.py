@@ -182,6 +182,18 @@ def test_parts_made_for_a_length_fit_both_sides(module):
     assert (lengths[0], lengths[1].max_length) == (700, 40)
 
 
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("max-length", 1), ("max-length", -5), ("length-penalty", "nan")],
+)
+def test_settings_that_cannot_be_are_refused(flag, value, recipe, trained):
+    for command in ("evaluate", "summarize"):
+        code, output, error = recipe(
+            command, "--run", trained[0], f"--{flag}", value
+        )
+        assert code == 2 and f"--{flag} must be" in error and not output
+
+
 def test_long_texts_are_cut_for_the_page(trained, module, capsys):
     import common
 

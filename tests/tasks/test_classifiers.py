@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from keras_attention import (
+    AxialAttention,
     Classifier,
+    LearnedEncoding,
+    PatchEmbedding,
     RecurrentEncoder,
+    RotaryEmbedding,
+    ShiftedWindowAttention,
+    TransformerEncoder,
+    WindowRelativeBias,
     attention_maps,
     tasks,
 )
@@ -169,6 +176,46 @@ def test_image_settings_that_do_not_fit(settings, message):
     model = image_classifier().model
     with pytest.raises(ValueError, match=message):
         ImageClassifier(model, LABELS, **{"image_shape": IMAGE, **settings})
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"position": RotaryEmbedding(axes=2, grid=(2, 3))}, None),
+        (
+            {"position": RotaryEmbedding(axes=2, grid=(3, 2))},
+            "2 rows of 3.*Rot",
+        ),
+        (
+            {"attention": AxialAttention(3, grid=(3, 2))},
+            r"Axial.*grid=\(2, 3\)",
+        ),
+        ({"position": LearnedEncoding(max_length=5)}, "6 pos.*max_length=5"),
+        ({"position": LearnedEncoding(max_length=6)}, None),
+    ],
+)
+def test_a_grid_is_that_of_the_patches(parts, message):
+    options = {"intermediate_dim": 17, **parts}
+    embedding = PatchEmbedding(2, 24, channels=2)
+    encoder = TransformerEncoder(None, 1, 24, 3, embedding=embedding, **options)
+    given = Classifier(encoder, 3), LABELS
+    if message is None:
+        ImageClassifier(*given, image_shape=(4, 6, 2))(images(2))
+        return
+    with pytest.raises(ValueError, match=message):
+        ImageClassifier(*given, image_shape=(4, 6, 2))
+
+
+def test_the_nearest_to_a_square_is_not_every_grid():
+    attention = ShiftedWindowAttention(3, position=WindowRelativeBias())
+    embedding = PatchEmbedding(2, 24)
+    encoder = TransformerEncoder(
+        *(None, 1, 24, 3), embedding=embedding, attention=attention
+    )
+    model = Classifier(encoder, 3)
+    ImageClassifier(model, LABELS, image_shape=(4, 4, 1))
+    with pytest.raises(ValueError, match="2 rows of 8 patches; give Shifted"):
+        ImageClassifier(model, LABELS, image_shape=(4, 16, 1))
 
 
 @pytest.mark.parametrize(
