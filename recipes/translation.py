@@ -170,7 +170,9 @@ def evaluate(arguments):
     began = time.perf_counter()
     translations = task(sources)
     seconds = time.perf_counter() - began
-    metrics = {"BLEU": bleu_for(targets), "chrF": sacrebleu.CHRF()}
+    # Who says that it comes tokenised need not be told.
+    plain = bleu_for(targets, force=arguments.tokenized)
+    metrics = {"BLEU": plain, "chrF": sacrebleu.CHRF()}
     if arguments.tokenized:
         tokenized = bleu_for(targets, tokenize="none", force=True)
         metrics = {"tokenized BLEU": tokenized, **metrics}

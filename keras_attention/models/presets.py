@@ -16,6 +16,29 @@ WEIGHTS = "model.weights.h5"
 class Preset:
     """Mixin that saves a model as a folder and makes one from it."""
 
+    def get_config(self):
+        """Gives the constructor's arguments, and the kind of quantization.
+
+        Keras keeps the quantization of a layer in its own configuration, and
+        not in that of the model which makes the layer.
+        """
+        config, mode = super().get_config(), _quantization(self)
+        return config if mode is None else {**config, "quantization": mode}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Makes a model as `get_config` described it."""
+        config = dict(config)
+        mode = config.pop("quantization", None)
+        model = super().from_config(config, custom_objects)
+        if mode is not None:
+            with warnings.catch_warnings():
+                # Keras names every layer that has nothing to quantize.
+                warnings.simplefilter("ignore", UserWarning)
+                # A model within this one has come back as it was.
+                model.quantize(mode, filters=lambda x: not _mode(x))
+        return model
+
     def save_to_preset(self, folder):
         """Writes `config.json` and `model.weights.h5` into a folder.
 
@@ -29,9 +52,6 @@ class Preset:
         description = keras.saving.serialize_keras_object(self)
         description.pop("build_config", None)
         description.pop("compile_config", None)
-        # Keras keeps the quantization of a layer in its own configuration
-        # and not in that of the model which makes the layer.
-        description["quantization"] = _quantization(self)
         text = json.dumps(description, indent=2)
         with files.replacing(folder / CONFIG) as config:
             config.write_text(text, encoding="utf-8")
@@ -61,13 +81,7 @@ class Preset:
                 f"{path} is not a configuration: {error}"
             ) from None
         try:
-            quantization = description.pop("quantization", None)
             model = keras.saving.deserialize_keras_object(description)
-            if quantization is not None:
-                with warnings.catch_warnings():
-                    # Keras names every layer that has nothing to quantize.
-                    warnings.simplefilter("ignore", UserWarning)
-                    model.quantize(quantization)
         # Keras raises whatever the first odd entry runs into.
         except Exception as error:
             raise ValueError(
@@ -83,8 +97,9 @@ class Preset:
 
 
 def _quantization(model):
-    modes = {
-        getattr(layer, "quantization_mode", None)
-        for layer in model._flatten_layers()
-    }
-    return next((mode for mode in modes if mode is not None), None)
+    """Tells how the layers of a model are quantized, if they are."""
+    return next(filter(None, map(_mode, model._flatten_layers())), None)
+
+
+def _mode(layer):
+    return getattr(layer, "quantization_mode", None)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_attention import (
+    Classifier,
     EncoderDecoder,
     FeedForward,
     LearnedEncoding,
@@ -271,9 +272,19 @@ def test_what_is_no_folder_is_refused(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
 @pytest.mark.usefixtures("quick_collection")
-def test_a_quantized_model_comes_back(rng, tmp_path):
+@pytest.mark.parametrize("cls", [TransformerEncoder, Classifier])
+def test_a_quantized_model_comes_back(cls, rng, tmp_path):
     model = small.encoder(rng)
+    if cls is Classifier:
+        model = Classifier(model, 3, hidden_dim=5)
     model.quantize("int8")
-    model.save_to_preset(tmp_path)
+    model.save_to_preset(tmp_path / "preset")
+    model.save(tmp_path / "model.keras")
     tokens = small.ids(rng)
-    near(TransformerEncoder.from_preset(tmp_path)(tokens), model(tokens))
+    expected = to_numpy(model(tokens))
+    for again in (
+        cls.from_preset(tmp_path / "preset"),
+        keras.saving.load_model(tmp_path / "model.keras"),
+    ):
+        assert len(again.weights) == len(model.weights)
+        near(again(tokens), expected)
