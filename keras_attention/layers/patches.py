@@ -13,12 +13,11 @@ class PatchEmbedding(Template, keras.layers.Layer):
 
     The patches stand row by row, so that encodings and flavours of grids find
     them where they expect them: `TransformerEncoder(None, 6, 256, 8,
-    embedding=PatchEmbedding(4, 256), position=RotaryEmbedding(axes=2))`. Where
-    there are more patches to one side than to the other, they have to be told
-    `grid=embedding.grid(height, width)`.
-    What is left over at the right and the bottom of an image is padded with
-    zeros; patches that overlap also reach over its edges by half of what they
-    share.
+    embedding=PatchEmbedding(4, 256), position=RotaryEmbedding(axes=2))`. Those
+    take the grid for a square; of other images tell them the real one, with
+    `grid=embedding.grid(height, width)`. What is left over at the right and
+    the bottom of an image is padded with zeros; patches that overlap also
+    reach over its edges by half of what they share.
 
     Args:
         patch_size: integer, or `(height, width)` in pixels.
