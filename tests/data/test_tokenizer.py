@@ -234,7 +234,10 @@ def test_wrong_arguments_are_refused(tokenizer):
 
 def test_training_long_sentences_and_quietly():
     code = (
+        "import sys\n"
         "from keras_attention.data import DataError, SentencePieceTokenizer\n"
+        # A backend may say something when it is imported.
+        "print('begun', file=sys.stderr)\n"
         "texts = ['abc ' * 2000, 'de']\n"
         "tokenizer = SentencePieceTokenizer.train(texts, 11)\n"
         "tokenizer.encode(['abc de fg'])\n"
@@ -245,10 +248,9 @@ def test_training_long_sentences_and_quietly():
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "KERAS_BACKEND": "torch"},
         capture_output=True,
         check=True,
         text=True,
     )
     assert done.stdout.strip() == "0"
-    assert done.stderr == ""
+    assert done.stderr.endswith("begun\n")
