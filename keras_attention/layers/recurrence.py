@@ -8,6 +8,7 @@ from keras import ops, tree
 from keras.src.backend import rnn as run_over_time
 
 from keras_attention import attention as attention_layers
+from keras_attention.registry import PACKAGE
 
 _ORDERS = ("before", "after")
 _CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
@@ -39,6 +40,7 @@ def make_cell(cell, hidden_dim, **kwargs):
     )
 
 
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class _Orthogonal(keras.initializers.Orthogonal):
     """That of Keras, for half precision too, of which no QR can be made."""
 
