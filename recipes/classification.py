@@ -19,8 +19,8 @@ from classification_data import (
     load_for_training,
     make_batches,
     make_tokenizer,
+    name_images,
     number_labels,
-    read_images,
 )
 from classifiers import check_model_options, make_model
 from common import (
@@ -282,15 +282,6 @@ def predict(arguments):
         answer(lambda names: name_images(task, names, shape), arguments)
     else:
         answer(task, arguments)
-
-
-def name_images(task, names, shape):
-    """Reads and classifies image files; a blank name has a blank answer."""
-    if isinstance(names, str):
-        return name_images(task, [names], shape)[0]
-    given = [name for name in names if name.strip()]
-    found = iter(task(read_images(given, shape)) if given else ())
-    return [next(found) if name.strip() else "" for name in names]
 
 
 def export(arguments):

@@ -268,6 +268,15 @@ def read_images(names, shape):
     return fit_images(images, shape, names[0])
 
 
+def name_images(task, names, shape):
+    """Reads and classifies image files; a blank name has a blank answer."""
+    if isinstance(names, str):
+        return name_images(task, [names], shape)[0]
+    given = [name for name in names if name.strip()]
+    found = iter(task(read_images(given, shape)) if given else ())
+    return [next(found) if name.strip() else "" for name in names]
+
+
 def _listing(names):
     more = ", ..." if len(names) > NAMED else ""
     return ", ".join(map(repr, names[:NAMED])) + more

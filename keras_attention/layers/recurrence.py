@@ -48,27 +48,28 @@ class _Orthogonal(keras.initializers.Orthogonal):
         return ops.cast(super().__call__(shape, "float32"), dtype)
 
 
-def make_layer(cell, hidden_dim, *, name, **kwargs):
+def make_layer(cell, hidden_dim, *, name, dtype=None, go_backwards=False):
     """Makes a recurrent layer that gives all its outputs and last states.
 
     Args:
         cell: name, as of `make_cell`.
         hidden_dim: integer, width of the state.
         name: string.
-        **kwargs: `dtype`, `go_backwards`.
+        dtype: policy of the layer and of its cell.
+        go_backwards: whether it reads from the last place to the first.
 
     Returns:
         An unbuilt `keras.layers.RNN`. Its outputs are zeros at padding.
     """
-    dtype = {"dtype": kwargs.get("dtype")}
     return keras.layers.RNN(
-        make_cell(cell, hidden_dim, name="cell", **dtype),
+        make_cell(cell, hidden_dim, name="cell", dtype=dtype),
         return_sequences=True,
         return_state=True,
         # What stands there otherwise differs between backends.
         zero_output_for_mask=True,
+        go_backwards=go_backwards,
         name=name,
-        **kwargs,
+        dtype=dtype,
     )
 
 
@@ -98,11 +99,10 @@ class Bidirectional(keras.layers.Layer):
     def __init__(self, cell, hidden_dim, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
-        made = {"cell": cell, "hidden_dim": hidden_dim}
-        made["dtype"] = self.dtype_policy
-        self.forward_layer = make_layer(name="forward_rnn", **made)
+        sizes, policy = (cell, hidden_dim), {"dtype": self.dtype_policy}
+        self.forward_layer = make_layer(*sizes, name="forward_rnn", **policy)
         self.backward_layer = make_layer(
-            name="backward_rnn", go_backwards=True, **made
+            *sizes, name="backward_rnn", go_backwards=True, **policy
         )
 
     def build(self, input_shape):

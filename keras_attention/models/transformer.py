@@ -125,9 +125,10 @@ class Transformer(Preset, keras.Model):
         """Refuses what reads cells of a grid behind a class token."""
         if not getattr(self.embedding, "class_token", False):
             return
-        for part in self.parts_on_grid():
+        parts = self.parts_on_grid()
+        if parts:
             raise ValueError(
-                f"{type(part).__name__} finds cells of a grid by their "
+                f"{type(parts[0]).__name__} finds cells of a grid by their "
                 "place, which class_token=True shifts by one. Pool "
                 "without a class token, or use another encoding."
             )

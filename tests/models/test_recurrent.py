@@ -323,10 +323,8 @@ def test_half_precision_alone(cell, policy, rng):
     hidden = encoder(small.ids(rng))["hidden"]
     assert keras.backend.standardize_dtype(hidden.dtype) == policy
     kernel = encoder.recurrent_layers[0].forward_layer.cell.recurrent_kernel
-    first = to_numpy(keras.ops.cast(kernel, "float32"))[:, :6]
     full = to_numpy(keras.ops.cast(kernel, "float32"))
     near(full @ full.T, np.eye(6), 0.05)
-    assert first.any()
 
 
 def test_recurrent_and_transformer_parts_do_not_mix():
