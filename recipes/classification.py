@@ -253,7 +253,8 @@ def check_options(config):
     check_numbers(config, "rotate", at_least=0, below=360)
     check_numbers(config, "zoom", at_least=0, below=1)
     check_numbers(config, "shift", at_least=0, below=float("inf"))
-    check_numbers(config, "learning_rate", "clip_norm", above=0)
+    rates = "learning_rate", "clip_norm"
+    check_numbers(config, *rates, above=0, below=float("inf"))
     check_numbers(
         config,
         *("dropout", "attention_dropout", "feed_forward_dropout"),

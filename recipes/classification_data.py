@@ -23,17 +23,22 @@ SCALE = 1 / 255  # of pixels
 NAMED = 10  # labels that an error message lists
 
 
-def check_data_options(config):
-    """Refuses sources that are none before anything is read."""
-    kind, _, name = config.dataset.partition(":")
-    if config.dataset != "demo" and not (kind in ("files", "tfds") and name):
+def check_source(dataset):
+    """Refuses a source of examples that is none."""
+    kind, _, name = dataset.partition(":")
+    if dataset != "demo" and not (kind in ("files", "tfds") and name):
         raise UsageError(
             "--dataset must be demo, files:FOLDER or tfds:NAME. Received: "
-            f"{config.dataset}"
+            f"{dataset}"
         )
+
+
+def check_data_options(config):
+    """Refuses sources that are none before anything is read."""
+    check_source(config.dataset)
     defaults = {x.name: x.default for x in dataclasses.fields(config)}
     for name in ("text", "label"):
-        if kind == "demo" and getattr(config, name) != defaults[name]:
+        if config.dataset == "demo" and getattr(config, name) != defaults[name]:
             raise UsageError(
                 f"--{name} names a column of files: or tfds:, not of the demo."
             )

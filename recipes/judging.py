@@ -1,6 +1,6 @@
 """Scores a classifier on a test set, and on examples of no known class."""
 
-from classification_data import load_examples, number_labels
+from classification_data import check_source, load_examples, number_labels
 from common import UsageError, show_attention
 from reports import (
     choose_threshold,
@@ -38,8 +38,9 @@ def judge(arguments, config, folder):
         config: options of the run.
         folder: path of the saved task.
     """
-    task = tasks.load(folder, batch_size=arguments.batch_size)
     dataset = arguments.dataset or config.dataset
+    check_source(dataset)
+    task = tasks.load(folder, batch_size=arguments.batch_size)
     inputs, given, names = load_for_task(config, task, dataset, arguments.split)
     numbers = number_labels(given, task.labels, arguments.split)
     probabilities = task.probabilities(inputs)

@@ -68,17 +68,25 @@ def read_config(run, cls):
     path = Path(run) / CONFIG
     if not path.is_file():
         raise UsageError(f"{run} is not a run folder: {CONFIG} is missing.")
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        unknown = found.keys() - {x.name for x in dataclasses.fields(cls)}
-    except (ValueError, AttributeError) as error:
-        raise UsageError(f"{path} is damaged: {error}") from None
+    found = _read_fields(path)
+    unknown = found.keys() - {x.name for x in dataclasses.fields(cls)}
     if unknown:
         raise UsageError(
             f"{run} holds a run of another recipe: its {CONFIG} has "
             f"{min(unknown)!r}, which this one does not know."
         )
     return cls(**found)
+
+
+def _read_fields(path):
+    """Reads a dictionary from a JSON file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{path} is damaged: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} is damaged: it holds no dictionary.")
+    return found
 
 
 def check_run(config):
@@ -222,19 +230,20 @@ def finished_task(run, cls):
         UsageError: if there is no run, it is one of another recipe, or it is
             not finished.
     """
-    read_config(run, cls)
+    config = read_config(run, cls)
     run = Path(run)
     if not (run / TASK).is_dir() or not (run / METRICS).is_file():
         raise UsageError(
             f"The run in {run} is not finished. The command that began it "
             "goes on with it."
         )
-    config, metrics = (
-        json.loads((run / name).read_text(encoding="utf-8"))
-        for name in (CONFIG, METRICS)
-    )
-    done = [metrics[name] for name in ("epochs", "steps")]
-    if done != [config[name] for name in ("epochs", "steps")]:
+    metrics = _read_fields(run / METRICS)
+    done = [metrics.get(name) for name in ("epochs", "steps")]
+    if None in done:
+        raise UsageError(
+            f"{run / METRICS} is damaged: it lacks the epochs or the steps."
+        )
+    if done != [config.epochs, config.steps]:
         print(
             f"note: {run} goes on and is not finished; this is its task of "
             f"before (epochs {done[0]}, steps {done[1]})",

@@ -8,6 +8,7 @@ from keras import ops, tree
 from keras.src.backend import rnn as run_over_time
 
 from keras_attention import attention as attention_layers
+from keras_attention.positions.base import at_least_float32
 from keras_attention.registry import PACKAGE
 
 _ORDERS = ("before", "after")
@@ -45,7 +46,7 @@ class _Orthogonal(keras.initializers.Orthogonal):
     """That of Keras, for half precision too, of which no QR can be made."""
 
     def __call__(self, shape, dtype=None):
-        return ops.cast(super().__call__(shape, "float32"), dtype)
+        return ops.cast(super().__call__(shape, at_least_float32(dtype)), dtype)
 
 
 def make_layer(cell, hidden_dim, *, name, dtype=None, go_backwards=False):

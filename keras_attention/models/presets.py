@@ -1,7 +1,6 @@
 """Models as folders: a configuration and the weights."""
 
 import json
-import warnings
 from pathlib import Path
 
 import keras
@@ -17,26 +16,37 @@ class Preset:
     """Mixin that saves a model as a folder and makes one from it."""
 
     def get_config(self):
-        """Gives the constructor's arguments, and the kind of quantization.
+        """Gives the constructor's arguments, and which layers are quantized.
 
         Keras keeps the quantization of a layer in its own configuration, and
         not in that of the model which makes the layer.
         """
-        config, mode = super().get_config(), _quantization(self)
-        return config if mode is None else {**config, "quantization": mode}
+        config, quantized = super().get_config(), _quantized(self)
+        return {**config, "quantization": quantized} if quantized else config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Makes a model as `get_config` described it."""
         config = dict(config)
-        mode = config.pop("quantization", None)
+        quantized = config.pop("quantization", ())
         model = super().from_config(config, custom_objects)
-        if mode is not None:
-            with warnings.catch_warnings():
-                # Keras names every layer that has nothing to quantize.
-                warnings.simplefilter("ignore", UserWarning)
-                # A model within this one has come back as it was.
-                model.quantize(mode, filters=lambda x: not _mode(x))
+        layers = list(model._flatten_layers())
+        for entry in quantized:
+            # A model within this one has come back as it was.
+            chosen = [
+                layer
+                for layer in map(layers.__getitem__, entry["layers"])
+                if _quantization(layer) is None
+            ]
+            if chosen:
+                model.quantize(
+                    config=keras.saving.deserialize_keras_object(
+                        entry["config"]
+                    ),
+                    filters=lambda layer, of=chosen: any(
+                        layer is one for one in of
+                    ),
+                )
         return model
 
     def save_to_preset(self, folder):
@@ -96,10 +106,22 @@ class Preset:
         return model
 
 
-def _quantization(model):
-    """Tells how the layers of a model are quantized, if they are."""
-    return next(filter(None, map(_mode, model._flatten_layers())), None)
+def _quantized(model):
+    """Lists each kind of quantization with the places of its layers."""
+    found = []
+    for place, layer in enumerate(model._flatten_layers()):
+        given = _quantization(layer)
+        if given is None:
+            continue
+        config = keras.saving.serialize_keras_object(given)
+        for entry in found:
+            if entry["config"] == config:
+                entry["layers"].append(place)
+                break
+        else:
+            found.append({"config": config, "layers": [place]})
+    return found
 
 
-def _mode(layer):
-    return getattr(layer, "quantization_mode", None)
+def _quantization(layer):
+    return getattr(layer, "quantization_config", None)

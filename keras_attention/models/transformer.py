@@ -137,15 +137,20 @@ class Transformer(Preset, keras.Model):
         """Lists attention and encodings that take places for cells of a grid.
 
         Returns:
-            List of layers with an attribute `grid`, which may be None.
+            List of layers with an attribute `grid`, which may be None. An
+            encoding that goes by the grid of its attention is left out.
         """
-        mixers = [block.attention for block in self.blocks]
-        parts = [*mixers, *(getattr(x, "position", None) for x in mixers)]
-        return [
-            part
-            for part in parts
-            if hasattr(part, "grid") and getattr(part, "axes", 2) == 2
-        ]
+        parts = []
+        for block in self.blocks:
+            mixer = block.attention
+            position = getattr(mixer, "position", None)
+            if hasattr(mixer, "grid"):
+                parts.append(mixer)
+                if getattr(position, "grid_of_attention", False):
+                    continue
+            if hasattr(position, "grid") and getattr(position, "axes", 2) == 2:
+                parts.append(position)
+        return parts
 
     def _make_block(self, index, attention, cross_attention, feed_forward):
         defaults = {

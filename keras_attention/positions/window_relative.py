@@ -71,6 +71,11 @@ class WindowRelativeBias(PositionalEncoding):
         self.initializer = initializers.get(initializer)
 
     @property
+    def grid_of_attention(self):
+        """Whether it goes by the grid of its attention, having none."""
+        return self.grid is None
+
+    @property
     def _sides(self):
         size = self.window_size
         return size if isinstance(size, tuple) else (size, size)

@@ -5,8 +5,8 @@ import numbers
 import numpy as np
 
 from keras_attention.layers.patches import PatchEmbedding
-from keras_attention.positions import WindowRelativeBias
 from keras_attention.positions.grid_size import size_of
+from keras_attention.tasks.checks import check_positions
 from keras_attention.tasks.classifying import (
     Classifying,
     check_positive,
@@ -220,26 +220,18 @@ def _check_channels(encoder, channels):
 def _check_patches(encoder, shape):
     """Refuses encodings and flavours made for other patches than an image's."""
     embedding = getattr(encoder, "embedding", None)
-    parts_on_grid = getattr(encoder, "parts_on_grid", list)
     if not isinstance(embedding, PatchEmbedding):
         return
     grid = embedding.grid(*shape[:2])
     patches = grid[0] * grid[1]
-    needed = patches + embedding.class_token
-    position = getattr(encoder, "position", None)
-    limit = getattr(position, "max_length", None)
-    for part in parts_on_grid():
-        if part.grid is None and isinstance(part, WindowRelativeBias):
-            continue  # it goes by the grid of its attention
-        found = part.grid or size_of(patches)
-        if tuple(found) != grid:
+    for part in getattr(encoder, "parts_on_grid", list)():
+        found = part.grid
+        if found is None and not getattr(part, "grid_of_attention", False):
+            found = size_of(patches)
+        if found is None or tuple(found) != grid:
             raise ValueError(
                 f"image_shape has {grid[0]} rows of {grid[1]} patches; give "
                 f"{type(part).__name__} grid={grid}. Received: a grid of "
-                f"{tuple(found)}"
+                f"{found}"
             )
-    if limit is not None and needed > limit:
-        raise ValueError(
-            f"image_shape has {needed} positions, the {type(position).__name__}"
-            f" of the encoder max_length={limit}."
-        )
+    check_positions(encoder, "image_shape", patches + embedding.class_token)

@@ -1,12 +1,12 @@
 """Strings in, labels out."""
 
 from keras_attention.tasks import text_batches
+from keras_attention.tasks.checks import check_positions, check_tokenizer
 from keras_attention.tasks.classifying import (
     Classifying,
     check_positive,
     compiles_shapes,
 )
-from keras_attention.tasks.text_to_text_checks import check_tokenizer
 
 
 class TextClassifier(Classifying):
@@ -62,14 +62,7 @@ class TextClassifier(Classifying):
                 f"Received: max_length={max_length}"
             )
         check_tokenizer("", tokenizer, model.encoder, ["start_id"])
-        position = getattr(model.encoder, "position", None)
-        limit = getattr(position, "max_length", None)
-        if limit is not None and max_length > limit:
-            raise ValueError(
-                f"max_length must be at most {limit}, the positions that the "
-                f"{type(position).__name__} of the encoder has. Received: "
-                f"max_length={max_length}"
-            )
+        check_positions(model.encoder, "max_length", max_length)
         self.tokenizer = tokenizer
 
     def __call__(self, texts):

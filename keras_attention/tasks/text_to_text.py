@@ -6,13 +6,13 @@ import numpy as np
 from keras_attention.generation.compiled import Generator
 from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.tasks import text_batches
-from keras_attention.tasks.task import Task
-from keras_attention.tasks.text_to_text_attention import attention_inputs
-from keras_attention.tasks.text_to_text_checks import (
+from keras_attention.tasks.checks import (
     check_settings,
     check_shared,
     check_tokenizer,
 )
+from keras_attention.tasks.task import Task
+from keras_attention.tasks.text_to_text_attention import attention_inputs
 
 
 class TextToText(Task):

@@ -200,6 +200,7 @@ IMAGE_ENCODERS = {
     [
         {"position": {"class_name": "rotary", "config": {"axes": 2}}},
         {"attention": {"class_name": "axial", "config": {"num_heads": 3}}},
+        {"position": "window_relative"},
     ],
 )
 def test_a_class_token_is_no_cell_of_a_grid(given):

@@ -6,6 +6,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from keras.quantizers import Int4QuantizationConfig, Int8QuantizationConfig
 
 from keras_attention import (
     Classifier,
@@ -270,21 +271,45 @@ def test_what_is_no_folder_is_refused(tmp_path):
             TransformerEncoder.from_preset(path)
 
 
+QUANTIZED = {
+    "all": {"mode": "int8"},
+    "weights alone": {
+        "config": Int8QuantizationConfig(activation_quantizer=None)
+    },
+    "blocks of four bits": {"config": Int4QuantizationConfig(block_size=4)},
+    "some": {"mode": "int8", "filters": "logits|query|embedding"},
+    "others": {"mode": "int8", "filters": lambda x: x.name != "logits"},
+}
+
+
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
 @pytest.mark.usefixtures("quick_collection")
-@pytest.mark.parametrize("cls", [TransformerEncoder, Classifier])
-def test_a_quantized_model_comes_back(cls, rng, tmp_path):
-    model = small.encoder(rng)
-    if cls is Classifier:
-        model = Classifier(model, 3, hidden_dim=5)
-    model.quantize("int8")
-    model.save_to_preset(tmp_path / "preset")
-    model.save(tmp_path / "model.keras")
-    tokens = small.ids(rng)
-    expected = to_numpy(model(tokens))
+@pytest.mark.parametrize("options", QUANTIZED.values(), ids=QUANTIZED)
+def test_a_quantized_model_comes_back(options, rng, tmp_path):
+    model = Classifier(small.encoder(rng), 3, hidden_dim=5)
+    model.quantize(**options)
+    check_comes_back(model, small.ids(rng), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
+@pytest.mark.usefixtures("quick_collection")
+def test_parts_are_quantized_in_ways_of_their_own(rng, tmp_path):
+    model = small.encoder_decoder(rng, shared=False)
+    model.encoder.quantize("int8")
+    check_comes_back(model, small.pairs(rng), tmp_path / "one")
+    model.decoder.quantize("int4")
+    check_comes_back(model, small.pairs(rng), tmp_path / "both")
+
+
+def check_comes_back(model, inputs, folder):
+    model.save_to_preset(folder / "preset")
+    model.save(folder / "model.keras")
+    expected = to_numpy(model(inputs))
     for again in (
-        cls.from_preset(tmp_path / "preset"),
-        keras.saving.load_model(tmp_path / "model.keras"),
+        type(model).from_preset(folder / "preset"),
+        keras.saving.load_model(folder / "model.keras"),
     ):
-        assert len(again.weights) == len(model.weights)
-        near(again(tokens), expected)
+        assert [x.dtype for x in again.weights] == [
+            x.dtype for x in model.weights
+        ]
+        near(again(inputs), expected)

@@ -442,6 +442,16 @@ def test_a_run_of_another_recipe_is_refused(trained, tmp_path):
         assert done.returncode == 2 and "is damaged" in done.stderr
 
 
+@pytest.mark.parametrize("damage", ["{", "[]", "{}"])
+def test_a_damaged_file_of_a_run_is_named(trained, tmp_path, damage):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    (run / "metrics.json").write_text(damage)
+    done = in_process.run("classification", "predict", "--run", run, "a")
+    assert done.returncode == 2
+    assert f"{run / 'metrics.json'} is damaged" in done.stderr
+
+
 def test_images_of_16_bits_and_other_files(pictures, tmp_path):
     folder = tmp_path / "train" / "a"
     folder.mkdir(parents=True)
@@ -457,6 +467,8 @@ def test_images_of_16_bits_and_other_files(pictures, tmp_path):
 def test_no_run_or_half_of_the_outside_options(trained, recipe):
     code, _, error = recipe("evaluate", "--run", trained / "none")
     assert code == 2 and "is not a run folder" in error
+    code, _, error = recipe("evaluate", "--run", trained, "--dataset", "x")
+    assert code == 2 and "--dataset must be demo, files:" in error
     code, _, error = recipe(
         "evaluate", "--run", trained, "--outside-split", "none_test"
     )

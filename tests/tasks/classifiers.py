@@ -1,5 +1,6 @@
 """Classifiers small enough for tests."""
 
+import keras
 import numpy as np
 
 from keras_attention import (
@@ -32,6 +33,7 @@ def balance(task, inputs):
 
 
 def text_classifier(encoder=None, pieces=None, pooling="mean", **settings):
+    keras.utils.set_random_seed(7)
     pieces = pieces or tiny.tokenizer()
     encoder = encoder or TransformerEncoder(
         pieces.vocabulary_size, 1, 12, 3, intermediate_dim=17
@@ -43,6 +45,7 @@ def text_classifier(encoder=None, pieces=None, pooling="mean", **settings):
 
 
 def image_classifier(shape=IMAGE, encoder=None, **settings):
+    keras.utils.set_random_seed(7)
     encoder = encoder or TransformerEncoder(
         *(None, 1, 12, 3),
         embedding=PatchEmbedding(2, 12, channels=shape[-1]),

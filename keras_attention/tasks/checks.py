@@ -1,4 +1,4 @@
-"""Whether the parts of a `TextToText` fit together."""
+"""Whether the parts of a task fit together."""
 
 from keras_attention.generation.beam import check_beams
 from keras_attention.generation.constraints import check_constraints
@@ -13,7 +13,7 @@ _LEAST = {
 
 
 def check_settings(model, settings):
-    """Raises ValueError for a setting that is out of its range.
+    """Raises ValueError for a setting of `TextToText` out of its range.
 
     Args:
         model: an `EncoderDecoder`.
@@ -41,14 +41,24 @@ def check_settings(model, settings):
         ("max_source_length", model.encoder),
         ("max_length", model.decoder),
     ):
-        position = getattr(part, "position", None)
-        limit = getattr(position, "max_length", None)
-        if limit is not None and settings[name] > limit:
-            raise ValueError(
-                f"{name} must be at most {limit}, the positions that the "
-                f"{type(position).__name__} of the {part.name} has. "
-                f"Received: {name}={settings[name]}"
-            )
+        check_positions(part, name, settings[name])
+
+
+def check_positions(part, name, count):
+    """Raises ValueError where a model has positions for less than a setting.
+
+    Args:
+        part: the encoder or the decoder.
+        name: string, the setting.
+        count: integer, the positions that it takes.
+    """
+    position = getattr(part, "position", None)
+    limit = getattr(position, "max_length", None)
+    if limit is not None and count > limit:
+        raise ValueError(
+            f"{name} takes {count} positions. The {type(position).__name__} "
+            f"of the {part.name} has max_length={limit}."
+        )
 
 
 def check_shared(model, source_tokenizer, target_tokenizer):
