@@ -67,6 +67,37 @@ if keras.backend.backend() == "tensorflow":
 
 # Tests leave many objects, which the usual thresholds look through too often.
 gc.set_threshold(10_000, 10, 10)
+COLLECT_EVERY = 40  # tests
+tests_run = 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol():
+    """Clears away what tests have left, now and then.
+
+    Python puts off the whole of it for thousands of tests; until then every
+    function that TensorFlow traces takes longer by those it still has. What
+    stays, most of all what was imported, is not looked through again.
+    """
+    global tests_run
+    result = yield
+    tests_run += 1
+    if tests_run % COLLECT_EVERY == 0:
+        forget_gradients()
+        gc.collect()
+        gc.freeze()
+    return result
+
+
+def forget_gradients():
+    """Drops the gradients of functions, which TensorFlow keeps for ever."""
+    if keras.backend.backend() == "tensorflow":
+        from tensorflow.python.framework import ops
+
+        registered = ops.gradient_registry._registry
+        for name in list(registered):
+            if name.startswith("CustomGradient-"):
+                del registered[name]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -106,8 +137,6 @@ def quick_collection():
     That takes the longer the more earlier tests have left.
     """
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture
