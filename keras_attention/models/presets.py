@@ -39,13 +39,10 @@ class Preset:
                 if _quantization(layer) is None
             ]
             if chosen:
+                given = keras.saving.deserialize_keras_object(entry["config"])
+                ids = set(map(id, chosen))
                 model.quantize(
-                    config=keras.saving.deserialize_keras_object(
-                        entry["config"]
-                    ),
-                    filters=lambda layer, of=chosen: any(
-                        layer is one for one in of
-                    ),
+                    config=given, filters=lambda x, ids=ids: id(x) in ids
                 )
         return model
 
