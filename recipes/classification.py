@@ -15,7 +15,9 @@ import tyro
 from classification_data import (
     SCALE,
     TOKENIZER,
+    assign_word_vectors,
     check_data_options,
+    check_word_vectors,
     load_for_training,
     make_batches,
     make_tokenizer,
@@ -66,11 +68,16 @@ class Train(RunOptions):
     run: str = "runs/classification"
     """Folder of the run."""
     vocabulary_size: int = 4000
-    """SentencePiece pieces."""
+    """SentencePiece pieces; of whole words the most."""
     subwords: Literal["unigram", "bpe", "word"] = "unigram"
     """Pieces of words by either method, or whole words between spaces."""
     lowercase: bool = False
     """Whether upper case counts as lower case."""
+    word_vectors: str = ""
+    """File of vectors that whole words start with, as GloVe, word2vec or
+    fastText write them; its first words fill up the vocabulary."""
+    frozen_vectors: bool = False
+    """Whether these stay as they are."""
     max_length: int = 256
     """Longest text in tokens; longer ones are cut and counted."""
     model: Literal["transformer", "recurrent", "convolutional"] = "transformer"
@@ -192,6 +199,8 @@ def train(config):
         for split in examples
     }
     task = make_task(config, tokenizer, labels, examples["train"][0])
+    if config.word_vectors:
+        assign_word_vectors(config, task.model.encoder, tokenizer)
     task.model.compile(
         optimizer=make_optimizer(config, len(batches["train"])),
         loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
@@ -239,6 +248,7 @@ def check_options(config):
     """Refuses options out of their ranges before anything is written."""
     check_model_options(config)
     check_data_options(config)
+    check_word_vectors(config)
     check_numbers(
         config,
         *("vocabulary_size", "num_layers", "hidden_dim", "num_heads"),

@@ -12,6 +12,7 @@ from keras_attention.data import (
     LabelledArrays,
     LabelledTexts,
     SentencePieceTokenizer,
+    WordVectors,
     load_columns,
     load_images,
 )
@@ -164,11 +165,42 @@ def make_tokenizer(config, texts):
     path = Path(config.run) / TOKENIZER
     if path.exists():
         return SentencePieceTokenizer.load(path)
-    return SentencePieceTokenizer.train(
-        texts,
-        config.vocabulary_size,
-        model_type=config.subwords,
-        lowercase=config.lowercase,
+    options = {"lowercase": config.lowercase}
+    if config.word_vectors:
+        train = WordVectors(config.word_vectors).train_tokenizer
+    else:
+        train = SentencePieceTokenizer.train
+        options["model_type"] = config.subwords
+    return train(texts, config.vocabulary_size, **options)
+
+
+def check_word_vectors(config):
+    """Refuses word vectors that the model cannot take."""
+    if not config.word_vectors:
+        if config.frozen_vectors:
+            raise UsageError("--frozen-vectors needs --word-vectors.")
+        return
+    if config.subwords != "word":
+        raise UsageError(
+            "--word-vectors are those of whole words. Give --subwords word."
+        )
+    dim = WordVectors(config.word_vectors).dim
+    if config.hidden_dim != dim:
+        raise UsageError(
+            f"--hidden-dim must be {dim}, as many as the vectors of "
+            f"{config.word_vectors} have. Received: {config.hidden_dim}"
+        )
+
+
+def assign_word_vectors(config, encoder, tokenizer):
+    """Gives the embedding of a text encoder the vectors of a file."""
+    vectors = WordVectors(config.word_vectors)
+    table, found = vectors.table(tokenizer, config.seed)
+    encoder.embedding.assign_vectors(table)
+    encoder.embedding.trainable = not config.frozen_vectors
+    print(
+        f"{found:,} of {tokenizer.vocabulary_size:,} words start with the "
+        f"vectors of {config.word_vectors}"
     )
 
 

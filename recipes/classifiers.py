@@ -31,7 +31,8 @@ OF_INPUTS = {
     ),
     "text": (
         *("text", "label", "vocabulary_size", "subwords", "lowercase"),
-        *("max_length", "token_dropout", "tokens", "kernel_sizes"),
+        *("word_vectors", "frozen_vectors", "max_length"),
+        *("token_dropout", "tokens", "kernel_sizes"),
     ),
 }
 POOLINGS = {"transformer": "mean", "recurrent": "max", "convolutional": "max"}

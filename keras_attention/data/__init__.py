@@ -6,6 +6,7 @@ from keras_attention.data.images import load_images
 from keras_attention.data.labelled import LabelledArrays, LabelledTexts
 from keras_attention.data.sources import load_columns, load_parallel
 from keras_attention.data.tokenizer import SentencePieceTokenizer
+from keras_attention.data.word_vectors import WordVectors
 
 __all__ = [
     "DataError",
@@ -13,6 +14,7 @@ __all__ = [
     "LabelledTexts",
     "SentencePieceTokenizer",
     "TokenBatches",
+    "WordVectors",
     "load_columns",
     "load_images",
     "load_parallel",

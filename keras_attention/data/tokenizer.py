@@ -71,7 +71,7 @@ class SentencePieceTokenizer:
         Args:
             texts: Iterable of strings, one a sentence.
             vocabulary_size: Integer, the number of pieces, special ids
-                included.
+                included; of whole words the largest.
             model_type: `"unigram"` or `"bpe"`, or `"word"` for whole words
                 between spaces, of which the rarest are unknown, several in
                 a row as one.
@@ -112,6 +112,7 @@ class SentencePieceTokenizer:
                 model_type=model_type,
                 character_coverage=character_coverage,
                 byte_fallback=byte_fallback,
+                hard_vocab_limit=model_type != "word",
                 normalization_rule_name=f"nmt_nfkc{'_cf' * lowercase}",
                 max_sentence_length=LONGEST_SENTENCE,
                 pad_id=PADDING_ID,
@@ -161,6 +162,14 @@ class SentencePieceTokenizer:
                 f"`texts` must be a list of strings. Received: {texts!r}"
             )
         return self._processor.encode(list(texts), out_type=int)
+
+    def normalize(self, text):
+        """Returns a string as it is before it is cut into pieces.
+
+        Spaces are "▁", also the one before the first word, and upper case is
+        lower case where the tokenizer was trained so.
+        """
+        return self._processor.normalize(text)
 
     def decode(self, ids):
         """Returns a string for each sequence of ids.

@@ -124,6 +124,35 @@ class TokenEmbedding(Template, keras.layers.Layer):
         vectors = ops.take(table, ops.cast(token_ids, "int32"), axis=0)
         return ops.cast(vectors, self.compute_dtype)
 
+    def assign_vectors(self, vectors):
+        """Gives the tokens vectors that were learned elsewhere.
+
+        They come out of the layer as they are given, also where it scales.
+        With `trainable = False` they stay so (Kim's "static" vectors).
+
+        Args:
+            vectors: array of shape `(vocabulary_size, hidden_dim)`, such as
+                the table of `keras_attention.data.WordVectors`.
+
+        Raises:
+            ValueError: if `vectors` has another shape, or the layer is
+                quantized.
+        """
+        if self.built and self.embedding.quantization_mode is not None:
+            raise ValueError("A quantized embedding takes no other vectors.")
+        vectors = np.asarray(vectors)
+        expected = (self.vocabulary_size, self.hidden_dim)
+        if vectors.shape != expected:
+            raise ValueError(
+                f"vectors must have the shape (vocabulary_size, hidden_dim) = "
+                f"{expected}. Received: {vectors.shape}"
+            )
+        if not self.built:
+            self.build()
+        if self.scale:
+            vectors = vectors / self.hidden_dim**0.5
+        self.embedding.embeddings.assign(vectors)
+
     def padding_mask(self, inputs):
         """Marks the tokens of `(batch, length)` that are not padding."""
         if self.padding_id is None:

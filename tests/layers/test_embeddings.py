@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attention import (
+    RecurrentEncoder,
     TokenEmbedding,
     TransformerEncoder,
     VectorEmbedding,
@@ -23,6 +24,29 @@ def test_vectors_are_scaled_rows_of_the_matrix(rng):
     bare.build()
     bare.set_weights([table])
     near(bare(ids), table[ids])
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_vectors_of_others_come_out_as_they_are(scale, rng):
+    vectors = rng.normal(size=(11, 7)).astype("float32")
+    layer = TokenEmbedding(11, 7, scale=scale)
+    layer.assign_vectors(vectors)
+    ids = rng.integers(0, 11, size=(2, 5))
+    near(layer(ids), vectors[ids])
+    model = RecurrentEncoder(11, 1, 7)
+    model(ids)
+    model.embedding.assign_vectors(vectors)
+    near(model.embedding(ids), vectors[ids])
+
+
+def test_vectors_of_another_vocabulary_are_refused(rng):
+    layer = TokenEmbedding(11, 7)
+    with pytest.raises(ValueError, match=r"\(11, 7\). Received: \(7, 11\)"):
+        layer.assign_vectors(rng.normal(size=(7, 11)))
+    layer.build()
+    layer.embedding.quantize("int8")
+    with pytest.raises(ValueError, match="quantized embedding"):
+        layer.assign_vectors(rng.normal(size=(11, 7)))
 
 
 def test_vectors_start_with_variance_one():

@@ -261,6 +261,68 @@ def test_grids_are_those_of_the_images(pictures, tmp_path, recipe):
         assert parts and all(tuple(part.grid) == grid for part in parts)
 
 
+@pytest.fixture
+def vectors(tmp_path):
+    """A file of vectors of 16 numbers, also of a word that no text has."""
+    names = [word for words in WORDS.values() for word in words]
+    rows = np.random.default_rng(0).normal(size=(16, 16))
+    lines = [
+        " ".join([word, *map(str, row)])
+        for word, row in zip([*names, "wolf"], rows, strict=True)
+    ]
+    (tmp_path / "vectors.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path / "vectors.txt"
+
+
+@pytest.mark.parametrize("flags", [[], ["--frozen-vectors"]])
+@pytest.mark.parametrize("model", ["recurrent", "transformer"])
+def test_words_start_with_vectors_of_a_file(
+    flags, model, vectors, text, tmp_path, recipe
+):
+    tiny = {**TINY, "text": 2, "label": 1, "model": model}
+    if model == "recurrent":
+        del tiny["intermediate-dim"], tiny["num-heads"]
+    run = tmp_path / "run"
+    given = options(
+        *(text, run, tiny),
+        **{"word-vectors": vectors, "subwords": "word"},
+    )
+    code, output, errors = recipe("train", *given, *flags)
+    assert code == 0, errors
+    assert f"16 of 20 words start with the vectors of {vectors}" in output
+    task = tasks.load(run / "task")
+    rows = np.loadtxt(vectors, usecols=range(1, 17))
+    ids = [task.tokenizer.encode([word])[0] for word in ("dog", "wolf")]
+    found = np.asarray(task.model.encoder.embedding(np.array(ids)))[:, 0]
+    close = np.isclose(found, rows[[0, -1]], atol=1e-6)
+    assert close.all() if flags else not close[0].any()
+    assert not flags or recipe("train", *given, *flags)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"subwords": "unigram"}, "Give --subwords word"),
+        ({"hidden-dim": 8}, "--hidden-dim must be 16"),
+        ({"word-vectors": "no.txt"}, "'no.txt' cannot be read"),
+        ({"word-vectors": ""}, "--frozen-vectors needs --word-vectors"),
+        ({"inputs": "images"}, "is an option of --inputs text"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_refused(
+    changes, message, vectors, text, tmp_path, recipe
+):
+    tiny = {**TINY, "text": 2, "label": 1, "subwords": "word"}
+    given = {"word-vectors": vectors, **changes}
+    code, _, error = recipe(
+        "train",
+        *options(text, tmp_path / "run", tiny, **given),
+        "--frozen-vectors",
+    )
+    assert code == 2 and message in error and "Traceback" not in error, error
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_long_text_fits_whatever_is_made_for_a_length(text, tmp_path, recipe):
     row = "plant\t" + "tree rose " * 300 + "\n"
     folder = changed(tmp_path / "text", text)
