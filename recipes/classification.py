@@ -74,8 +74,9 @@ class Train(RunOptions):
     lowercase: bool = False
     """Whether upper case counts as lower case."""
     word_vectors: str = ""
-    """File of vectors that whole words start with, as GloVe, word2vec or
-    fastText write them; its first words fill up the vocabulary."""
+    """File of vectors that pieces which are words start with, as GloVe,
+    word2vec or fastText write them. Where all pieces are words, the file's
+    first ones fill up the vocabulary."""
     frozen_vectors: bool = False
     """Whether these stay as they are."""
     max_length: int = 256
@@ -200,7 +201,8 @@ def train(config):
     }
     task = make_task(config, tokenizer, labels, examples["train"][0])
     if config.word_vectors:
-        assign_word_vectors(config, task.model.encoder, tokenizer)
+        texts = examples["train"][0]
+        assign_word_vectors(config, task.model.encoder, tokenizer, texts)
     task.model.compile(
         optimizer=make_optimizer(config, len(batches["train"])),
         loss=training.LabelSmoothedCrossentropy(config.label_smoothing),

@@ -165,13 +165,16 @@ def make_tokenizer(config, texts):
     path = Path(config.run) / TOKENIZER
     if path.exists():
         return SentencePieceTokenizer.load(path)
-    options = {"lowercase": config.lowercase}
-    if config.word_vectors:
-        train = WordVectors(config.word_vectors).train_tokenizer
-    else:
-        train = SentencePieceTokenizer.train
-        options["model_type"] = config.subwords
-    return train(texts, config.vocabulary_size, **options)
+    if config.word_vectors and config.subwords == "word":
+        return WordVectors(config.word_vectors).train_tokenizer(
+            texts, config.vocabulary_size, lowercase=config.lowercase
+        )
+    return SentencePieceTokenizer.train(
+        texts,
+        config.vocabulary_size,
+        model_type=config.subwords,
+        lowercase=config.lowercase,
+    )
 
 
 def check_word_vectors(config):
@@ -180,10 +183,6 @@ def check_word_vectors(config):
         if config.frozen_vectors:
             raise UsageError("--frozen-vectors needs --word-vectors.")
         return
-    if config.subwords != "word":
-        raise UsageError(
-            "--word-vectors are those of whole words. Give --subwords word."
-        )
     dim = WordVectors(config.word_vectors).dim
     if config.hidden_dim != dim:
         raise UsageError(
@@ -192,15 +191,18 @@ def check_word_vectors(config):
         )
 
 
-def assign_word_vectors(config, encoder, tokenizer):
+def assign_word_vectors(config, encoder, tokenizer, texts):
     """Gives the embedding of a text encoder the vectors of a file."""
     vectors = WordVectors(config.word_vectors)
     table, found = vectors.table(tokenizer, config.seed)
     encoder.embedding.assign_vectors(table)
     encoder.embedding.trainable = not config.frozen_vectors
+    # The share of the texts tells whether the file cuts words as they do.
+    pieces = np.concatenate(tokenizer.encode(texts)).astype("int64")
     print(
-        f"{found:,} of {tokenizer.vocabulary_size:,} words start with the "
-        f"vectors of {config.word_vectors}"
+        f"{found.sum():,} of {len(found):,} pieces start with vectors of "
+        f"{config.word_vectors}, and {found[pieces].mean():.1%} of those that "
+        "the training texts are made of"
     )
 
 

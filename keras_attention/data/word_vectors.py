@@ -113,8 +113,8 @@ class WordVectors:
             seed: Integer, of the vectors drawn.
 
         Returns:
-            float32 array of shape `(vocabulary_size, dim)`, and the number of
-            pieces whose vectors were found.
+            float32 array of shape `(vocabulary_size, dim)`, and a boolean one
+            of shape `(vocabulary_size,)`: whose vectors were found.
 
         Raises:
             DataError: If a vector is not of `dim` finite numbers, or no piece
@@ -140,7 +140,7 @@ class WordVectors:
         missing = (~found).sum(), self.dim
         drawn = np.random.default_rng(seed).normal(size=missing)
         table[~found] = drawn * table[found].std()
-        return table, int(found.sum())
+        return table, found
 
     def _encoded(self, tokenizer):
         for batch in _batches(self.words()):

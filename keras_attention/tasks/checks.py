@@ -12,6 +12,20 @@ _LEAST = {
 }
 
 
+def check_positive(**settings):
+    """Refuses settings that are no positive integers.
+
+    Raises:
+        ValueError: for the first of them.
+    """
+    for name, number in settings.items():
+        if type(number) is not int or number < 1:
+            raise ValueError(
+                f"{name} must be a positive integer. Received: "
+                f"{name}={number!r}"
+            )
+
+
 def check_settings(model, settings):
     """Raises ValueError for a setting of `TextToText` out of its range.
 

@@ -94,20 +94,6 @@ def check_labels(model, labels):
         )
 
 
-def check_positive(**settings):
-    """Refuses settings that are no positive integers.
-
-    Raises:
-        ValueError: for the first of them.
-    """
-    for name, number in settings.items():
-        if type(number) is not int or number < 1:
-            raise ValueError(
-                f"{name} must be a positive integer. Received: "
-                f"{name}={number!r}"
-            )
-
-
 def softmax(logits):
     """Turns `(rows, classes)` of NumPy into probabilities."""
     logits = logits - logits.max(axis=-1, keepdims=True)

@@ -6,12 +6,8 @@ import numpy as np
 
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.positions.grid_size import size_of
-from keras_attention.tasks.checks import check_positions
-from keras_attention.tasks.classifying import (
-    Classifying,
-    check_positive,
-    compiles_shapes,
-)
+from keras_attention.tasks.checks import check_positions, check_positive
+from keras_attention.tasks.classifying import Classifying, compiles_shapes
 
 
 class ImageClassifier(Classifying):

@@ -1,12 +1,12 @@
 """Strings in, labels out."""
 
 from keras_attention.tasks import text_batches
-from keras_attention.tasks.checks import check_positions, check_tokenizer
-from keras_attention.tasks.classifying import (
-    Classifying,
+from keras_attention.tasks.checks import (
+    check_positions,
     check_positive,
-    compiles_shapes,
+    check_tokenizer,
 )
+from keras_attention.tasks.classifying import Classifying, compiles_shapes
 
 
 class TextClassifier(Classifying):

@@ -289,20 +289,39 @@ def test_words_start_with_vectors_of_a_file(
     )
     code, output, errors = recipe("train", *given, *flags)
     assert code == 0, errors
-    assert f"16 of 20 words start with the vectors of {vectors}" in output
+    assert f"16 of 20 pieces start with vectors of {vectors}, " in output
+    assert "100.0% of those that the training texts" in output
     task = tasks.load(run / "task")
     rows = np.loadtxt(vectors, usecols=range(1, 17))
     ids = [task.tokenizer.encode([word])[0] for word in ("dog", "wolf")]
     found = np.asarray(task.model.encoder.embedding(np.array(ids)))[:, 0]
     close = np.isclose(found, rows[[0, -1]], atol=1e-6)
     assert close.all() if flags else not close[0].any()
-    assert not flags or recipe("train", *given, *flags)[0] == 0
+
+
+def test_pieces_that_are_words_start_with_vectors_too(
+    vectors, text, tmp_path, recipe
+):
+    given = options(text, tmp_path / "run", **{"word-vectors": vectors})
+    code, output, errors = recipe("train", *given, "--frozen-vectors")
+    assert code == 0, errors
+    found = re.search(r"(\d+) of 36 pieces start with vectors", output)
+    task = tasks.load(tmp_path / "run" / "task")
+    table = np.loadtxt(vectors, usecols=range(1, 17))
+    names = [word for words in WORDS.values() for word in words]
+    alone = [len(ids) == 1 for ids in task.tokenizer.encode([*names, "wolf"])]
+    assert int(found[1]) == sum(alone) > 1
+    row = alone.index(True)
+    ids = np.array([task.tokenizer.encode([names[row]])[0]])
+    vector = np.asarray(task.model.encoder.embedding(ids))[0, 0]
+    np.testing.assert_allclose(vector, table[row], atol=1e-6)
+    # What is finished goes on as it was.
+    assert recipe("train", *given, "--frozen-vectors")[0] == 0
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"subwords": "unigram"}, "Give --subwords word"),
         ({"hidden-dim": 8}, "--hidden-dim must be 16"),
         ({"word-vectors": "no.txt"}, "'no.txt' cannot be read"),
         ({"word-vectors": ""}, "--frozen-vectors needs --word-vectors"),
