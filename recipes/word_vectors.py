@@ -1,0 +1,149 @@
+"""Learns vectors of words from texts, for classification.py --word-vectors.
+
+python recipes/word_vectors.py learn files:reviews,train,text --file vectors.txt
+"""
+
+import dataclasses
+import re
+import sys
+import unicodedata
+from typing import Annotated
+
+import tyro
+from common import UsageError, check_numbers, run_commands
+
+from keras_attention.data import load_columns
+from keras_attention.files import replacing
+
+LONGEST = 10_000  # words of a sentence; gensim drops what is beyond
+
+
+@dataclasses.dataclass
+class Learn:
+    """Learns by skip-gram with negative samples (Mikolov et al. 2013).
+
+    Words and punctuation are told apart as in the Penn Treebank.
+    """
+
+    texts: Annotated[list[str], tyro.conf.Positional]
+    """Where texts come from, each DATASET,SPLIT,COLUMN: a dataset is
+    files:FOLDER or tfds:NAME, and more columns may follow."""
+    file: str = "runs/vectors.txt"
+    """Where the vectors go, as text; gzip if it ends in .gz."""
+    dim: int = 100
+    """Numbers of a vector."""
+    lowercase: bool = True
+    """Whether upper case counts as lower case."""
+    window: int = 5
+    """Words to each side that a vector learns to foretell, at most."""
+    least: int = 3
+    """Times that a word must occur."""
+    sample: float = 1e-4
+    """Share of all words that a frequent one is thinned out to; 0: none."""
+    epochs: int = 8
+    workers: int = 1
+    """Threads. The same seed gives the same vectors with one alone."""
+    seed: int = 0
+
+
+def learn(config):
+    """Learns the vectors and writes them, the most frequent words first."""
+    if not config.texts:
+        raise UsageError("Name texts to learn from: DATASET,SPLIT,COLUMN.")
+    check_numbers(config, "dim", at_least=2)
+    check_numbers(config, "window", "least", "epochs", "workers")
+    check_numbers(config, "seed", at_least=0)
+    check_numbers(config, "sample", at_least=0, below=1)
+    word2vec = _word2vec()
+    sentences = []
+    for source in config.texts:
+        for text in load_source(source):
+            sentences += split_words(text, config.lowercase)
+    count = sum(len(words) for words in sentences)
+    print(f"{len(sentences):,} sentences, {count:,} words")
+    model = word2vec(
+        vector_size=config.dim,
+        window=config.window,
+        min_count=config.least,
+        workers=config.workers,
+        seed=config.seed,
+        sg=1,
+        negative=5,
+        sample=config.sample,
+    )
+    model.build_vocab(sentences)
+    if not model.wv.key_to_index:
+        raise UsageError(f"No word occurs --least {config.least} times.")
+    model.train(sentences, total_examples=len(sentences), epochs=config.epochs)
+    with replacing(config.file) as partial:
+        model.wv.save_word2vec_format(str(partial))
+    print(f"Wrote {len(model.wv):,} vectors of {config.dim} to {config.file}")
+
+
+def load_source(source):
+    """Loads the texts that DATASET,SPLIT,COLUMN names.
+
+    Args:
+        source: string.
+
+    Returns:
+        List of strings.
+
+    Raises:
+        UsageError: for anything of another form.
+    """
+    dataset, *rest = source.split(",")
+    if len(rest) < 2 or not all((dataset, *rest)):
+        raise UsageError(
+            "Texts must be given as DATASET,SPLIT,COLUMN, for example "
+            f"files:reviews,train,text. Received: {source}"
+        )
+    split, *columns = rest
+    return [
+        text
+        for column in columns
+        for (values,) in [load_columns(dataset, split, [column])]
+        for text in values
+    ]
+
+
+def split_words(text, lowercase):
+    """Cuts a text into sentences of words and punctuation.
+
+    Args:
+        text: string.
+        lowercase: whether upper case counts as lower case.
+
+    Returns:
+        List of lists of strings.
+    """
+    from nltk.tokenize import TreebankWordTokenizer
+
+    text = re.sub(r"<br ?/?>", "\n", text)  # of texts that were web pages
+    text = unicodedata.normalize("NFKC", text)
+    if lowercase:
+        text = text.casefold()
+    sentences = re.split(r"(?<=[.!?])\s+|\n+", text)
+    rows = map(TreebankWordTokenizer().tokenize, sentences)
+    return [
+        # One object for all the times that a word occurs.
+        list(map(sys.intern, row[first : first + LONGEST]))
+        for row in rows
+        for first in range(0, len(row), LONGEST)
+    ]
+
+
+def _word2vec():
+    try:
+        from gensim.models import Word2Vec
+    except ImportError as error:
+        raise ImportError(
+            "Learning vectors needs the package gensim: pip install gensim"
+        ) from error
+    return Word2Vec
+
+
+COMMANDS = {"learn": (Learn, learn)}
+
+if __name__ == "__main__":
+    run_commands(COMMANDS, __doc__)
