@@ -15,9 +15,7 @@ import tyro
 from classification_data import (
     SCALE,
     TOKENIZER,
-    assign_word_vectors,
     check_data_options,
-    check_word_vectors,
     load_for_training,
     make_batches,
     make_tokenizer,
@@ -47,6 +45,7 @@ from runs import (
     read_config,
     start_run,
 )
+from starting_vectors import assign_word_vectors, check_word_vectors
 
 from keras_attention import tasks, training
 from keras_attention.tasks import ImageClassifier, TextClassifier
@@ -78,7 +77,8 @@ class Train(RunOptions):
     word2vec or fastText write them. Where all pieces are words, the file's
     first ones fill up the vocabulary."""
     frozen_vectors: bool = False
-    """Whether these stay as they are."""
+    """Whether the embedding stays as it starts, at random where the file has
+    no vector."""
     max_length: int = 256
     """Longest text in tokens; longer ones are cut and counted."""
     model: Literal["transformer", "recurrent", "convolutional"] = "transformer"

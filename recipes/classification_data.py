@@ -177,35 +177,6 @@ def make_tokenizer(config, texts):
     )
 
 
-def check_word_vectors(config):
-    """Refuses word vectors that the model cannot take."""
-    if not config.word_vectors:
-        if config.frozen_vectors:
-            raise UsageError("--frozen-vectors needs --word-vectors.")
-        return
-    dim = WordVectors(config.word_vectors).dim
-    if config.hidden_dim != dim:
-        raise UsageError(
-            f"--hidden-dim must be {dim}, as many as the vectors of "
-            f"{config.word_vectors} have. Received: {config.hidden_dim}"
-        )
-
-
-def assign_word_vectors(config, encoder, tokenizer, texts):
-    """Gives the embedding of a text encoder the vectors of a file."""
-    vectors = WordVectors(config.word_vectors)
-    table, found = vectors.table(tokenizer, config.seed)
-    encoder.embedding.assign_vectors(table)
-    encoder.embedding.trainable = not config.frozen_vectors
-    # The share of the texts tells whether the file cuts words as they do.
-    pieces = np.concatenate(tokenizer.encode(texts)).astype("int64")
-    print(
-        f"{found.sum():,} of {len(found):,} pieces start with vectors of "
-        f"{config.word_vectors}, and {found[pieces].mean():.1%} of those that "
-        "the training texts are made of"
-    )
-
-
 def make_batches(config, tokenizer, inputs, numbers, is_training):
     """Batches examples: texts by length, images as they come."""
     options = {"shuffle": is_training, "seed": config.seed}

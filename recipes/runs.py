@@ -15,6 +15,7 @@ from keras_attention import training
 from keras_attention.files import replacing, replacing_folder
 
 CONFIG = "config.json"
+CHECKPOINT = "checkpoint.npz"
 METRICS = "metrics.json"
 TASK = "task"
 
@@ -87,6 +88,11 @@ def _read_fields(path):
     if not isinstance(found, dict):
         raise UsageError(f"{path} is damaged: it holds no dictionary.")
     return found
+
+
+def has_checkpoint(config):
+    """Whether the run of a configuration has been begun and can go on."""
+    return (Path(config.run) / CHECKPOINT).exists()
 
 
 def check_run(config):
@@ -169,7 +175,7 @@ def fit(
         model,
         batches["train"],
         training.Checkpoint(
-            run / "checkpoint.npz", every_steps=config.checkpoint_steps
+            run / CHECKPOINT, every_steps=config.checkpoint_steps
         ),
         epochs=None if config.steps else config.epochs,
         steps=config.steps or None,

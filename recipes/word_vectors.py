@@ -4,9 +4,11 @@ python recipes/word_vectors.py learn files:reviews,train,text --file vectors.txt
 """
 
 import dataclasses
+import os
 import re
 import sys
 import unicodedata
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -15,6 +17,7 @@ from common import UsageError, check_numbers, run_commands
 from keras_attention.data import load_columns
 from keras_attention.files import replacing
 
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")  # by gensim, as the name ends
 LONGEST = 10_000  # words of a sentence; gensim drops what is beyond
 
 
@@ -27,7 +30,8 @@ class Learn:
 
     texts: Annotated[list[str], tyro.conf.Positional]
     """Where texts come from, each DATASET,SPLIT,COLUMN: a dataset is
-    files:FOLDER or tfds:NAME, and more columns may follow."""
+    files:FOLDER or tfds:NAME, without a comma, and more columns may
+    follow."""
     file: str = "runs/vectors.txt"
     """Where the vectors go, as text; gzip if it ends in .gz."""
     dim: int = 100
@@ -48,13 +52,9 @@ class Learn:
 
 def learn(config):
     """Learns the vectors and writes them, the most frequent words first."""
-    if not config.texts:
-        raise UsageError("Name texts to learn from: DATASET,SPLIT,COLUMN.")
-    check_numbers(config, "dim", at_least=2)
-    check_numbers(config, "window", "least", "epochs", "workers")
-    check_numbers(config, "seed", at_least=0)
-    check_numbers(config, "sample", at_least=0, below=1)
+    check_options(config)
     word2vec = _word2vec()
+    file = Path(config.file).expanduser()
     sentences = []
     for source in config.texts:
         for text in load_source(source):
@@ -75,9 +75,35 @@ def learn(config):
     if not model.wv.key_to_index:
         raise UsageError(f"No word occurs --least {config.least} times.")
     model.train(sentences, total_examples=len(sentences), epochs=config.epochs)
-    with replacing(config.file) as partial:
+    with replacing(file) as partial:
         model.wv.save_word2vec_format(str(partial))
-    print(f"Wrote {len(model.wv):,} vectors of {config.dim} to {config.file}")
+    print(f"Wrote {len(model.wv):,} vectors of {config.dim} to {file}")
+
+
+def check_options(config):
+    """Refuses options out of their ranges, and a file that cannot be."""
+    if not config.texts:
+        raise UsageError("Name texts to learn from: DATASET,SPLIT,COLUMN.")
+    if len(set(config.texts)) < len(config.texts):
+        raise UsageError("The same texts are named twice.")
+    check_numbers(config, "dim", at_least=2)
+    check_numbers(config, "window", "least", "epochs", "workers")
+    check_numbers(config, "seed", at_least=0, below=2**32)
+    check_numbers(config, "sample", at_least=0, below=1)
+    file = Path(config.file).expanduser()
+    # Before hours of work, not after them.
+    folder = next(x for x in file.absolute().parents if x.exists())
+    is_file = config.file and not file.is_dir() and folder.is_dir()
+    if not is_file or not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"--file must name a file that can be written. Received: "
+            f"{config.file!r}"
+        )
+    if file.suffix.lower() in COMPRESSED and file.suffix != ".gz":
+        raise UsageError(
+            f"--file is compressed where it ends in .gz, and in no other way. "
+            f"Received: {config.file}"
+        )
 
 
 def load_source(source):
@@ -99,12 +125,13 @@ def load_source(source):
             f"files:reviews,train,text. Received: {source}"
         )
     split, *columns = rest
-    return [
-        text
-        for column in columns
-        for (values,) in [load_columns(dataset, split, [column])]
-        for text in values
-    ]
+    if len(set(columns)) < len(columns):
+        raise UsageError(f"A column is named twice. Received: {source}")
+    texts = []
+    for column in columns:
+        # One by one: of several, a row with one blank would be dropped whole.
+        texts += load_columns(dataset, split, [column])[0]
+    return texts
 
 
 def split_words(text, lowercase):

@@ -71,7 +71,7 @@ class SentencePieceTokenizer:
         Args:
             texts: Iterable of strings, one a sentence.
             vocabulary_size: Integer, the number of pieces, special ids
-                included; of whole words the largest.
+                included; for whole words, the most.
             model_type: `"unigram"` or `"bpe"`, or `"word"` for whole words
                 between spaces, of which the rarest are unknown, several in
                 a row as one.

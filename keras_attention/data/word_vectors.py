@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import warnings
 import zlib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from keras_attention.data.errors import DataError
 from keras_attention.data.tokenizer import SentencePieceTokenizer
 
 WORDS_AT_ONCE = 10_000  # which a tokenizer encodes in one call
+LONGEST_WORD = 1_000  # characters; SentencePiece cannot read what is far longer
 
 
 class WordVectors:
@@ -25,6 +27,7 @@ class WordVectors:
         path: Path of the file, UTF-8; gzip if it ends in `.gz`.
 
     Attributes:
+        path: `pathlib.Path` of the file.
         dim: Integer, the numbers of a vector.
 
     Raises:
@@ -52,6 +55,7 @@ class WordVectors:
         self.path = Path(path).expanduser()
         first = next(self._lines(), (0, ""))[1].split(" ")
         self._has_header = len(first) == 2 and all(x.isdecimal() for x in first)
+        self._count = int(first[0]) if self._has_header else None
         self.dim = int(first[1]) if self._has_header else len(first) - 1
         if self.dim < 2:
             raise DataError(
@@ -59,6 +63,9 @@ class WordVectors:
                 "or the numbers of words and dimensions, with a space between. "
                 f"Received: {' '.join(first)[:60]!r}"
             )
+        # Whether the width is right shows here, not after a million lines.
+        for number, word, values in itertools.islice(self._rows(), 1):
+            self._vector(number, word, values)
 
     def words(self):
         """Yields the words in the order of the file."""
@@ -72,7 +79,7 @@ class WordVectors:
         tell from their vectors what they are like.
 
         Args:
-            texts: List of strings.
+            texts: Iterable of strings.
             vocabulary_size: Integer, the most pieces, special ids included.
                 The words of the texts come first.
             lowercase: Whether upper case counts as lower case. GloVe's large
@@ -85,6 +92,7 @@ class WordVectors:
             DataError: If the texts are empty or the file is damaged.
         """
         options = {"model_type": "word", "lowercase": lowercase}
+        texts = list(texts)
         tokenizer = SentencePieceTokenizer.train(
             texts, vocabulary_size, **options
         )
@@ -93,8 +101,11 @@ class WordVectors:
         for word, ids in self._encoded(tokenizer):
             if len(added) >= room:
                 break
-            if ids == [tokenizer.unknown_id]:
-                added.setdefault(tokenizer.normalize(word), word)
+            if ids != [tokenizer.unknown_id] or len(word) > LONGEST_WORD:
+                continue
+            normalized = tokenizer.normalize(word)
+            if "\u2581" not in normalized[1:]:  # no space within
+                added.setdefault(normalized, word)
         if not added:
             return tokenizer
         return SentencePieceTokenizer.train(
@@ -106,7 +117,9 @@ class WordVectors:
 
         A piece that is a whole word has the vector of the first word here
         that the tokenizer takes for it. All other pieces start at random,
-        with the deviation that the vectors found have (Kim 2014).
+        with the deviation that the vectors found have, as Kim drew them,
+        though from a normal distribution
+        ([Kim, 2014](https://arxiv.org/abs/1408.5882)).
 
         Args:
             tokenizer: A `SentencePieceTokenizer`.
@@ -148,21 +161,32 @@ class WordVectors:
 
     def _rows(self):
         """Yields line numbers, words, and their numbers as one string."""
-        for number, line in itertools.islice(
-            self._lines(), int(self._has_header), None
-        ):
-            line = line.rstrip(" ")
+        lines = itertools.islice(self._lines(), int(self._has_header), None)
+        count = blank = 0
+        for number, line in lines:
+            if not line:
+                blank = blank or number
+                continue
             spaces = line.count(" ")
-            if spaces < self.dim:
-                raise DataError(
-                    f"Line {number} of {str(self.path)!r} must be a word and "
-                    f"{self.dim} numbers. Received: {line[:60]!r}"
-                )
             word, _, values = line.partition(" ")
-            if spaces > self.dim:  # a few words of large files have spaces
+            # A few words of large files have spaces; the first one has none.
+            if spaces > self.dim and count:
                 word, *values = line.rsplit(" ", self.dim)
                 values = " ".join(values)
+            elif spaces != self.dim or blank or "\t" in word:
+                raise DataError(
+                    f"Line {blank or number} of {str(self.path)!r} must be a "
+                    f"word and {self.dim} numbers with a space between. "
+                    f"Received: {'' if blank else line[:60]!r}"
+                )
+            count += 1
             yield number, word, values
+        if count < (self._count or 0):
+            warnings.warn(
+                f"{str(self.path)!r} has {count} words where its first line "
+                f"says {self._count}: its end may be missing.",
+                stacklevel=2,
+            )
 
     def _vector(self, number, word, values):
         try:
@@ -186,7 +210,8 @@ class WordVectors:
         try:
             with start(self.path, "rb") as file:
                 for number, line in enumerate(file, start=1):
-                    yield number, line.decode("utf-8").rstrip("\r\n")
+                    encoding = "utf-8" if number > 1 else "utf-8-sig"
+                    yield number, line.decode(encoding).rstrip(" \r\n")
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{str(self.path)!r} is not UTF-8: line {number} holds the "

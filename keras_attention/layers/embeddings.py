@@ -94,6 +94,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
             reverse_dtype=self.compute_dtype,
             name="embedding",
             dtype=self.dtype_policy,
+            trainable=self.trainable,
         )
         self.embedding.build()
 
@@ -127,8 +128,10 @@ class TokenEmbedding(Template, keras.layers.Layer):
     def assign_vectors(self, vectors):
         """Gives the tokens vectors that were learned elsewhere.
 
-        They come out of the layer as they are given, also where it scales.
-        With `trainable = False` they stay so (Kim's "static" vectors).
+        They come out of the layer as they are given, also where it scales,
+        and tied logits use them too. With `trainable = False` they stay as
+        they are, the "static" vectors of Kim 2014
+        (https://arxiv.org/abs/1408.5882).
 
         Args:
             vectors: array of shape `(vocabulary_size, hidden_dim)`, such as
@@ -136,10 +139,15 @@ class TokenEmbedding(Template, keras.layers.Layer):
 
         Raises:
             ValueError: if `vectors` has another shape, or the layer is
-                quantized.
+                quantized or adapted by LoRA.
         """
-        if self.built and self.embedding.quantization_mode is not None:
-            raise ValueError("A quantized embedding takes no other vectors.")
+        if self.built and (
+            self.embedding.quantization_mode or self.embedding.lora_enabled
+        ):
+            raise ValueError(
+                "An embedding takes vectors before quantize and enable_lora, "
+                "not after them."
+            )
         vectors = np.asarray(vectors)
         expected = (self.vocabulary_size, self.hidden_dim)
         if vectors.shape != expected:
@@ -215,7 +223,10 @@ class VectorEmbedding(Template, keras.layers.Layer):
         # before the first call, when files are read.
         self.dim = input_shape[-1]
         self.dense = keras.layers.Dense(
-            self.hidden_dim, name="projection", dtype=self.dtype_policy
+            self.hidden_dim,
+            name="projection",
+            dtype=self.dtype_policy,
+            trainable=self.trainable,
         )
         self.dense.build(input_shape)
 

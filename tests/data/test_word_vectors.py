@@ -25,7 +25,7 @@ def write(path, matrix, words=WORDS, header="", end="\n"):
         " ".join([word, *map(str, row)])
         for word, row in zip(words, matrix.tolist(), strict=True)
     ]
-    content = (header + "".join(line + end for line in lines)).encode()
+    content = (header + "".join(line + end for line in lines) + end).encode()
     path.write_bytes(
         gzip.compress(content) if path.suffix == ".gz" else content
     )
@@ -38,7 +38,8 @@ def write(path, matrix, words=WORDS, header="", end="\n"):
         ("glove.txt", "", "\n"),
         ("word2vec.txt.gz", "9 5\n", "\n"),
         ("fasttext.vec", "9 5\n", " \n"),
-        ("windows.txt", "", "\r\n"),
+        ("windows.txt", "\ufeff9 5\r\n", "\r\n"),
+        ("original.txt", "", " \n"),
     ],
 )
 def test_pieces_have_the_vectors_of_the_file(
@@ -106,6 +107,8 @@ def test_words_of_the_file_fill_up_the_vocabulary(matrix, tmp_path):
     assert known(12) == {*ours, "dog", "é", "fish"}
     assert known(999) == {*ours, *WORDS} - {"ﬁsh"} | {"fish"}
     assert len(known(7)) == 3
+    tokenizer = vectors.train_tokenizer(iter(TEXTS), 11)
+    assert tokenizer.vocabulary_size == 11
 
 
 def test_a_word_with_spaces_is_a_row_like_others(matrix, tmp_path):
@@ -118,6 +121,15 @@ def test_a_word_with_spaces_is_a_row_like_others(matrix, tmp_path):
     assert (table[sat] == matrix[-1]).all()
 
 
+def test_words_with_spaces_take_no_room_in_a_vocabulary(tmp_path, rng):
+    words = ["the", "new\xa0york", ". . .", "x" * 9000, "cat", "dog"]
+    matrix = rng.normal(size=(len(words), 5))
+    vectors = WordVectors(write(tmp_path / "x.txt", matrix, words))
+    tokenizer = vectors.train_tokenizer(["zebra yak the"], 8)
+    (pieces,) = tokenizer.pieces([range(4, tokenizer.vocabulary_size)])
+    assert {piece.strip() for piece in pieces} == {"zebra", "yak", "the", "cat"}
+
+
 GOOD = "the 1 2\ncat 3 4\n"
 
 
@@ -128,8 +140,11 @@ GOOD = "the 1 2\ncat 3 4\n"
         (b"the\n", "Line 1 of .*'the'"),
         (b"the 1\n", "Line 1"),
         (b"2 0\n", "Line 1"),
+        ("plain text here\n", "Line 1 of .* numbers after 'plain'"),
+        ("the\t1 2 3\n", r"Line 1 of .* with a space between.*'the\\t1"),
+        ("2 2\nthe 1 2 3\ncat 4 5 6\n", "Line 2 .* a word and 2 numbers"),
         (GOOD + "dog 1\n", "Line 3 of .* must be a word and 2 numbers"),
-        (GOOD + "\n", "Line 3"),
+        (GOOD + "\n\ndog 1 2\n", "Line 3 .* Received: ''"),
         (GOOD + "sat 1 x\n", "Line 3 of .* numbers after 'sat'.*'x'"),
         (GOOD + "sat 1 nan\n", "Line 3 of .* not finite after 'sat'"),
         (GOOD.encode() + b"\xff 1 2\n", "not UTF-8: line 3 .* 0xff"),
@@ -145,6 +160,16 @@ def test_a_damaged_file_is_named(content, message, tmp_path):
     with pytest.raises(DataError, match=message) as error:
         WordVectors(path).table(tokenizer)
     assert str(path) in str(error.value)
+
+
+def test_a_file_shorter_than_it_says_is_told(tmp_path):
+    path = tmp_path / "vectors.txt"
+    tokenizer = SentencePieceTokenizer.train(TEXTS, 99, model_type="word")
+    path.write_text("2 2\n" + GOOD)
+    WordVectors(path).table(tokenizer)
+    path.write_text("3 2\n" + GOOD)
+    with pytest.warns(UserWarning, match="has 2 words where .* says 3"):
+        WordVectors(path).table(tokenizer)
 
 
 def test_a_missing_or_cut_file_is_named(tmp_path, matrix):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attention import (
+    Classifier,
     RecurrentEncoder,
     TokenEmbedding,
     TransformerEncoder,
@@ -45,8 +46,36 @@ def test_vectors_of_another_vocabulary_are_refused(rng):
         layer.assign_vectors(rng.normal(size=(7, 11)))
     layer.build()
     layer.embedding.quantize("int8")
-    with pytest.raises(ValueError, match="quantized embedding"):
-        layer.assign_vectors(rng.normal(size=(11, 7)))
+    adapted = TokenEmbedding(11, 7)
+    adapted.build()
+    adapted.embedding.enable_lora(2)
+    for changed in (layer, adapted):
+        with pytest.raises(ValueError, match="before quantize and enable_lora"):
+            changed.assign_vectors(rng.normal(size=(11, 7)))
+
+
+@pytest.mark.parametrize("kind", ["tokens", "vectors"])
+def test_a_frozen_embedding_stays_frozen_when_saved(kind, rng, tmp_path):
+    if kind == "tokens":
+        inputs = rng.integers(1, 11, size=(3, 5))
+        model = Classifier(TransformerEncoder(11, 1, 8, 2), 2)
+    else:
+        inputs = rng.normal(size=(3, 5, 4)).astype("float32")
+        encoder = TransformerEncoder(None, 1, 8, 2, embedding="vectors")
+        model = Classifier(encoder, 2)
+    model(inputs)
+    model.encoder.embedding.trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(inputs, np.array([0, 1, 0]), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    before = [to_numpy(x) for x in loaded.encoder.embedding.weights]
+    names = [[x.path for x in m.trainable_weights] for m in (model, loaded)]
+    assert len(names[0]) == len(names[1]) == len(model.weights) - len(before)
+    assert int(loaded.optimizer.iterations) == 1
+    loaded.fit(inputs, np.array([0, 1, 0]), verbose=0)
+    for old, new in zip(before, loaded.encoder.embedding.weights, strict=True):
+        assert (old == to_numpy(new)).all()
 
 
 def test_vectors_start_with_variance_one():

@@ -296,7 +296,8 @@ def test_words_start_with_vectors_of_a_file(
     ids = [task.tokenizer.encode([word])[0] for word in ("dog", "wolf")]
     found = np.asarray(task.model.encoder.embedding(np.array(ids)))[:, 0]
     close = np.isclose(found, rows[[0, -1]], atol=1e-6)
-    assert close.all() if flags else not close[0].any()
+    # What the texts do not have is learned by nothing.
+    assert close[1].all() and (close[0].all() if flags else not close[0].any())
 
 
 def test_pieces_that_are_words_start_with_vectors_too(
@@ -315,8 +316,15 @@ def test_pieces_that_are_words_start_with_vectors_too(
     ids = np.array([task.tokenizer.encode([names[row]])[0]])
     vector = np.asarray(task.model.encoder.embedding(ids))[0, 0]
     np.testing.assert_allclose(vector, table[row], atol=1e-6)
-    # What is finished goes on as it was.
-    assert recipe("train", *given, "--frozen-vectors")[0] == 0
+    # A run that goes on needs the file no more.
+    vectors.unlink()
+    more = [*given, "--epochs", 3, "--frozen-vectors"]
+    code, output, errors = recipe("train", *more)
+    assert code == 0 and "start with vectors" not in output, errors
+    embedding = tasks.load(tmp_path / "run" / "task").model.encoder.embedding
+    np.testing.assert_allclose(
+        np.asarray(embedding(ids))[0, 0], table[row], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -325,7 +333,6 @@ def test_pieces_that_are_words_start_with_vectors_too(
         ({"hidden-dim": 8}, "--hidden-dim must be 16"),
         ({"word-vectors": "no.txt"}, "'no.txt' cannot be read"),
         ({"word-vectors": ""}, "--frozen-vectors needs --word-vectors"),
-        ({"inputs": "images"}, "is an option of --inputs text"),
     ],
 )
 def test_vectors_that_do_not_fit_are_refused(
@@ -340,6 +347,10 @@ def test_vectors_that_do_not_fit_are_refused(
     )
     assert code == 2 and message in error and "Traceback" not in error, error
     assert not (tmp_path / "run").exists()
+    given = options(text, tmp_path / "run", IMAGES, **{"word-vectors": vectors})
+    code, _, error = recipe("train", *given)
+    assert code == 2
+    assert "--word-vectors is an option of --inputs text" in error
 
 
 def test_a_long_text_fits_whatever_is_made_for_a_length(text, tmp_path, recipe):

@@ -1,9 +1,11 @@
 """The recipe that learns vectors of words, and what reads its file."""
 
 import gzip
+import sys
 
 import numpy as np
 import pytest
+from gensim.models import KeyedVectors
 
 from keras_attention.data import WordVectors
 from tests.recipes import in_process
@@ -43,8 +45,7 @@ def test_words_of_a_kind_are_near_each_other(texts, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "401 sentences, 3,204 words" in done.stdout
     # Another implementation reads the file as ours does.
-    models = pytest.importorskip("gensim.models")
-    theirs = models.KeyedVectors.load_word2vec_format(tmp_path / "a.txt")
+    theirs = KeyedVectors.load_word2vec_format(tmp_path / "a.txt")
     ours = WordVectors(tmp_path / "a.txt")
     assert list(ours.words()) == theirs.index_to_key
     assert set(theirs.index_to_key) == {
@@ -95,6 +96,9 @@ def test_words_and_punctuation_are_those_of_the_treebank():
         (["{texts},dev,2"], "There is no validation.tsv|dev.tsv"),
         (["{texts},train,3"], "no column '3'"),
         (["{texts},train,2", "--least", "9999"], "No word occurs --least 9999"),
+        (["{texts},train,2", "{texts},train,2"], "named twice"),
+        (["{texts},train,2,2"], "named twice"),
+        (["{texts},train,2", "--seed", "4294967296"], "--seed must be"),
         (["{texts},train,2", "--dim", "1"], "--dim must be at least 2"),
         (["{texts},train,2", "--epochs", "0"], "--epochs must be"),
         (["{texts},train,2", "--sample", "1"], "--sample must be"),
@@ -110,3 +114,42 @@ def test_bad_input_is_one_message_and_leaves_no_file(
     assert any(part in done.stderr for part in message.split("|")), done.stderr
     assert done.stderr.count("error:") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["", "folder", "file/x.txt", "x.txt.bz2", "x.txt.GZ"]
+)
+def test_a_file_that_cannot_be_is_refused_at_once(name, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    done = in_process.run(
+        *("word_vectors", "learn", "files:x,train,text"),
+        *("--file", tmp_path / name if name else ""),
+    )
+    assert done.returncode == 2 and "--file" in done.stderr, done.stderr
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_file_that_is_there_stays_when_learning_fails(
+    texts, tmp_path, monkeypatch
+):
+    file = tmp_path / "vectors.txt"
+    file.write_text("kept")
+
+    def fail(self, path):
+        with open(path, "w") as opened:
+            opened.write("half")
+        raise OSError("full")
+
+    monkeypatch.setattr(KeyedVectors, "save_word2vec_format", fail)
+    done = learn(texts, file)
+    assert done.returncode == 2 and "error: full" in done.stderr
+    assert [x.read_text() for x in tmp_path.iterdir()] == ["kept"]
+
+
+def test_the_package_that_learns_is_named_where_it_is_missing(
+    texts, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "gensim.models", None)
+    done = learn(texts, tmp_path / "vectors.txt")
+    assert done.returncode == 2 and "pip install gensim" in done.stderr
