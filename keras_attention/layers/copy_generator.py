@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_attention.attention.checks import check_integer, check_shape
 from keras_attention.attention.pointer import PointerAttention
-from keras_attention.layers.embeddings import check_ids
+from keras_attention.layers.token_ids import check_ids
 from keras_attention.positions.base import at_least_float32
 from keras_attention.registry import PACKAGE, Template, copy_initializer
 
