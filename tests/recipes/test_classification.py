@@ -274,10 +274,12 @@ def vectors(tmp_path):
     return tmp_path / "vectors.txt"
 
 
-@pytest.mark.parametrize("flags", [[], ["--frozen-vectors"]])
-@pytest.mark.parametrize("model", ["recurrent", "transformer"])
+@pytest.mark.parametrize(
+    ("model", "flags"),
+    [("recurrent", ["--frozen-vectors"]), ("transformer", [])],
+)
 def test_words_start_with_vectors_of_a_file(
-    flags, model, vectors, text, tmp_path, recipe
+    model, flags, vectors, text, tmp_path, recipe
 ):
     tiny = {**TINY, "text": 2, "label": 1, "model": model}
     if model == "recurrent":
