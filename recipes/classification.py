@@ -15,14 +15,14 @@ import tyro
 from classification_data import (
     SCALE,
     TOKENIZER,
-    check_data_options,
     load_for_training,
     make_batches,
     make_tokenizer,
     name_images,
     number_labels,
 )
-from classifiers import check_model_options, make_model
+from classification_options import check_options
+from classifiers import make_model
 from common import (
     UsageError,
     answer,
@@ -45,7 +45,7 @@ from runs import (
     read_config,
     start_run,
 )
-from starting_vectors import assign_word_vectors, check_word_vectors
+from starting_vectors import assign_word_vectors
 
 from keras_attention import tasks, training
 from keras_attention.tasks import ImageClassifier, TextClassifier
@@ -244,37 +244,6 @@ def make_task(config, tokenizer, labels, inputs):
     shape = inputs.shape[1:]
     model = make_model(config, len(labels), image_shape=shape)
     return ImageClassifier(model, labels, image_shape=shape, scale=SCALE)
-
-
-def check_options(config):
-    """Refuses options out of their ranges before anything is written."""
-    check_model_options(config)
-    check_data_options(config)
-    check_word_vectors(config)
-    check_numbers(
-        config,
-        *("vocabulary_size", "num_layers", "hidden_dim", "num_heads"),
-        *("intermediate_dim", "filters", "patch_size", "batch_size"),
-        *("epochs", "tokens", "warmup_steps", "average", "patience"),
-        "checkpoint_steps",
-    )
-    check_numbers(config, "max_length", at_least=2)
-    check_numbers(config, "steps", "seed", "show", at_least=0)
-    most = config.patch_size + 1
-    check_numbers(config, "patch_stride", at_least=0, below=most)
-    check_numbers(config, "rotate", at_least=0, below=360)
-    check_numbers(config, "zoom", at_least=0, below=1)
-    check_numbers(config, "shift", at_least=0, below=float("inf"))
-    rates = "learning_rate", "clip_norm"
-    check_numbers(config, *rates, above=0, below=float("inf"))
-    check_numbers(
-        config,
-        *("dropout", "attention_dropout", "feed_forward_dropout"),
-        *("pooled_dropout", "token_dropout", "label_smoothing"),
-        "validation_share",
-        at_least=0,
-        below=1,
-    )
 
 
 def evaluate(arguments):

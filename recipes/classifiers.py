@@ -1,8 +1,5 @@
 """The models that classification.py trains."""
 
-import dataclasses
-
-from common import UsageError, check_own_options
 from text_models import transformer_arguments
 
 from keras_attention import (
@@ -14,53 +11,7 @@ from keras_attention import (
     TransformerEncoder,
 )
 
-# Options of one model, or of one kind of input, which mean nothing to others.
-OF_MODELS = {
-    "transformer": (
-        *("num_heads", "attention", "attention_dropout", "intermediate_dim"),
-        *("position", "feed_forward", "norm_first", "feed_forward_dropout"),
-        *("patch_size", "patch_stride"),
-    ),
-    "recurrent": ("cell", "bidirectional"),
-    "convolutional": ("filters", "kernel_sizes"),
-}
-OF_INPUTS = {
-    "images": (
-        *("patch_size", "patch_stride", "rotate", "zoom", "shift"),
-        "batch_size",
-    ),
-    "text": (
-        *("text", "label", "vocabulary_size", "subwords", "lowercase"),
-        *("word_vectors", "frozen_vectors", "max_length"),
-        *("token_dropout", "tokens", "kernel_sizes"),
-    ),
-}
 POOLINGS = {"transformer": "mean", "recurrent": "max", "convolutional": "max"}
-
-
-def check_model_options(config):
-    """Refuses options of another model, or of other inputs, than chosen.
-
-    Args:
-        config: the options of training.
-
-    Raises:
-        UsageError: for the first such option.
-    """
-    check_own_options(config, "model", OF_MODELS)
-    check_own_options(config, "inputs", OF_INPUTS)
-    if config.inputs == "images" and config.model == "recurrent":
-        raise UsageError("--model recurrent reads text, not --inputs images.")
-    width = next(
-        x.default for x in dataclasses.fields(config) if x.name == "hidden_dim"
-    )
-    if (config.inputs, config.model) == ("images", "convolutional") and (
-        config.hidden_dim != width
-    ):
-        raise UsageError(
-            "--hidden-dim is no option of a convolutional model of images; "
-            "its widths follow from --filters."
-        )
 
 
 def make_model(config, num_classes, vocabulary_size=None, image_shape=None):

@@ -7,7 +7,6 @@ python recipes/summarization.py export
 """
 
 import dataclasses
-import re
 import time
 import warnings
 from typing import Annotated
@@ -22,8 +21,14 @@ from common import (
     export_task,
     run_commands,
 )
-from rouge_score.rouge_scorer import RougeScorer
 from runs import check_run, finish_run, fit, read_config, start_run
+from summary_scores import (
+    SENTENCES,
+    compression,
+    lead,
+    rouge,
+    validation_rouge,
+)
 from text_to_text import (
     Training,
     ValidationScore,
@@ -127,7 +132,6 @@ class Export:
     """Where to; `saved_model` in the run folder by default."""
 
 
-SENTENCES = 3  # of the baseline
 SHOWN = 400  # characters of a text beside a sample summary
 
 
@@ -225,41 +229,6 @@ def check_options(config):
         Train.summary,
     ):
         raise UsageError("--text and --summary are not for the demo.")
-
-
-def rouge(summaries, references):
-    """Means of ROUGE-1, ROUGE-2 and ROUGE-L, F1 with stemming, in percent."""
-    kinds = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
-    scorer = RougeScorer(list(kinds.values()), use_stemmer=True)
-    scores = [
-        scorer.score(reference, summary)
-        for reference, summary in zip(references, summaries, strict=True)
-    ]
-    return {
-        name: 100 * sum(score[kind].fmeasure for score in scores) / len(scores)
-        for name, kind in kinds.items()
-    }
-
-
-def validation_rouge(summaries, references):
-    """ROUGE as entries of the logs."""
-    scores = rouge(summaries, references)
-    return {
-        f"val_{name.lower().replace('-', '_')}": value
-        for name, value in scores.items()
-    }
-
-
-def lead(text):
-    """The first sentences; the end of a line ends one too."""
-    sentences = re.split(r"(?<=[.!?])\s+|\s*\n\s*", text.strip())
-    return " ".join(sentences[:SENTENCES])
-
-
-def compression(texts, summaries):
-    """Words of all texts over words of all summaries."""
-    words = sum(len(summary.split()) for summary in summaries)
-    return sum(len(text.split()) for text in texts) / max(words, 1)
 
 
 def evaluate(arguments):

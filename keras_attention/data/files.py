@@ -99,26 +99,43 @@ def read_lines(path):
     Raises:
         DataError: If the file is missing, empty, damaged or not UTF-8.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error}") from error
-    if path.suffix == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (EOFError, OSError, zlib.error) as error:
-            raise DataError(
-                f"{str(path)!r} is not a complete gzip file: {error}"
-            ) from error
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{str(path)!r} is not UTF-8: line {line} holds the byte "
-            f"0x{content[error.start]:02x}."
-        ) from error
-    if not text.strip():
+    lines = list(iterate_lines(path))
+    if not any(line.strip() for line in lines):
         raise DataError(f"{str(path)!r} is empty.")
-    lines = text.removesuffix("\n").split("\n")
-    return [line.removesuffix("\r") for line in lines]
+    return lines
+
+
+def iterate_lines(path):
+    """Yields what `read_lines` returns, for files larger than memory.
+
+    An empty file has no lines here.
+
+    Args:
+        path: `pathlib.Path` of the file; gzip if it ends in `.gz`.
+
+    Yields:
+        Strings.
+
+    Raises:
+        DataError: If the file is missing, damaged or not UTF-8.
+    """
+    start = gzip.open if path.suffix == ".gz" else open
+    number = 1
+    try:
+        with start(path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                text = line.decode("utf-8" if number > 1 else "utf-8-sig")
+                yield text.removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{str(path)!r} is not UTF-8: line {number} holds the byte "
+            f"0x{error.object[error.start]:02x}."
+        ) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{str(path)!r} is not a complete gzip file: {error}"
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{str(path)!r} cannot be read: {error.strerror}"
+        ) from error

@@ -1,14 +1,13 @@
 """Vectors of words, learned elsewhere, for the embedding of a model."""
 
-import gzip
 import itertools
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from keras_attention.data.errors import DataError
+from keras_attention.data.files import iterate_lines
 from keras_attention.data.tokenizer import SentencePieceTokenizer
 
 WORDS_AT_ONCE = 10_000  # which a tokenizer encodes in one call
@@ -205,26 +204,8 @@ class WordVectors:
 
     def _lines(self):
         """Yields the numbers of lines and the lines."""
-        start = gzip.open if self.path.suffix == ".gz" else open
-        number = 0
-        try:
-            with start(self.path, "rb") as file:
-                for number, line in enumerate(file, start=1):
-                    encoding = "utf-8" if number > 1 else "utf-8-sig"
-                    yield number, line.decode(encoding).rstrip(" \r\n")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{str(self.path)!r} is not UTF-8: line {number} holds the "
-                f"byte 0x{error.object[error.start]:02x}."
-            ) from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{str(self.path)!r} is not a complete gzip file: {error}"
-            ) from error
-        except OSError as error:
-            raise DataError(
-                f"{str(self.path)!r} cannot be read: {error.strerror}"
-            ) from error
+        for number, line in enumerate(iterate_lines(self.path), start=1):
+            yield number, line.rstrip(" ")
 
 
 def _batches(items):
