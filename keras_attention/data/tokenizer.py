@@ -166,8 +166,13 @@ class SentencePieceTokenizer:
     def normalize(self, text):
         """Returns a string as it is before it is cut into pieces.
 
-        Spaces are "▁", also the one before the first word, and upper case is
-        lower case where the tokenizer was trained so.
+        Args:
+            text: String.
+
+        Returns:
+            A string in which spaces are "▁", also the one before the first
+            word, and upper case is lower case where the tokenizer was trained
+            so.
         """
         return self._processor.normalize(text)
 
