@@ -194,3 +194,12 @@ def run_python(code, *arguments, backend=BACKEND):
     if done.returncode:
         raise AssertionError(f"{done.stdout}\n{done.stderr}")
     return done.stdout
+
+
+# Imports parts of the package that need no Keras, which takes seconds.
+WITHOUT_KERAS = f"""
+import sys, types
+package = types.ModuleType("keras_attention")
+package.__path__ = [{str(ROOT / "keras_attention")!r}]
+sys.modules["keras_attention"] = package
+"""

@@ -155,7 +155,7 @@ def test_a_folder_of_something_else_is_not_replaced(task, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(ValueError, match="something else"):
         task.save(tmp_path)
-    with pytest.raises(ValueError, match="something else"):
+    with pytest.raises(ValueError, match="thesis.txt is a file, not a folder"):
         task.save(tmp_path / "thesis.txt")
     assert os.listdir(tmp_path) == ["thesis.txt"]
 
