@@ -34,9 +34,8 @@ def one_process(folder, what):
     Raises:
         LockedError: if another process holds the lock; it is named.
     """
-    folder = Path(folder).resolve()
+    folder, path = _lock_of(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    path = folder.with_name(f".{folder.name}.lock")
     descriptor = _acquire(path, folder)
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "what": what}
     os.ftruncate(descriptor, 0)
@@ -46,6 +45,27 @@ def one_process(folder, what):
     finally:
         with contextlib.suppress(OSError):  # an open file, on Windows
             path.unlink()
+        os.close(descriptor)
+
+
+def check_free(folder):
+    """Refuses a folder that another process holds, and takes no lock.
+
+    Args:
+        folder: path of the folder.
+
+    Raises:
+        LockedError: as of `one_process`.
+    """
+    folder, path = _lock_of(folder)
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    try:
+        if try_lock(descriptor) is False:
+            raise LockedError(_message(descriptor, folder))
+    finally:
         os.close(descriptor)
 
 
@@ -76,6 +96,11 @@ def is_at(descriptor, path):
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
         return False
+
+
+def _lock_of(folder):
+    folder = Path(folder).resolve()
+    return folder, folder.with_name(f".{folder.name}.lock")
 
 
 def _acquire(path, folder):

@@ -7,6 +7,11 @@ python recipes/classification.py export
 python recipes/classification.py train --inputs images --run runs/digits
 """
 
+if __name__ == "__main__":
+    import starting_up
+
+    starting_up.end_with_one_line()
+
 import dataclasses
 from typing import Annotated, Literal
 
@@ -220,18 +225,27 @@ def train(config):
         if tokenizer is not None:
             tokenizer.save(folder / TOKENIZER)
 
-    run = start_run(config, write_tokenizer)
-    print(
-        f"{len(numbers['train']):,} examples of {len(labels)} classes, "
-        f"{task.model.count_params():,} weights, {len(batches['train'])} "
-        f"batches an epoch, run folder {run}"
-    )
-    fit(config, task.model, batches, run, metric="accuracy", count="examples")
-    finish_run(config, task, batches["validation"], run, metric="accuracy")
-    some, given = (values[: config.show] for values in examples["validation"])
-    show_predictions(task, some, given, run)
-    print(f"The run lies in {run}. Try:")
-    print(f"  python recipes/classification.py evaluate --run {run}")
+    with start_run(config, write_tokenizer) as run:
+        print(
+            f"{len(numbers['train']):,} examples of {len(labels)} classes, "
+            f"{task.model.count_params():,} weights, {len(batches['train'])} "
+            f"batches an epoch, run folder {run}"
+        )
+        fit(
+            config,
+            task.model,
+            batches,
+            run,
+            metric="accuracy",
+            count="examples",
+        )
+        finish_run(config, task, batches["validation"], run, metric="accuracy")
+        some, given = (
+            values[: config.show] for values in examples["validation"]
+        )
+        show_predictions(task, some, given, run)
+        print(f"The run lies in {run}. Try:")
+        print(f"  python recipes/classification.py evaluate --run {run}")
 
 
 def make_task(config, tokenizer, labels, inputs):

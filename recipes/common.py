@@ -15,6 +15,7 @@ from keras_attention import (
     training,
 )
 from keras_attention.data.files import read_lines
+from keras_attention.training.interruption import handle_signals
 
 _SHOWN_TOKENS = 200
 
@@ -26,7 +27,8 @@ class UsageError(ValueError):
 def run_commands(commands, description):
     """Parses the command line and runs one of its commands.
 
-    What went wrong is one message on standard error and exit code 2.
+    What went wrong is one message on standard error and exit code 2. Ctrl-C
+    and SIGTERM are one line too, and exit codes 130 and 143.
 
     Args:
         commands: dictionary from a command's name to its dataclass of
@@ -43,12 +45,14 @@ def run_commands(commands, description):
     formatted = warnings.formatwarning
     warnings.formatwarning = _as_one_line
     try:
-        function(options)
+        with handle_signals():
+            function(options)
     except (ValueError, ImportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        reason = ": ".join(["interrupted", *map(str, interrupt.args)])
+        print(reason, file=sys.stderr)
         sys.exit(130)
     finally:
         warnings.formatwarning = formatted

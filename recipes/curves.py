@@ -1,6 +1,6 @@
 """The curves of a run: what its log says, epoch by epoch, as a picture."""
 
-import csv
+from keras_attention.training.logs import read_csv_log
 
 _COUNTS = ("val_tokens", "val_examples")  # the same in every epoch
 
@@ -17,12 +17,11 @@ def plot_curves(log, picture):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    with open(log, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    columns, rows = read_csv_log(log)
     epochs = [int(row["epoch"]) + 1 for row in rows]
     panels = sorted(
         name.removeprefix("val_")
-        for name in (rows[0] if rows else {})
+        for name in columns
         if name.startswith("val_") and name not in _COUNTS
     )
     figure, axes = pyplot.subplots(
@@ -33,8 +32,8 @@ def plot_curves(log, picture):
             (panel, "training"),
             (f"val_{panel}", "validation"),
         ):
-            if name in rows[0]:
-                values = [float(row[name] or "nan") for row in rows]
+            if name in columns:
+                values = [row[name] for row in rows]
                 axis.plot(epochs, values, label=label)
         axis.set_title(panel)
         axis.set_xlabel("epoch")

@@ -1,5 +1,6 @@
 """The folder of a run: its options, weights and task."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -11,8 +12,8 @@ import keras
 from common import UsageError
 from curves import plot_curves
 
-from keras_attention import training
-from keras_attention.files import replacing, replacing_folder
+from keras_attention import locks, training
+from keras_attention.files import check_folder, replacing, replacing_folder
 
 CONFIG = "config.json"
 CHECKPOINT = "checkpoint.npz"
@@ -96,7 +97,7 @@ def has_checkpoint(config):
 
 
 def check_run(config):
-    """Checks that the run folder, if there is one, is of this configuration.
+    """Checks that training can go on in the run folder, or begin there.
 
     Args:
         config: `RunOptions`, of which `show` may differ when a run goes on,
@@ -104,8 +105,15 @@ def check_run(config):
 
     Raises:
         UsageError: if the folder is of another configuration.
+        ValueError: if it is something else than a run folder, or another
+            process trains there.
     """
-    run = Path(config.run)
+    run = check_folder(config.run, CONFIG)
+    locks.check_free(run)
+    _check_configuration(config, Path(config.run))
+
+
+def _check_configuration(config, run):
     if not (run / CONFIG).exists():
         return
     free = ["run", "show"]
@@ -128,26 +136,34 @@ def check_run(config):
         )
 
 
+@contextlib.contextmanager
 def start_run(config, write_more):
-    """Makes the run folder; in one that is there, renews its configuration.
+    """Makes the run folder, and keeps other processes out of it.
+
+    In one that is there, it renews the configuration.
 
     Args:
         config: dataclass with a field `run`, the path of the folder.
         write_more: function that writes further files into a new folder.
 
-    Returns:
+    Yields:
         The `pathlib.Path` of the folder.
+
+    Raises:
+        ValueError: if another process trains there.
     """
     run = Path(config.run)
     text = json.dumps(dataclasses.asdict(config), indent=2) + "\n"
-    if (run / CONFIG).exists():
-        with replacing(run / CONFIG) as partial:
-            partial.write_text(text, encoding="utf-8")
-        return run
-    with replacing_folder(run, CONFIG) as partial:
-        write_more(partial)
-        (partial / CONFIG).write_text(text, encoding="utf-8")
-    return run
+    with locks.one_process(run, "training"):
+        _check_configuration(config, run)
+        if (run / CONFIG).exists():
+            with replacing(run / CONFIG) as partial:
+                partial.write_text(text, encoding="utf-8")
+        else:
+            with replacing_folder(run, CONFIG) as partial:
+                write_more(partial)
+                (partial / CONFIG).write_text(text, encoding="utf-8")
+        yield run
 
 
 def fit(

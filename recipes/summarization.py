@@ -6,6 +6,11 @@ python recipes/summarization.py summarize --file documents.txt
 python recipes/summarization.py export
 """
 
+if __name__ == "__main__":
+    import starting_up
+
+    starting_up.end_with_one_line()
+
 import dataclasses
 import time
 import warnings
@@ -164,21 +169,23 @@ def train(config):
         **{name: value for name, value in settings.items() if value},
     )
     compile_for_tokens(config, task.model, batches["train"])
-    run = start_run(config, lambda folder: save_tokenizers(tokenizers, folder))
-    print(
-        f"{len(pairs['train'][0]):,} texts, {task.model.count_params():,} "
-        f"weights, {len(batches['train'])} batches an epoch, padding "
-        f"{batches['train'].padding_share:.1%}, run folder {run}"
-    )
-    scores = []
-    if config.rouge_texts:
-        some = first(config.rouge_texts, pairs["validation"])
-        scores.append(ValidationScore(task, *some, validation_rouge))
-    fit(config, task.model, batches, run, scores)
-    finish_run(config, task, batches["validation"], run)
-    show_samples(task, *first(config.show, pairs["validation"]), run, SHOWN)
-    print(f"The run lies in {run}. Try:")
-    print(f"  python recipes/summarization.py evaluate --run {run}")
+    with start_run(
+        config, lambda folder: save_tokenizers(tokenizers, folder)
+    ) as run:
+        print(
+            f"{len(pairs['train'][0]):,} texts, {task.model.count_params():,} "
+            f"weights, {len(batches['train'])} batches an epoch, padding "
+            f"{batches['train'].padding_share:.1%}, run folder {run}"
+        )
+        scores = []
+        if config.rouge_texts:
+            some = first(config.rouge_texts, pairs["validation"])
+            scores.append(ValidationScore(task, *some, validation_rouge))
+        fit(config, task.model, batches, run, scores)
+        finish_run(config, task, batches["validation"], run)
+        show_samples(task, *first(config.show, pairs["validation"]), run, SHOWN)
+        print(f"The run lies in {run}. Try:")
+        print(f"  python recipes/summarization.py evaluate --run {run}")
 
 
 def load_pairs(config, dataset, split):

@@ -6,6 +6,11 @@ python recipes/translation.py translate "twenty-three"
 python recipes/translation.py export
 """
 
+if __name__ == "__main__":
+    import starting_up
+
+    starting_up.end_with_one_line()
+
 import dataclasses
 import time
 from typing import Annotated
@@ -122,21 +127,23 @@ def train(config):
     }
     task = make_task(config, tokenizers, batches["train"])
     compile_for_tokens(config, task.model, batches["train"])
-    run = start_run(config, lambda folder: save_tokenizers(tokenizers, folder))
-    print(
-        f"{len(pairs['train'][0]):,} pairs, {task.model.count_params():,} "
-        f"weights, {len(batches['train'])} batches an epoch, padding "
-        f"{batches['train'].padding_share:.1%}, run folder {run}"
-    )
-    scores = []
-    if config.bleu_sentences:
-        some = first(config.bleu_sentences, pairs["validation"])
-        scores.append(ValidationScore(task, *some, bleu))
-    fit(config, task.model, batches, run, scores)
-    finish_run(config, task, batches["validation"], run)
-    show_samples(task, *first(config.show, pairs["validation"]), run)
-    print(f"The run lies in {run}. Try:")
-    print(f"  python recipes/translation.py evaluate --run {run}")
+    with start_run(
+        config, lambda folder: save_tokenizers(tokenizers, folder)
+    ) as run:
+        print(
+            f"{len(pairs['train'][0]):,} pairs, {task.model.count_params():,} "
+            f"weights, {len(batches['train'])} batches an epoch, padding "
+            f"{batches['train'].padding_share:.1%}, run folder {run}"
+        )
+        scores = []
+        if config.bleu_sentences:
+            some = first(config.bleu_sentences, pairs["validation"])
+            scores.append(ValidationScore(task, *some, bleu))
+        fit(config, task.model, batches, run, scores)
+        finish_run(config, task, batches["validation"], run)
+        show_samples(task, *first(config.show, pairs["validation"]), run)
+        print(f"The run lies in {run}. Try:")
+        print(f"  python recipes/translation.py evaluate --run {run}")
 
 
 def bleu_for(targets, **options):

@@ -3,6 +3,11 @@
 python recipes/word_vectors.py learn files:reviews,train,text --file vectors.txt
 """
 
+if __name__ == "__main__":
+    import starting_up
+
+    starting_up.end_with_one_line()
+
 import dataclasses
 import os
 import re

@@ -1,6 +1,7 @@
 """Checkpoints from which a killed run goes on as if nothing had happened."""
 
 import pathlib
+import sys
 from collections import Counter
 from typing import NamedTuple
 
@@ -49,7 +50,8 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         path: the file. Missing folders are made.
         every_steps: save within epochs too, each time that many batches of
-            an epoch are done; None for at the end of epochs only.
+            an epoch are done, and before the last one; None for at the end of
+            epochs only.
 
     Raises:
         ValueError: if `every_steps` is not a positive integer.
@@ -66,6 +68,7 @@ class Checkpoint(keras.callbacks.Callback):
             )
         self.path = pathlib.Path(path)
         self.every_steps = every_steps
+        self.interruption = None  # an `Interruption` while `resume_fit` runs
         self._position = Position()
         self._data = None
         self._companions = []
@@ -121,6 +124,7 @@ class Checkpoint(keras.callbacks.Callback):
                 callback.set_state(description["callbacks"][name])
         self._random = description["random"]
         self._position = position
+        self._tell_interruption(position)
         return position
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -134,6 +138,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._epoch = epoch
         if not self._offset:
             self._restore_random()
+        self._defer_interruption(True)
 
     def on_train_batch_begin(self, batch, logs=None):
         # Within an epoch, the state was read behind what starting a pass over
@@ -142,18 +147,45 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         done = batch + 1
+        left = (self.params["steps"] or sys.maxsize) - done
+        if left:
+            position = Position(self._epoch, self._offset + done)
+            is_due = self.every_steps and (
+                position.batch % self.every_steps == 0 or left == 1
+            )
+            if is_due or self._is_interrupted():
+                self._save(position)
+            self._end_if_interrupted()
         # The last batch is left to the end of the epoch, which validates
-        # first: nothing could go on from behind it.
-        if (
-            self.every_steps
-            and (self._offset + done) % self.every_steps == 0
-            and done < (self.params["steps"] or done + 1)
-        ):
-            self._save(Position(self._epoch, self._offset + done))
+        # first: nothing could go on from behind it. Who is interrupted before
+        # then has lost this batch: the last checkpoint was saved before it.
+        elif self.every_steps:
+            self._defer_interruption(False)
+            self._end_if_interrupted()
 
     def on_epoch_end(self, epoch, logs=None):
         stopped = bool(self.model.stop_training)
         self._save(Position(epoch + 1, 0, stopped))
+        self._defer_interruption(False)
+        self._end_if_interrupted()
+
+    def _defer_interruption(self, deferred):
+        if self.interruption is not None:
+            self.interruption.deferred = deferred
+
+    def _is_interrupted(self):
+        return self.interruption is not None and self.interruption.pending
+
+    def _end_if_interrupted(self):
+        if self._is_interrupted():
+            self.interruption.end()
+
+    def _tell_interruption(self, position):
+        if self.interruption is not None:
+            self.interruption.message = (
+                f"training goes on from epoch {position.epoch + 1}, batch "
+                f"{position.batch + 1} with {self.path}"
+            )
 
     def _restore_random(self):
         if self._random is not None:
@@ -183,6 +215,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "random": random_state.capture(),
             },
         )
+        self._tell_interruption(position)
 
     def _stateful(self):
         seen = Counter()

@@ -7,6 +7,8 @@ values of single batches (`update_freq`) count from 0 again in every `fit`.
 
 import csv
 import os
+import warnings
+from pathlib import Path
 
 import keras
 
@@ -45,7 +47,8 @@ class CSVLog(keras.callbacks.CSVLogger):
     """Keras' `CSVLogger` with each epoch in one row, whatever was killed.
 
     Rows behind the checkpoint's position belong to epochs that will be run
-    again and are cut off; without a checkpoint the file begins anew.
+    again and are cut off; without a checkpoint the file begins anew. A damaged
+    file is renamed, with a warning, and a new one begun.
 
     Args:
         path: the file. Missing folders are made.
@@ -57,14 +60,17 @@ class CSVLog(keras.callbacks.CSVLogger):
 
     def on_train_begin(self, logs=None):
         os.makedirs(os.path.dirname(self.filename) or ".", exist_ok=True)
-        with open(self.filename, "a+", newline="") as file:
-            size = os.path.getsize(self.filename)
-            file.truncate(min(size, self._size))
-            file.seek(0)
-            header = next(csv.reader(file), None)
+        with open(self.filename, "ab") as file:
+            file.truncate(min(os.path.getsize(self.filename), self._size))
+        try:
+            columns, _ = read_csv_log(self.filename)
+        except ValueError as error:
+            aside = _set_aside(self.filename)
+            warnings.warn(f"{error} It is kept as {aside}.", stacklevel=2)
+            columns = []
         super().on_train_begin(logs)
-        if header:
-            self.keys = header[1:]
+        if columns:
+            self.keys = columns[1:]
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
@@ -81,3 +87,56 @@ class CSVLog(keras.callbacks.CSVLogger):
             state: the dictionary.
         """
         self._size = state["size"]
+
+
+def read_csv_log(path):
+    """Reads what `CSVLog` wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        `(columns, rows)`: the list of their names, empty for an empty file,
+        and for each epoch a dictionary of floats, NaN where it has none.
+
+    Raises:
+        ValueError: for a file that is damaged or of something else; it names
+            the line.
+    """
+    columns, rows = [], []
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.reader(file)
+            for values in reader:
+                if columns:
+                    rows.append(_read_row(columns, values))
+                elif values[:1] != ["epoch"]:
+                    raise ValueError("its first column is not the epoch")
+                else:
+                    columns = values
+    except (ValueError, csv.Error) as error:
+        line = max(reader.line_num, 1)
+        raise ValueError(
+            f"{path} is damaged in line {line}: {error}."
+        ) from None
+    return columns, rows
+
+
+def _read_row(columns, values):
+    if len(values) != len(columns):
+        raise ValueError(f"{len(values)} values for {len(columns)} columns")
+    int(values[0])
+    return {
+        name: float("nan" if value in ("", "NA") else value)
+        for name, value in zip(columns, values, strict=True)
+    }
+
+
+def _set_aside(path):
+    """Renames a file, to a name that nothing has, and gives the name."""
+    count, aside = 1, Path(f"{path}.damaged")
+    while aside.exists():
+        count += 1
+        aside = Path(f"{path}.damaged-{count}")
+    os.rename(path, aside)
+    return aside

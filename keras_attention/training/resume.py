@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_attention.training.interruption import Interruption
 from keras_attention.training.logs import RunHistory
 
 
@@ -22,6 +23,11 @@ def resume_fit(
     finished in a `fit` of its own, because Keras takes the number of batches
     once, for all epochs of a `fit`: callbacks then see the training begin and
     end twice.
+
+    Ctrl-C and SIGTERM let the step end and write a checkpoint, from which the
+    next run goes on; a second one ends at once. (After the last batch of an
+    epoch, while it is validated, there is nothing to wait for if the checkpoint
+    has `every_steps`: it was saved before that batch.)
 
     Args:
         model: a compiled model. Give every random layer a seed.
@@ -44,6 +50,8 @@ def resume_fit(
         CheckpointError: if the checkpoint is truncated or of something else.
         ValueError: if the data cannot start within an epoch, or not one of
             `epochs` and `steps` is given.
+        KeyboardInterrupt: after Ctrl-C, when the checkpoint is written.
+        SystemExit: after SIGTERM likewise, with the code 143.
     """
     if (epochs is None) == (steps is None):
         raise ValueError(
@@ -71,11 +79,12 @@ def resume_fit(
             **arguments,
         )
 
-    position = checkpoint.restore(model, data, callbacks)
-    if position.batch:
-        fit(position, _EndOfEpoch())
+    with Interruption() as checkpoint.interruption:
         position = checkpoint.restore(model, data, callbacks)
-    fit(position)
+        if position.batch:
+            fit(position, _EndOfEpoch())
+            position = checkpoint.restore(model, data, callbacks)
+        fit(position)
     return history
 
 

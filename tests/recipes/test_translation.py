@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from num2words import num2words
 
+from keras_attention.locks import one_process
 from tests.recipes.in_process import load as load_recipe
 from tests.recipes.in_process import run as run_recipe
 
@@ -197,6 +199,99 @@ def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
         np.testing.assert_allclose(got[name], value, rtol=0, atol=1e-6)
     with open(run / "metrics.csv", newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+def test_a_terminated_run_loses_nothing(trained, text, tmp_path, monkeypatch):
+    load_recipe("translation")
+    run, sent = tmp_path / "terminated", []
+
+    class Terminate(sys.modules["runs"].training.TokensPerSecond):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if not sent:
+                sent.append(batch)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(
+        sys.modules["runs"].training, "TokensPerSecond", Terminate
+    )
+    ended = train(text, run)
+    assert ended.returncode == 143
+    assert ended.stderr.startswith("terminated: training goes on from epoch 1")
+    assert ended.stderr.count("\n") == 1
+    assert not list(run.parent.glob(".*.lock"))
+
+    finished = train(text, run)
+    assert finished.returncode == 0, finished.stderr
+    expected = weights(trained[0])
+    for name, value in weights(run).items():
+        np.testing.assert_allclose(value, expected[name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_while_it_starts_is_one_line(number, code, word):
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", RECIPE, "train"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stderr:
+            if "numpy" in line:  # Keras is being imported
+                break
+        process.send_signal(number)
+        lines = process.stderr.read().splitlines()
+    assert process.returncode == code
+    told = [line for line in lines if not line.startswith("import time:")]
+    assert told == [word]
+
+
+def test_a_second_process_in_a_run_folder_is_refused(trained, text):
+    run, _ = trained
+    with one_process(run, "training"):
+        run.with_name("link").symlink_to(run.name)
+        for name in ("run", "link"):
+            refused = train(text, run.with_name(name))
+            assert refused.returncode == 2
+            assert f"{run} is in use: process {os.getpid()}" in refused.stderr
+            assert refused.stderr.count("\n") == 1
+
+
+def test_a_damaged_log_is_set_aside(trained, text, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained[0], run)
+    spoiled = (run / "metrics.csv").read_text() * 2  # with a second header
+    (run / "metrics.csv").write_text(spoiled)
+    with np.load(run / "checkpoint.npz") as file:
+        arrays = dict(file)
+    description = json.loads(arrays["description.json"].tobytes())
+    description["callbacks"]["CSVLog-1"]["size"] = len(spoiled)
+    text_of = json.dumps(description).encode()
+    arrays["description.json"] = np.frombuffer(text_of, "uint8")
+    np.savez(run / "checkpoint.npz", **arrays)
+
+    message = "metrics.csv is damaged in line 4"
+    with pytest.warns(UserWarning, match=message):
+        again = train(text, run)
+    assert again.returncode == 0, again.stderr
+    assert (run / "metrics.csv.damaged").read_text() == spoiled
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_a_pipe_is_not_replaced_by_a_folder(trained, text, tmp_path, command):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if command == "train":
+        done = train(text, pipe)
+    else:
+        arguments = ("--run", trained[0], "--folder", pipe)
+        done = run_recipe("translation", "export", *arguments)
+    assert done.returncode == 2
+    assert "is a pipe, not a folder" in done.stderr
+    assert pipe.is_fifo() and os.listdir(tmp_path) == ["pipe"]
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 import csv
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
 
 from keras_attention.training import CSVLog, RunHistory
+from keras_attention.training.logs import read_csv_log
 
 
 def rows(path):
@@ -63,6 +65,44 @@ def test_the_columns_stay_those_of_the_first_epoch(path):
     log.on_epoch_end(1, {"another": 1.0, "loss": 2.0})
     log.on_train_end()
     assert rows(path)[1] == {"epoch": "1", "loss": "2.0", "val_loss": "NA"}
+
+
+DAMAGED = {
+    "two headers": (
+        b"epoch,loss\r\n0,1.0\r\nepoch,loss\r\n",
+        "line 3: invalid",
+    ),
+    "half a row": (b"epoch,loss,val_loss\r\n0,1.0", "line 2: 2 values for 3"),
+    "no epochs": (b"time,loss\r\n0,1.0\r\n", "line 1: its first column"),
+    "no numbers": (b"epoch,loss\r\n0,low\r\n", "line 2: could not convert"),
+    "not text": (b"epoch,loss\r\n\xff\x00,1\r\n", "codec can't decode"),
+}
+
+
+@pytest.mark.parametrize("content, reason", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_is_named_and_set_aside(path, content, reason):
+    path.parent.mkdir()
+    for count in ("", "-2"):
+        path.write_bytes(content)
+        log = resumed(path, {"size": len(content)})
+        with pytest.warns(UserWarning, match=reason) as warned:
+            log_epochs(log, [4])
+        aside = path.with_name(f"metrics.csv.damaged{count}")
+        assert f"It is kept as {aside}." in str(warned[0].message)
+        assert aside.read_bytes() == content
+        assert [row["epoch"] for row in rows(path)] == ["4"]
+
+
+def test_what_is_missing_is_read_as_nan(path):
+    state = log_epochs(CSVLog(path), [0])
+    log = resumed(path, state)
+    log.on_train_begin()
+    log.on_epoch_end(1, {"loss": 2.0})
+    log.on_train_end()
+    columns, (first, second) = read_csv_log(path)
+    assert columns == ["epoch", "loss", "val_loss"]
+    assert first == {"epoch": 0, "loss": 3, "val_loss": 5}
+    assert math.isnan(second["val_loss"])
 
 
 def test_training_twice_without_a_restart_goes_on(path):

@@ -1,0 +1,161 @@
+"""Ctrl-C and SIGTERM: a checkpoint first, and nothing of the run is lost."""
+
+import os
+import signal
+
+import keras
+import pytest
+
+from keras_attention.training import Checkpoint, resume_fit
+from keras_attention.training.interruption import handle_signals
+from tests.training.test_resume import assert_same_state
+from tests.training.tiny import NUM_BATCHES, TinyBatches, tiny_model
+
+
+class Signal(keras.callbacks.Callback):
+    """Sends this process a signal at a batch, counted over all epochs."""
+
+    def __init__(self, number, at, hook):
+        super().__init__()
+        self.number, self.at, self.hook, self.done = number, at, hook, 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.done += 1
+        if self.hook == "training":
+            self.send()
+
+    def on_test_batch_begin(self, batch, logs=None):
+        if self.hook == "validation":
+            self.send()
+
+    def send(self):
+        if self.done == self.at:
+            self.at = None
+            os.kill(os.getpid(), self.number)
+
+
+def train(folder, every_steps=None, callbacks=(), epochs=3):
+    model = tiny_model()
+    history = resume_fit(
+        model,
+        TinyBatches(),
+        Checkpoint(folder / "state.npz", every_steps=every_steps),
+        epochs=epochs,
+        callbacks=callbacks,
+        validation_data=TinyBatches(seed=7, num_batches=2),
+        verbose=0,
+    )
+    return model, history
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("unbroken"))
+
+
+@pytest.fixture
+def handled():
+    """The handlers of before, put back by the test's end."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield before
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+# Where the signal comes, and the batch from which the next run goes on.
+MOMENTS = {
+    "within an epoch": ("training", NUM_BATCHES + 2, NUM_BATCHES + 2),
+    "in the first batch": ("training", 1, 1),
+    # Nothing could go on from behind the last batch, which is run again.
+    "in the last batch": ("training", NUM_BATCHES, NUM_BATCHES - 1),
+    "in the validation": ("validation", NUM_BATCHES, NUM_BATCHES - 1),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint_to_go_on_from(
+    tmp_path, unbroken, handled, capsys, number, moment
+):
+    hook, at, batches = MOMENTS[moment]
+    ends = KeyboardInterrupt if number == signal.SIGINT else SystemExit
+    with pytest.raises(ends) as ended:
+        # Further apart than the epochs are long: the signal alone saves.
+        train(tmp_path, 100, [Signal(number, at, hook)])
+    told = f"batch {batches % NUM_BATCHES + 1} with {tmp_path}"
+    if number == signal.SIGINT:
+        assert told in str(ended.value)
+    else:
+        assert ended.value.code == 143
+        errors = capsys.readouterr().err
+        assert errors.startswith("terminated: training goes on from epoch")
+        assert told in errors and errors.count("\n") == 1
+    assert {n: signal.getsignal(n) for n in handled} == handled
+
+    expected, history = unbroken
+    count = Signal(number, None, "")
+    model, resumed = train(tmp_path, 100, [count])
+    assert count.done == 3 * NUM_BATCHES - batches
+    assert_same_state(model, expected)
+    assert resumed.history.keys() == history.history.keys()
+    for name, values in history.history.items():
+        assert resumed.history[name] == pytest.approx(values, rel=1e-5)
+
+
+def test_without_steps_the_validation_comes_to_its_end(
+    tmp_path, unbroken, handled
+):
+    with pytest.raises(SystemExit):
+        train(tmp_path, None, [Signal(signal.SIGTERM, NUM_BATCHES, "training")])
+    count = Signal(signal.SIGTERM, None, "")
+    model, _ = train(tmp_path, None, [count])
+    assert count.done == 2 * NUM_BATCHES
+    assert_same_state(model, unbroken[0])
+
+
+def test_a_second_signal_ends_at_once(tmp_path, handled):
+    class Impatient(Signal):
+        def on_train_batch_begin(self, batch, logs=None):
+            os.kill(os.getpid(), self.number)
+            os.kill(os.getpid(), self.number)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, 1, [Impatient(signal.SIGINT, 1, "training")])
+    assert not (tmp_path / "state.npz").exists()
+
+
+def test_handlers_of_the_users_own_are_left_alone(tmp_path, handled):
+    received = []
+    signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    callbacks = [
+        Signal(signal.SIGTERM, 2, "training"),
+        Signal(signal.SIGINT, 2, "training"),
+    ]
+    _, history = train(tmp_path, 1, callbacks, epochs=1)
+    assert received == [signal.SIGTERM]
+    assert history.epoch == [0]
+
+
+def test_a_script_says_that_it_was_terminated(handled, capsys):
+    with pytest.raises(SystemExit) as ended:
+        with handle_signals():
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 143
+    assert capsys.readouterr().err == "terminated\n"
+    assert {n: signal.getsignal(n) for n in handled} == handled
+
+
+def test_a_script_trains_with_the_same_signals(tmp_path, handled, capsys):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with pytest.raises(SystemExit), handle_signals():
+        train(tmp_path, 100, [Signal(signal.SIGTERM, 2, "training")])
+    assert "goes on from epoch 1, batch 3" in capsys.readouterr().err
+    assert (tmp_path / "state.npz").exists()
+
+
+def test_what_a_script_was_started_to_ignore_stays_ignored(handled):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with handle_signals():
+        os.kill(os.getpid(), signal.SIGINT)
