@@ -1,11 +1,14 @@
 """Files of weights: written whole or not at all, read whole or not at all."""
 
-import warnings
+from collections import Counter
 from pathlib import Path
 
-import h5py
+import keras
 
-from keras_attention import files
+# Keras opens files by their names alone, and without care for a full disk.
+from keras.src.saving import saving_lib
+
+from keras_attention.models import hdf5
 
 
 def check_path(path):
@@ -30,75 +33,125 @@ def check_path(path):
 def save_weights(model, path):
     """Saves a model's weights as `model.save_weights` does, but safely.
 
-    A kill at any moment leaves the previous or the new file, whole. The
-    optimizer's state, which Keras would add (twice the size with Adam), is
-    left out. Load it with `load_weights`, or with `model.load_weights`, which
-    warns of the missing optimizer if the model is compiled.
+    A kill or a full disk at any moment leaves the previous or the new file,
+    whole. The optimizer's state, which Keras would add (twice the size with
+    Adam), is left out. Load it with `load_weights`, or with
+    `model.load_weights`, which warns of the missing optimizer if the model is
+    compiled.
 
     Args:
         model: a built model.
         path: the file, ending in `.weights.h5`; missing folders are made.
 
     Raises:
-        ValueError: if `path` does not end in `.weights.h5`.
+        OSError: if the file cannot be written.
+        ValueError: if `path` does not end in `.weights.h5`, or the model is
+            not built.
     """
     path = check_path(path)
-    with files.replacing(path) as partial:
-        whole = partial.with_name(f"partial-whole-{path.name}")
-        try:
-            model.save_weights(whole)
-            with h5py.File(whole) as source, h5py.File(partial, "w") as target:
-                target.attrs.update(source.attrs)
-                for name in _groups(source):
-                    source.copy(name, target)
-        finally:
-            whole.unlink(missing_ok=True)
+    if not model.built:
+        raise ValueError(
+            f"`model` must be built before its weights are saved in {path}."
+        )
+    with hdf5.writing(path) as file:
+        saving_lib._save_state(
+            model,
+            weights_store=_Store(file),
+            assets_store=None,
+            inner_path="",
+            visited_saveables={id(x) for x in _left_out(model)},
+        )
 
 
 def load_weights(model, path):
     """Loads a file of weights, leaving the optimizer as it is.
 
-    A file that is refused leaves the model as it was.
+    A file that is refused leaves the model as it was; an interrupt leaves it
+    as it was or with all of the new weights. Beside the model, no more is in
+    memory than what setting its largest weight takes.
 
     Args:
         model: a built model.
         path: a file that `save_weights` or `model.save_weights` wrote.
 
     Raises:
-        ValueError: if the file is missing, truncated, or holds the weights of
-            another model.
+        ValueError: if the file is missing, truncated, holds the weights of
+            another model, or refers to other files.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"No weights at {path}.")
-    before = model.get_weights()
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="Skipping variable loading for optimizer"
-            )
-            model.load_weights(path)
-        with h5py.File(path) as file:
-            stored = sum(_count_arrays(file[name]) for name in _groups(file))
-        # Keras passes over what the model has no place for.
-        if stored != len(before):
-            raise ValueError(
-                f"it holds {stored} arrays, the model has {len(before)}"
-            )
-    except BaseException as error:
-        model.set_weights(before)
-        if not isinstance(error, (OSError, KeyError, ValueError)):
-            raise
+        with hdf5.reading(path) as (_, arrays):
+            shapes = {name: array.shape for name, array in arrays.items()}
+        _check_room(shapes, model)
+        with _Rehearsal() as rehearsal:
+            _load(model, path)
+        rehearsal.check_all_set(model)
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is truncated or holds no weights of this model: {error}"
         ) from None
+    try:
+        _load(model, path)
+    except BaseException:
+        # What has been set is of this file: no way back, so to the end.
+        _load(model, path)
+        raise
 
 
-def _groups(file):
-    return [name for name in file if name != "optimizer"]
+def _load(model, path):
+    left_out = _left_out(model)
+    arguments = {"objects_to_skip": left_out} if left_out else {}
+    model.load_weights(path, **arguments)
 
 
-def _count_arrays(item):
-    if isinstance(item, h5py.Dataset):
-        return 1
-    return sum(map(_count_arrays, item.values()))
+def _left_out(model):
+    optimizer = getattr(model, "optimizer", None)
+    return [] if optimizer is None else [optimizer]
+
+
+def _check_room(shapes, model):
+    """Refuses, before any is read, arrays that no weight is as large as."""
+    room = Counter(tuple(weight.shape) for weight in model.weights)
+    for name, shape in shapes.items():
+        if name.split("/")[0] == "optimizer":
+            continue
+        if not room[shape]:
+            raise ValueError(
+                f"the model has no place for {name} of the shape {shape}"
+            )
+        room[shape] -= 1
+
+
+class _Store(saving_lib.H5IOStore):
+    """What Keras writes weights to, on a file that is open already."""
+
+    def __init__(self, file):
+        self._file = file
+        super().__init__(file.name, mode="w")
+
+    def _get_h5_file(self, path_or_io, mode=None):
+        return self._file
+
+
+class _Rehearsal(keras.StatelessScope):
+    """Has Keras read and check all of a file without setting a variable.
+
+    Keras goes through the layers, whose own methods know which arrays are
+    theirs, and finds a layer that does not fit when others have been set.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._set = set()
+
+    def add_update(self, update):
+        variable, _ = update
+        self._set.add(id(variable))
+
+    def check_all_set(self, model):
+        """Refuses a file without a value for each weight."""
+        for weight in model.weights:
+            if id(weight) not in self._set:
+                raise ValueError(f"it has nothing for {weight.path}")

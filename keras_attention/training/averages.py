@@ -1,13 +1,13 @@
 """The mean of several files of weights."""
 
-import shutil
+import contextlib
 from pathlib import Path
 
 import h5py
 import keras
 import ml_dtypes
 
-from keras_attention import files
+from keras_attention.models import hdf5
 from keras_attention.models.weights import check_path
 
 
@@ -25,8 +25,9 @@ def average_weights(paths, path):
         `path`, as a `pathlib.Path`.
 
     Raises:
-        ValueError: if there are no files, or one holds other weights than
-            the last one.
+        OSError: if the average cannot be written.
+        ValueError: if there are no files, or one is missing, truncated, holds
+            other weights than the last one or refers to other files.
 
     Reference:
         Vaswani et al., 2017, Attention Is All You Need, section 6.1,
@@ -35,37 +36,51 @@ def average_weights(paths, path):
     path, paths = check_path(path), [Path(p) for p in paths]
     if not paths:
         raise ValueError("`paths` must name at least one file of weights.")
-    with files.replacing(path) as partial:
-        shutil.copyfile(paths[-1], partial)
-        with h5py.File(partial, "r+") as target:
-            averaged = _datasets(target)
-            sums = {
-                name: _values(dataset).astype("float64")
-                for name, dataset in averaged.items()
-                if keras.backend.is_float_dtype(_values(dataset).dtype.name)
-            }
-            for other in paths[:-1]:
-                with h5py.File(other) as source:
-                    datasets = _datasets(source)
-                    _check_same(other, datasets, paths[-1], averaged)
-                    for name in sums:
-                        sums[name] += _values(datasets[name])
-            for name, total in sums.items():
-                dataset = averaged[name]
-                mean = (total / len(paths)).astype(_values(dataset).dtype)
-                dataset[...] = mean.view(dataset.dtype)
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(_reading(other)) for other in paths]
+        last, averaged = opened[-1]
+        for other, (_, arrays) in zip(paths, opened, strict=True):
+            _check_same(other, arrays, paths[-1], averaged)
+        with hdf5.writing(path) as target:
+            _copy_names(last, target)
+            for name, array in averaged.items():
+                same = [arrays[name] for _, arrays in opened]
+                copy = target.create_dataset(name, data=_mean(same))
+                _copy_attribute("dtype", array, copy)
     return path
 
 
-def _datasets(file):
-    found = {}
+@contextlib.contextmanager
+def _reading(path):
+    """Opens a file of weights of which no array claims more than is there."""
+    if not path.is_file():
+        raise ValueError(f"No weights at {path}.")
+    with contextlib.ExitStack() as stack:
+        try:
+            file, arrays = stack.enter_context(hdf5.reading(path))
+            for name, array in arrays.items():
+                if array.id.get_storage_size() < array.nbytes:
+                    raise ValueError(
+                        f"{name} claims {array.nbytes} bytes, and "
+                        f"{array.id.get_storage_size()} are stored"
+                    )
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{path} is truncated or holds no weights: {error}"
+            ) from None
+        yield file, arrays
 
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            found[name] = item
 
-    file.visititems(visit)
-    return found
+def _mean(datasets):
+    """Averages arrays; the last of them where they are not floats."""
+    values = _values(datasets[-1])
+    dtype = values.dtype
+    if keras.backend.is_float_dtype(dtype.name):
+        total = values.astype("float64")
+        for dataset in datasets[:-1]:
+            total += _values(dataset)
+        values = (total / len(datasets)).astype(dtype)
+    return values
 
 
 def _values(dataset):
@@ -74,6 +89,22 @@ def _values(dataset):
     if dataset.attrs.get("dtype") == "bfloat16":
         values = values.view(ml_dtypes.bfloat16)
     return values
+
+
+def _copy_names(source, target):
+    """Makes the groups of a file, with the names that Keras gives them."""
+
+    def visit(path, item):
+        if isinstance(item, h5py.Group):
+            _copy_attribute("name", item, target.create_group(path))
+
+    source.visititems(visit)
+
+
+def _copy_attribute(name, source, target):
+    value = source.attrs.get(name)
+    if isinstance(value, str):
+        target.attrs[name] = value
 
 
 def _check_same(path, datasets, reference_path, reference):

@@ -1,9 +1,15 @@
+import os
+import subprocess
+import sys
+
 import h5py
 import keras
 import numpy as np
 import pytest
 
 from keras_attention.training import load_weights, save_weights
+from tests.disks import limited_files, small_disk
+from tests.tools import ROOT, near
 from tests.training.tiny import TinyBatches, tiny_layers, tiny_model
 
 
@@ -34,6 +40,127 @@ def test_weights_come_back_in_compiled_and_other_models(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["model.weights.h5"]
 
 
+def contents(path):
+    found = {}
+
+    def visit(name, item):
+        found[name] = dict(item.attrs)
+        if isinstance(item, h5py.Dataset):
+            found[name]["value"] = item[...].tolist()
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+@pytest.mark.parametrize("dtype", [None, "bfloat16"])
+def test_a_file_is_what_keras_writes(tmp_path, dtype):
+    model = tiny_model(dtype=dtype)
+    save_weights(model, tmp_path / "ours.weights.h5")
+    model.save_weights(tmp_path / "theirs.weights.h5")
+    ours = contents(tmp_path / "ours.weights.h5")
+    theirs = contents(tmp_path / "theirs.weights.h5")
+    assert any("value" in entry for entry in ours.values())
+    assert ours == {
+        name: entry
+        for name, entry in theirs.items()
+        if not name.startswith("optimizer")
+    }
+
+
+def test_a_state_of_the_optimizer_is_left_in_the_file(tmp_path):
+    path, model = tmp_path / "model.weights.h5", trained(2)
+    model.save_weights(path)
+    load_weights(other := trained(3), path)
+    assert_same_weights(other, model.get_weights())
+    assert int(other.optimizer.iterations) == 3
+
+
+def test_the_weights_of_lora_come_back_merged(tmp_path, rng):
+    path = tmp_path / "model.weights.h5"
+
+    def adapted():
+        model = tiny_model()
+        model.layers[2].enable_lora(2)
+        return model
+
+    model, x = adapted(), rng.integers(1, 7, (2, 3))
+    for weight in model.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    save_weights(model, path)
+    load_weights(other := adapted(), path)
+    near(other(x), model(x))
+
+
+def test_an_unbuilt_model_is_refused(tmp_path):
+    model = keras.Sequential([keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match="`model` must be built"):
+        save_weights(model, tmp_path / "model.weights.h5")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_the_previous_file(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    large = keras.Sequential([keras.Input((100,)), keras.layers.Dense(100)])
+    save_weights(tiny_model(), path)
+    before = path.read_bytes()
+    with limited_files(30_000):
+        with pytest.raises(OSError, match=r"model\.weights\.h5 cannot be"):
+            save_weights(large, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model.weights.h5"]
+
+
+ON_A_FULL_DISK = """
+import dataclasses, sys
+import keras
+from common import run_commands
+from keras_attention.training import save_weights
+
+@dataclasses.dataclass
+class Save:
+    path: str
+
+@dataclasses.dataclass
+class Other:
+    pass
+
+def dense(size, units):
+    return keras.Sequential([keras.Input((size,)), keras.layers.Dense(units)])
+
+def save(options):
+    save_weights(dense(3, 5), options.path)
+    save_weights(dense(300, 1000), options.path)
+
+run_commands({"save": (Save, save), "other": (Other, None)}, "")
+"""
+
+
+@pytest.mark.slow
+def test_a_recipe_on_a_full_disk_ends_with_one_line(tmp_path):
+    with small_disk(tmp_path / "disk", 300_000) as folder:
+        path = folder / "model.weights.h5"
+        # HDF5 fails when the process ends, if it does.
+        done = subprocess.run(
+            [sys.executable, "-c", ON_A_FULL_DISK, "save", "--path", path],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'recipes'}",
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert list(folder.iterdir()) == [path]
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)])
+        load_weights(model, path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"error: {path} cannot be written: No space left on device"
+    )
+    assert "Traceback" not in done.stderr
+
+
 def test_the_name_must_end_as_keras_wants_it(tmp_path):
     with pytest.raises(ValueError, match=r"`path`.*\.weights\.h5"):
         save_weights(tiny_model(), tmp_path / "model.h5")
@@ -44,13 +171,14 @@ def test_a_failure_while_saving_leaves_the_previous_file(tmp_path):
     save_weights(tiny_model(), path)
     before = path.read_bytes()
 
-    class Failing:
-        def save_weights(self, path):
-            path.write_bytes(b"half")
+    class Failing(keras.layers.Dense):
+        def save_own_variables(self, store):
+            super().save_own_variables(store)
             raise OSError("no space left")
 
-    with pytest.raises(OSError, match="no space"):
-        save_weights(Failing(), path)
+    failing = keras.Sequential([keras.Input((3,)), Failing(2)])
+    with pytest.raises(OSError, match=r"model\.weights\.h5 .*no space"):
+        save_weights(failing, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["model.weights.h5"]
 
@@ -100,3 +228,26 @@ def test_an_interrupt_while_loading_leaves_the_model_as_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         load_weights(model, path)
     assert_same_weights(model, before)
+
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_an_interrupt_between_layers_leaves_a_whole_model(tmp_path, time):
+    path, times = tmp_path / "model.weights.h5", []
+
+    class Interrupted(keras.layers.Dense):
+        def load_own_variables(self, store):
+            super().load_own_variables(store)
+            times.append(1)
+            if len(times) == time:
+                raise KeyboardInterrupt
+
+    def stack():
+        layers = [keras.layers.Dense(5), Interrupted(7), keras.layers.Dense(2)]
+        return keras.Sequential([keras.Input((3,)), *layers])
+
+    saved, model = stack(), stack()
+    saved.save_weights(path)
+    before = model.get_weights()
+    with pytest.raises(KeyboardInterrupt):
+        load_weights(model, path)
+    assert_same_weights(model, before if time == 1 else saved.get_weights())
