@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_attention.data.errors import DataError
 from keras_attention.data.files import ALIASES
+from keras_attention.data.image_sizes import check_sizes
 from keras_attention.data.tfds import load_images as load_tfds_images
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -172,8 +173,10 @@ def read_all(paths):
         uint8 `(count, height, width, channels)`; one channel if all are gray.
 
     Raises:
-        DataError: for broken files, or other sizes than that of the most.
+        DataError: for broken files, too many pixels, or other sizes than that
+            of the most.
     """
+    check_sizes(paths)
     images, broken = [], []
     for path in paths:
         try:

@@ -4,7 +4,7 @@ from keras_attention.models.weights import load_weights, save_weights
 from keras_attention.training.averages import average_weights
 from keras_attention.training.best_weights import BestWeights
 from keras_attention.training.checkpoint import Checkpoint, Position
-from keras_attention.training.checkpoint_file import CheckpointError
+from keras_attention.training.checkpoint_description import CheckpointError
 from keras_attention.training.last_weights import LastWeights
 from keras_attention.training.logs import CSVLog, RunHistory
 from keras_attention.training.losses import LabelSmoothedCrossentropy

@@ -5,6 +5,7 @@ import sys
 import keras
 
 from keras_attention.models import weights
+from keras_attention.training.callback_state import NUMBER, check_state
 
 
 class BestWeights(keras.callbacks.EarlyStopping):
@@ -74,5 +75,9 @@ class BestWeights(keras.callbacks.EarlyStopping):
 
         Args:
             state: the dictionary.
+
+        Raises:
+            ValueError: if it is of something else.
         """
+        check_state(state, best=(*NUMBER, type(None)), best_epoch=int, wait=int)
         self._state = dict(state)

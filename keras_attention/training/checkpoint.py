@@ -12,7 +12,7 @@ from keras_attention.training import (
     random_state,
     training_state,
 )
-from keras_attention.training.checkpoint_file import CheckpointError
+from keras_attention.training.checkpoint_description import CheckpointError
 
 
 class Position(NamedTuple):
@@ -90,8 +90,8 @@ class Checkpoint(keras.callbacks.Callback):
 
         Raises:
             CheckpointError: if the file is truncated, or of another model,
-                optimizer, backend or data; nothing has been changed then.
-            ValueError: if the data cannot start within an epoch.
+                optimizer, backend or data; the model is as it was then.
+            ValueError: if the data has no `start_at`.
         """
         if not hasattr(data, "start_at"):
             raise ValueError(
@@ -104,28 +104,50 @@ class Checkpoint(keras.callbacks.Callback):
         if not self.path.exists():
             data.start_at(0, 0)
             return self._position
-        arrays, description = checkpoint_file.read(self.path)
+        if not self.path.is_file():
+            raise CheckpointError(f"{self.path} is no file.")
+        with checkpoint_file.reading(self.path) as file:
+            self._restore(file, model, data)
+        return self._position
+
+    def _restore(self, file, model, data):
+        description = file.description
         self._check_origin(description, data)
         position = Position(*description["position"])
-        data.start_at(position.epoch, position.batch)
+        try:
+            data.start_at(position.epoch, position.batch)
+        except ValueError as error:
+            raise CheckpointError(
+                f"{self.path} stands where the data cannot start: {error}"
+            ) from error
         within_epoch = "metrics" in description["variables"]
         _build(model, data, within_epoch)
         groups = training_state.variables(model, with_metrics=within_epoch)
         training_state.check(
-            self.path, groups, arrays, description["variables"]
+            self.path, groups, file.shapes, description["variables"]
         )
+        self._restore_callbacks(description["callbacks"])
 
         # `fit` resets the metrics before the epoch begins.
         metrics = groups.pop("metrics", [])
-        self._metrics = {"metrics": metrics}, arrays
-        training_state.assign(groups, arrays)
-        for name, callback in self._stateful():
-            if name in description["callbacks"]:
-                callback.set_state(description["callbacks"][name])
+        names = [f"metrics/{index}" for index in range(len(metrics))]
+        values = {name: file.read(name) for name in names}
+        self._metrics = {"metrics": metrics}, values.__getitem__
+        training_state.assign(groups, file.read)
         self._random = description["random"]
         self._position = position
         self._tell_interruption(position)
-        return position
+
+    def _restore_callbacks(self, states):
+        for name, callback in self._stateful():
+            if name in states:
+                try:
+                    callback.set_state(states[name])
+                except Exception as error:  # each callback raises its own
+                    raise CheckpointError(
+                        f"{self.path} has a state of {name} that it does not "
+                        f"take: {error!r}. Delete it to start anew."
+                    ) from error
 
     def on_epoch_begin(self, epoch, logs=None):
         resumed = epoch == self._position.epoch

@@ -1,21 +1,28 @@
 """The file of a checkpoint: named arrays and a JSON description, in one."""
 
+import contextlib
 import json
+import math
 import zipfile
 
 import numpy as np
 
 from keras_attention import files
+from keras_attention.training import checkpoint_description
+from keras_attention.training.checkpoint_description import CheckpointError
 
 _DESCRIPTION = "description.json"
-_ENTRIES = {
-    *("format", "backend", "data", "position"),
-    *("variables", "callbacks", "random"),
-}
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used: truncated, or of something else."""
+_BLOCK = 2**20  # bytes
+# What a file that is cut off, damaged or of something else runs into.
+_DAMAGES = (
+    EOFError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,  # too deeply nested, encrypted
+    ValueError,
+    zipfile.BadZipFile,
+)
 
 
 def write(path, arrays, description):
@@ -26,57 +33,136 @@ def write(path, arrays, description):
         arrays: `{name: array}`, of any dtype that Keras has.
         description: dictionary that JSON can hold, with the entries that
             `Checkpoint` writes.
+
+    Raises:
+        OSError: if the file cannot be written.
     """
     text = json.dumps(description).encode()
     stored = {name: _storable(array) for name, array in arrays.items()}
     stored[_DESCRIPTION] = np.frombuffer(text, "uint8")
-    with files.replacing(path) as partial, open(partial, "wb") as file:
-        np.savez(file, **stored)
+    try:
+        with files.replacing(path) as partial, open(partial, "wb") as file:
+            np.savez(file, **stored)
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be written: {error.strerror or error}"
+        ) from error
 
 
-def read(path):
-    """Reads a whole checkpoint, verifying every checksum.
+@contextlib.contextmanager
+def reading(path):
+    """Opens a checkpoint, verifying every checksum and what it claims.
+
+    No array is read, and none can be larger than the file is.
 
     Args:
         path: the file.
 
-    Returns:
-        `(arrays, description)` as given to `write`; an array of a dtype that
-        NumPy lacks (bfloat16) comes as unsigned integers of the same bits.
+    Yields:
+        A `CheckpointFile`.
 
     Raises:
         CheckpointError: if the file is truncated or not a checkpoint.
     """
-    try:
-        # NumPy leaves a file open that it opened and cannot read.
-        with (
-            open(path, "rb") as opened,
-            np.load(opened, allow_pickle=False) as file,
-        ):
-            arrays = {name: file[name] for name in file.files}
-        description = json.loads(arrays.pop(_DESCRIPTION).tobytes())
-        missing = _ENTRIES - description.keys()
-    except (
-        AttributeError,  # a lone array, or a list as description
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise CheckpointError(
-            f"{path} is truncated or no checkpoint. Delete it to start anew."
-        ) from error
-    if missing:
-        raise CheckpointError(
-            f"{path} is no checkpoint of this version: it has no "
-            f"{', '.join(sorted(missing))}. Delete it to start anew."
-        )
-    return arrays, description
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = stack.enter_context(open(path, "rb"))
+            archive = stack.enter_context(zipfile.ZipFile(opened))
+            file = CheckpointFile(archive)
+        except _DAMAGES as error:
+            raise CheckpointError(
+                f"{path} is truncated or no checkpoint ({error}). Delete it "
+                "to start anew."
+            ) from error
+        checkpoint_description.check(path, file.description)
+        yield file
+
+
+class CheckpointFile:
+    """The arrays and the description in the file of a checkpoint.
+
+    Args:
+        archive: `zipfile.ZipFile`.
+
+    Attributes:
+        shapes: `{name: (shape, dtype)}` of the arrays.
+        description: what JSON gives, as yet unchecked.
+    """
+
+    def __init__(self, archive):
+        self._archive = archive
+        entries = archive.infolist()
+        self.shapes = {}
+        for entry in entries:
+            self._verify(entry)
+            name = entry.filename.removesuffix(".npy")
+            self.shapes[name] = self._read_shape(entry)
+        if len(self.shapes) < len(entries):
+            raise ValueError("two arrays have one name")
+        text = self.read(_DESCRIPTION).tobytes()
+        del self.shapes[_DESCRIPTION]
+        self.description = json.loads(text, object_pairs_hook=_as_dictionary)
+
+    def read(self, name):
+        """Reads one array.
+
+        Args:
+            name: string.
+
+        Returns:
+            The array as given to `write`, but unsigned integers of the same
+            bits if its dtype is one that NumPy lacks (bfloat16).
+        """
+        with self._archive.open(f"{name}.npy") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+
+    def _verify(self, entry):
+        # NumPy does not compress them: they are as large as they claim.
+        if entry.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{entry.filename} is compressed")
+        with self._archive.open(entry) as file:
+            while file.read(_BLOCK):
+                pass
+
+    def _read_shape(self, entry):
+        with self._archive.open(entry) as file:
+            version = np.lib.format.read_magic(file)
+            if version == (1, 0):
+                header = np.lib.format.read_array_header_1_0(file)
+            else:
+                header = np.lib.format.read_array_header_2_0(file)
+            shape, _, dtype = header
+            size = math.prod(shape) * dtype.itemsize
+            if dtype.hasobject or size != entry.file_size - file.tell():
+                raise ValueError(
+                    f"{entry.filename} claims {dtype} of the shape {shape} "
+                    f"and has {entry.file_size - file.tell()} bytes"
+                )
+        return shape, dtype
+
+
+def _as_dictionary(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is in the description twice")
+    return found
+
+
+def storable_dtype(dtype):
+    """Gives the dtype of which an array is written.
+
+    Args:
+        dtype: name of a dtype that Keras has.
+
+    Returns:
+        `numpy.dtype`: unsigned integers for one that NumPy lacks.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind == "V":  # bfloat16 and its kin
+        dtype = np.dtype(f"uint{8 * dtype.itemsize}")
+    return dtype
 
 
 def _storable(array):
     array = np.asarray(array)
-    if array.dtype.kind == "V":  # bfloat16 and its kin
-        array = array.view(f"uint{8 * array.dtype.itemsize}")
-    return array
+    return array.view(storable_dtype(array.dtype))

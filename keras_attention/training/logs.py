@@ -12,6 +12,8 @@ from pathlib import Path
 
 import keras
 
+from keras_attention.training.callback_state import check_numbers, check_state
+
 
 class RunHistory(keras.callbacks.History):
     """Keras' `History`, going on with the epochs before a restart."""
@@ -39,7 +41,16 @@ class RunHistory(keras.callbacks.History):
 
         Args:
             state: the dictionary.
+
+        Raises:
+            ValueError: if it is of something else.
         """
+        check_state(state, epoch=list, history=dict)
+        for name, values in {
+            **state["history"],
+            "epoch": state["epoch"],
+        }.items():
+            check_numbers(name, values)
         self._earlier, self.history = state["epoch"], state["history"]
 
 
@@ -85,7 +96,11 @@ class CSVLog(keras.callbacks.CSVLogger):
 
         Args:
             state: the dictionary.
+
+        Raises:
+            ValueError: if it is of something else.
         """
+        check_state(state, size=int)
         self._size = state["size"]
 
 

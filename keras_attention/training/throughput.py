@@ -4,6 +4,8 @@ import time
 
 import keras
 
+from keras_attention.training.callback_state import NUMBER, check_state
+
 
 class TokensPerSecond(keras.callbacks.Callback):
     """Adds `tokens_per_second` to the logs of every batch and epoch.
@@ -54,5 +56,9 @@ class TokensPerSecond(keras.callbacks.Callback):
 
         Args:
             state: the dictionary.
+
+        Raises:
+            ValueError: if it is of something else.
         """
+        check_state(state, tokens=NUMBER)
         self._tokens = state["tokens"]

@@ -5,7 +5,8 @@ import re
 import numpy as np
 from keras import ops
 
-from keras_attention.training.checkpoint_file import CheckpointError
+from keras_attention.training.checkpoint_description import CheckpointError
+from keras_attention.training.checkpoint_file import storable_dtype
 
 
 def variables(model, with_metrics):
@@ -49,13 +50,13 @@ def capture(groups):
     return arrays, description
 
 
-def check(path, groups, arrays, description):
+def check(path, groups, shapes, description):
     """Compares a checkpoint with the variables that are to take it.
 
     Args:
         path: the checkpoint's file, for the message.
         groups: `{group: [variable, ...]}`.
-        arrays: as `capture` returned them.
+        shapes: `{"group/index": (shape, dtype)}` of the arrays in the file.
         description: as `capture` returned it.
 
     Raises:
@@ -69,8 +70,8 @@ def check(path, groups, arrays, description):
                     f"{path} is of something else: {name} variable {index} is "
                     f"{_text(*their)} there and {_text(*our)} here."
                 )
-            array = arrays.get(f"{name}/{index}")
-            if array is None or list(array.shape) != their[1]:
+            expected = tuple(their[1]), storable_dtype(our[2])
+            if shapes.get(f"{name}/{index}") != expected:
                 raise CheckpointError(
                     f"{path} is not a complete checkpoint: {_text(*their)} is "
                     "missing. Delete it to start anew."
@@ -84,16 +85,16 @@ def check(path, groups, arrays, description):
             )
 
 
-def assign(groups, arrays):
-    """Puts the arrays into the variables.
+def assign(groups, read):
+    """Puts arrays into the variables, one after the other.
 
     Args:
         groups: `{group: [variable, ...]}`.
-        arrays: as `capture` returned them, after `check`.
+        read: function from `"group/index"` to the array, after `check`.
     """
     for name, group in groups.items():
         for index, variable in enumerate(group):
-            array, dtype = arrays[f"{name}/{index}"], np.dtype(variable.dtype)
+            array, dtype = read(f"{name}/{index}"), np.dtype(variable.dtype)
             variable.assign(array.view(dtype) if dtype.kind == "V" else array)
 
 

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import h5py
 import keras
@@ -9,7 +10,7 @@ import pytest
 
 from keras_attention.training import load_weights, save_weights
 from tests.disks import limited_files, small_disk
-from tests.tools import ROOT, near
+from tests.tools import ROOT, near, run_python
 from tests.training.tiny import TinyBatches, tiny_layers, tiny_model
 
 
@@ -90,6 +91,55 @@ def test_the_weights_of_lora_come_back_merged(tmp_path, rng):
     save_weights(model, path)
     load_weights(other := adapted(), path)
     near(other(x), model(x))
+
+
+def test_loading_holds_one_array_at_a_time(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    layers = [keras.layers.Dense(200) for _ in range(20)]
+    model = keras.Sequential([keras.Input((200,)), *layers])
+    save_weights(model, path)
+    load_weights(model, path)  # imports what it needs
+    tracemalloc.start()
+    try:
+        load_weights(model, path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < path.stat().st_size / 3
+
+
+# Of the weights, 55 per cent are the embedding's.
+MEMORY_OF_LOADING = """
+import gc, pathlib, re, sys
+from keras_attention import TransformerEncoder
+from keras_attention.training import load_weights, save_weights
+
+def bytes_of(name):
+    status = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(rf"{name}:\\s+(\\d+)", status)[1])
+
+def encoder(vocabulary_size, hidden_dim):
+    return TransformerEncoder(
+        vocabulary_size, num_layers=4, hidden_dim=hidden_dim, num_heads=8
+    )
+
+path = pathlib.Path(sys.argv[1]) / "model.weights.h5"
+for sizes in ((7, 8), (30_000, 512)):  # the first loads what it needs
+    model = encoder(*sizes)
+    save_weights(model, path)
+    gc.collect()
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    before = bytes_of("VmRSS")
+    load_weights(model, path)
+print((bytes_of("VmHWM") - before) / path.stat().st_size)
+"""
+
+
+@pytest.mark.slow
+def test_loading_takes_little_memory_beside_the_model(tmp_path):
+    if not os.access("/proc/self/clear_refs", os.W_OK):
+        pytest.skip("this system does not tell a part's peak of memory")
+    assert float(run_python(MEMORY_OF_LOADING, tmp_path)) < 1.3
 
 
 def test_an_unbuilt_model_is_refused(tmp_path):
