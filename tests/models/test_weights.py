@@ -95,8 +95,8 @@ def test_the_weights_of_lora_come_back_merged(tmp_path, rng):
 
 def test_loading_holds_one_array_at_a_time(tmp_path):
     path = tmp_path / "model.weights.h5"
-    layers = [keras.layers.Dense(200) for _ in range(20)]
-    model = keras.Sequential([keras.Input((200,)), *layers])
+    layers = [keras.layers.Dense(400) for _ in range(20)]
+    model = keras.Sequential([keras.Input((400,)), *layers])
     save_weights(model, path)
     load_weights(model, path)  # imports what it needs
     tracemalloc.start()
