@@ -8,11 +8,42 @@ the functions here.
 import inspect
 
 import keras
+import numpy as np
 
 PACKAGE = "keras_attention"
 
 
-class Template:
+class ChecksBooleans:
+    """Mixin that refuses what is no boolean where a constructor expects one.
+
+    Those are the arguments whose default is True or False. A string such as
+    `"false"`, which stands for neither, would count as True.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        parameters = _accepted(cls)
+        for name, value in _by_name(cls, args, kwargs).items():
+            default = getattr(parameters.get(name), "default", None)
+            if isinstance(default, bool):
+                check_boolean(name, value)
+        return super().__new__(cls, *args, **kwargs)
+
+
+def check_boolean(name, value):
+    """Refuses what is neither True nor False.
+
+    Args:
+        name: the argument's name.
+        value: what was received.
+
+    Raises:
+        ValueError: for another value, numbers and strings included.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False. Received: {value!r}")
+
+
+class Template(ChecksBooleans):
     """Mixin for layers that models clone: remembers what the caller set.
 
     A model fills in what a template leaves open, so it must tell an argument
@@ -21,8 +52,7 @@ class Template:
 
     def __new__(cls, *args, **kwargs):
         layer = super().__new__(cls, *args, **kwargs)
-        # What does not fit is for the constructor to refuse.
-        given = {**dict(zip(_positional(cls), args, strict=False)), **kwargs}
+        given = _by_name(cls, args, kwargs)
         if given.get("dtype") is None:
             given.pop("dtype", None)
         layer._given = set(given)
@@ -174,6 +204,12 @@ def _constructors(cls):
             yield parameters
 
 
+def _by_name(cls, args, kwargs):
+    """The arguments of a constructor by their names."""
+    # What does not fit is for the constructor to refuse.
+    return {**dict(zip(_positional(cls), args, strict=False)), **kwargs}
+
+
 def _positional(cls):
     """Names of positional arguments, through the chain of `*args`."""
     names = []
@@ -189,10 +225,10 @@ def _positional(cls):
 
 
 def _accepted(cls):
-    """Argument names of a constructor, through its `**kwargs` chain."""
-    names = set()
+    """The parameters of a constructor, by name, through its `**kwargs`."""
+    accepted = {}
     for parameters in _constructors(cls):
-        names.update(parameters)
+        accepted = {**parameters, **accepted}
         if not any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
             break
-    return names
+    return accepted

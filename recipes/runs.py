@@ -14,6 +14,7 @@ from curves import plot_curves
 
 from keras_attention import locks, training
 from keras_attention.files import check_folder, replacing, replacing_folder
+from keras_attention.json_files import check_fields, read_json
 
 CONFIG = "config.json"
 CHECKPOINT = "checkpoint.npz"
@@ -65,7 +66,8 @@ def read_config(run, cls):
         An instance of `cls`.
 
     Raises:
-        UsageError: if there is none, or it is not one of this recipe.
+        ValueError: if there is none, it is damaged, of another recipe, or
+            has a value of another type than its option.
     """
     path = Path(run) / CONFIG
     if not path.is_file():
@@ -77,15 +79,14 @@ def read_config(run, cls):
             f"{run} holds a run of another recipe: its {CONFIG} has "
             f"{min(unknown)!r}, which this one does not know."
         )
+    check_fields(path, found, cls)
     return cls(**found)
 
 
 def _read_fields(path):
     """Reads a dictionary from a JSON file."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UsageError(f"{path} is damaged: {error}") from None
+    # A score may be NaN in the metrics of older versions.
+    found = read_json(path, allow_nan=path.name == METRICS)
     if not isinstance(found, dict):
         raise UsageError(f"{path} is damaged: it holds no dictionary.")
     return found
@@ -261,9 +262,10 @@ def finished_task(run, cls):
         )
     metrics = _read_fields(run / METRICS)
     done = [metrics.get(name) for name in ("epochs", "steps")]
-    if None in done:
+    if any(type(number) is not int for number in done):
         raise UsageError(
-            f"{run / METRICS} is damaged: it lacks the epochs or the steps."
+            f"{run / METRICS} is damaged: it lacks the epochs or the steps, "
+            "or they are no integers."
         )
     if done != [config.epochs, config.steps]:
         print(
@@ -305,4 +307,6 @@ def choose_weights(model, validation, run, metric="perplexity"):
         f"of the last {len(epochs)} epochs {found['averaged']:.4f}; "
         f"kept: {kept}."
     )
+    # JSON has no NaN.
+    found = {x: y if math.isfinite(y) else None for x, y in found.items()}
     return {f"validation_{metric}": found, "kept": kept}

@@ -1,6 +1,5 @@
 """The contract of attention layers and what all of them share."""
 
-import numbers
 import operator
 
 import keras
@@ -21,6 +20,7 @@ from keras_attention.attention.products import swap_heads
 from keras_attention.attention.projections import Projections
 from keras_attention.masks import as_mask, hide, implicit_mask
 from keras_attention.positions.base import known_integer
+from keras_attention.positions.checks import check_dropout
 
 
 class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
@@ -105,10 +105,7 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         self.supports_masking = True
         num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
         check_heads(num_heads, head_dim, num_kv_heads)
-        if not isinstance(dropout, numbers.Real) or not 0 <= dropout < 1:
-            raise ValueError(
-                f"dropout must lie in [0, 1). Received: {dropout!r}"
-            )
+        check_dropout(dropout)
         if seed is not None and known_integer(seed) is None:
             raise ValueError(
                 f"seed must be an integer or None. Received: {seed!r}"

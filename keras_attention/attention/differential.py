@@ -9,6 +9,7 @@ from keras_attention.attention import softmax
 from keras_attention.attention.checks import check_integer
 from keras_attention.attention.root_mean_square import RootMeanSquare
 from keras_attention.attention.scored import ScoredAttention
+from keras_attention.positions.checks import is_real
 from keras_attention.registry import PACKAGE
 
 
@@ -79,10 +80,12 @@ class DifferentialAttention(ScoredAttention):
     ):
         super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
         check_integer("depth", depth, smallest=0)
-        if lambda_init is not None and not 0.0 < lambda_init < 1.0:
+        if lambda_init is not None and (
+            not is_real(lambda_init) or not 0.0 < lambda_init < 1.0
+        ):
             raise ValueError(
                 "lambda_init must lie in (0, 1), or be None to follow from "
-                f"depth. Received: {lambda_init}"
+                f"depth. Received: {lambda_init!r}"
             )
         self.depth = depth
         self.lambda_init = lambda_init

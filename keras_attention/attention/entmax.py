@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.attention import softmax
 from keras_attention.attention.scored import ScoredAttention
+from keras_attention.positions.checks import is_real
 from keras_attention.registry import PACKAGE
 
 _MOST_STEPS = 50
@@ -72,10 +73,10 @@ class EntmaxAttention(ScoredAttention):
         **kwargs,
     ):
         super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
-        if not 1.0 < alpha <= 2.0:
+        if not is_real(alpha) or not 1.0 < alpha <= 2.0:
             raise ValueError(
                 "alpha must lie in (1, 2]; alpha=1 is softmax, use "
-                f"MultiHeadAttention for it. Received: alpha={alpha}"
+                f"MultiHeadAttention for it. Received: alpha={alpha!r}"
             )
         self.alpha = alpha
 

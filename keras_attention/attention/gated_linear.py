@@ -11,6 +11,7 @@ from keras_attention.attention.recurrent import (
     hidden_logits,
     widened,
 )
+from keras_attention.positions.checks import is_real
 from keras_attention.registry import PACKAGE, copy_initializer
 
 
@@ -88,10 +89,10 @@ class GatedLinearAttention(RecurrentAttention):
     ):
         super().__init__(num_heads, head_dim, **kwargs)
         check_integer("gate_rank", gate_rank)
-        if not gate_temperature > 0:
+        if not is_real(gate_temperature) or not gate_temperature > 0:
             raise ValueError(
                 "gate_temperature must be positive. Received: "
-                f"{gate_temperature}"
+                f"{gate_temperature!r}"
             )
         self.gate_rank = gate_rank
         self.gate_temperature = gate_temperature

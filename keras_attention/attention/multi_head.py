@@ -10,6 +10,7 @@ from keras_attention.attention.softmax_variants import (
     soft_cap,
     softmax_with_sink,
 )
+from keras_attention.positions.checks import check_number
 from keras_attention.registry import PACKAGE
 
 
@@ -113,11 +114,8 @@ class MultiHeadAttention(ScoredAttention):
         **kwargs,
     ):
         super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
-        if logit_softcap is not None and not 0 < logit_softcap < float("inf"):
-            raise ValueError(
-                "logit_softcap must be positive and finite, or None for no "
-                f"bound. Received: {logit_softcap}"
-            )
+        if logit_softcap is not None:
+            check_number("logit_softcap", logit_softcap)
         if sink_logits and off_by_one:
             raise ValueError(
                 "sink_logits learns the logit that off_by_one holds at 0; "

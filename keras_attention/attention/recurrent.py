@@ -8,6 +8,7 @@ from keras_attention.attention.checks import check_integer
 from keras_attention.attention.state_chunks import check_chunk_size
 from keras_attention.masks import hide
 from keras_attention.positions.base import at_least_float32, is_made_up
+from keras_attention.positions.checks import is_real
 
 
 class RecurrentAttention(Attention):
@@ -62,8 +63,8 @@ class RecurrentAttention(Attention):
             "value_head_dim", 1 if value_head_dim is None else value_head_dim
         )
         check_chunk_size(chunk_size)
-        if not epsilon > 0:
-            raise ValueError(f"epsilon must be positive. Received: {epsilon}")
+        if not is_real(epsilon) or not epsilon > 0:
+            raise ValueError(f"epsilon must be positive. Received: {epsilon!r}")
         self.value_head_dim = value_head_dim
         self.chunk_size = chunk_size
         self.norm = norm

@@ -11,6 +11,7 @@ from keras_attention.attention.recurrent import (
     dense_weights,
     widened,
 )
+from keras_attention.positions.checks import is_real
 from keras_attention.registry import PACKAGE
 
 
@@ -78,13 +79,14 @@ class RetentionAttention(RecurrentAttention):
     def __init__(self, num_heads, head_dim=None, *, decay=None, **kwargs):
         super().__init__(num_heads, head_dim, **kwargs)
         if decay is not None:
-            decay = [float(number) for number in np.atleast_1d(decay)]
-            valid = all(0.0 < number <= 1.0 for number in decay)
+            decay = np.atleast_1d(decay).tolist()
+            valid = all(is_real(x) and 0.0 < x <= 1.0 for x in decay)
             if len(decay) != num_heads or not valid:
                 raise ValueError(
                     f"decay must be num_heads={num_heads} numbers in (0, 1]. "
                     f"Received: {decay}"
                 )
+            decay = [float(number) for number in decay]
         self.decay = decay
 
     def prepare(self, query, key, value, visible, position):

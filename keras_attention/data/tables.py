@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_attention.data.errors import DataError
 from keras_attention.data.files import ALIASES, listing, read_lines
+from keras_attention.json_files import parse_json
 
 ENDINGS = (".tsv", ".jsonl", ".json")  # a folder's first one of them is read
 
@@ -88,10 +89,10 @@ def _tab_separated(path, lines, columns):
 def _json_row(path, number, line, columns):
     where = f"Line {number} of {str(path)!r}"
     try:
-        # Numbers as they are written.
-        row = json.loads(line, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where} is not JSON: {error}") from error
+        # A NaN in a column that nobody asks for spoils no row.
+        row = parse_json(line, where, allow_nan=True, as_written=True)
+    except ValueError as error:
+        raise DataError(str(error)) from error
     if not isinstance(row, dict):
         raise DataError(
             f"{where} is not a JSON object: there must be one on each line."
@@ -108,6 +109,11 @@ def _json_value(where, row, column):
     if isinstance(value, list | dict):
         kind = "a list" if isinstance(value, list) else "an object"
         raise DataError(f"{where} has {kind} in the column {column!r}.")
+    if isinstance(value, float):
+        raise DataError(
+            f"{where} has {value} in the column {column!r}, which is no "
+            "number of JSON; use null where there is no value."
+        )
     if not isinstance(value, str):
         return "" if value is None else json.dumps(value)
     try:

@@ -1,5 +1,7 @@
 """Beam search."""
 
+import math
+
 from keras import ops
 
 from keras_attention.generation import beams
@@ -7,6 +9,8 @@ from keras_attention.generation.constraints import make_forbid
 from keras_attention.generation.greedy import most_probable
 from keras_attention.generation.loop import decode_rows, repeat_until_ended
 from keras_attention.generation.prompts import check_ids, read_prompt
+from keras_attention.positions.checks import is_real
+from keras_attention.registry import check_boolean
 
 
 def beam_search(
@@ -97,7 +101,7 @@ def beam_search(
           https://arxiv.org/abs/1609.08144) (beam search with a length penalty;
           the plain power of the length is the form most libraries use)
     """
-    check_beams(num_beams, length_penalty, early_stopping)
+    check_beams(num_beams, length_penalty, early_stopping, return_all_beams)
     prompt = read_prompt(
         prompt,
         max_length=max_length,
@@ -143,23 +147,29 @@ def beam_search(
     return {"token_ids": token_ids, "scores": scores}
 
 
-def check_beams(num_beams=None, length_penalty=1.0, early_stopping=False):
+def check_beams(
+    num_beams=None,
+    length_penalty=1.0,
+    early_stopping=False,
+    return_all_beams=False,
+):
     """Raises ValueError for a setting out of its range."""
-    if not isinstance(num_beams, int) or num_beams < 1:
+    if type(num_beams) is not int or num_beams < 1:
         raise ValueError(
             "`num_beams` must be an integer of at least 1. "
-            f"Received: num_beams={num_beams}"
+            f"Received: num_beams={num_beams!r}"
         )
-    if not isinstance(length_penalty, (int, float)):
+    if not is_real(length_penalty) or not math.isfinite(length_penalty):
         raise ValueError(
-            "`length_penalty` must be a number. "
-            f"Received: length_penalty={length_penalty}"
+            "`length_penalty` must be a finite number. "
+            f"Received: length_penalty={length_penalty!r}"
         )
     if not isinstance(early_stopping, bool) and early_stopping != "never":
         raise ValueError(
             "`early_stopping` must be True, False or 'never'. "
             f"Received: early_stopping={early_stopping!r}"
         )
+    check_boolean("return_all_beams", return_all_beams)
 
 
 def _search(step, cache, prompt, rules, num_beams, padding_id, memory):

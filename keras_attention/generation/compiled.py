@@ -13,6 +13,7 @@ from keras_attention.generation.constraints import check_constraints
 from keras_attention.generation.greedy import greedy_search
 from keras_attention.generation.prompts import read_prompt
 from keras_attention.generation.sampling import check_sampling, sample
+from keras_attention.registry import check_boolean
 
 STRATEGIES = {"greedy": greedy_search, "sampling": sample, "beam": beam_search}
 
@@ -87,6 +88,7 @@ class Generator:
     ):
         settings = dict(settings or {})
         _check_settings(strategy, settings)
+        check_boolean("jit_compile", jit_compile)
         check_constraints(min_length, no_repeat_ngram_size, max_length)
         self.model = model
         self.max_length = operator.index(max_length)
@@ -226,8 +228,7 @@ def _check_settings(strategy, settings):
                 f"{', '.join(sorted(known)) or 'nothing'}. "
                 f"Received: {name!r}"
             )
-    unchecked = {"seed", "return_all_beams"}
-    checked = {k: settings[k] for k in settings.keys() - unchecked}
+    checked = {k: settings[k] for k in settings.keys() - {"seed"}}
     if strategy == "beam":
         check_beams(**checked)
     elif strategy == "sampling":

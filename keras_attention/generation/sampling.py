@@ -1,11 +1,14 @@
 """Sampling with a temperature, from the top k or the nucleus."""
 
+import math
+
 from keras import ops
 
 from keras_attention.generation.constraints import make_forbid
 from keras_attention.generation.loop import decode_rows
 from keras_attention.generation.noise import uniform
 from keras_attention.generation.prompts import read_prompt
+from keras_attention.positions.checks import is_real
 
 
 def sample(
@@ -171,18 +174,19 @@ def draw(logits, uniform):
 
 def check_sampling(temperature=1.0, top_k=None, top_p=None):
     """Raises ValueError for a setting out of its range."""
-    if not temperature > 0:
+    if not is_real(temperature) or not 0 < temperature < math.inf:
         raise ValueError(
-            "`temperature` must be above 0 (use `greedy_search` for its "
-            f"limit). Received: temperature={temperature}"
+            "`temperature` must be a finite number above 0 (use "
+            "`greedy_search` for its limit). "
+            f"Received: temperature={temperature!r}"
         )
-    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+    if top_k is not None and (type(top_k) is not int or top_k < 1):
         raise ValueError(
             "`top_k` must be an integer of at least 1, or None. "
-            f"Received: top_k={top_k}"
+            f"Received: top_k={top_k!r}"
         )
-    if top_p is not None and not 0 < top_p <= 1:
+    if top_p is not None and (not is_real(top_p) or not 0 < top_p <= 1):
         raise ValueError(
-            "`top_p` must be above 0 and at most 1, or None. "
-            f"Received: top_p={top_p}"
+            "`top_p` must be a number above 0 and at most 1, or None. "
+            f"Received: top_p={top_p!r}"
         )

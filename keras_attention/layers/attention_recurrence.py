@@ -6,11 +6,11 @@ from keras import ops
 from keras_attention.layers import recurrence
 from keras_attention.layers.dropout import dropout_mask, make_dropout
 from keras_attention.layers.held_draws import HeldDraws
-from keras_attention.registry import PACKAGE, describe
+from keras_attention.registry import PACKAGE, ChecksBooleans, describe
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class AttentionRecurrence(keras.layers.Layer):
+class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
     """A stack of recurrent cells with attention at every step.
 
     With `s_t` the state of the uppermost cell and `c_t` the context that

@@ -8,11 +8,17 @@ from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers import normalization as normalizations
 from keras_attention.layers.dropout import make_dropout
-from keras_attention.registry import PACKAGE, describe, describe_whole
+from keras_attention.positions.checks import check_integer
+from keras_attention.registry import (
+    PACKAGE,
+    ChecksBooleans,
+    describe,
+    describe_whole,
+)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class TransformerBlock(KeepsCache, keras.layers.Layer):
+class TransformerBlock(ChecksBooleans, KeepsCache, keras.layers.Layer):
     """Self-attention, cross-attention where asked, and feed-forward.
 
     Each part stands on a residual path with a normalization of its own,
@@ -93,6 +99,8 @@ class TransformerBlock(KeepsCache, keras.layers.Layer):
                     "cross-attention; give another as cross_attention, for "
                     'example "multi_head".'
                 )
+        if memory_dim is not None:
+            check_integer("memory_dim", memory_dim)
         self.normalization = describe(normalization)
         self.norm_first = norm_first
         self.dropout = dropout

@@ -5,6 +5,8 @@ import random
 import keras
 from keras import ops
 
+from keras_attention.positions.checks import check_dropout
+
 
 def make_dropout(rate, seed=None, dtype=None):
     """Makes a Dropout layer with a seed of its own.
@@ -20,7 +22,11 @@ def make_dropout(rate, seed=None, dtype=None):
 
     Returns:
         A `keras.layers.Dropout`.
+
+    Raises:
+        ValueError: if `rate` does not lie in [0, 1).
     """
+    check_dropout(rate)
     if seed is None:
         seed = random.randint(1, 10**9)
     return keras.layers.Dropout(rate, seed=seed, dtype=dtype)

@@ -7,6 +7,7 @@ from keras import ops
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.token_ids import check_ids
 from keras_attention.masks import implicit_mask, padding_mask_from_ids
+from keras_attention.positions.checks import check_integer, check_number
 from keras_attention.registry import (
     PACKAGE,
     Template,
@@ -68,10 +69,11 @@ class TokenEmbedding(Template, keras.layers.Layer):
             ("vocabulary_size", vocabulary_size),
             ("hidden_dim", hidden_dim),
         ):
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(
-                    f"{name} must be a positive integer. Received: {number!r}"
-                )
+            check_integer(name, number)
+        if padding_id is not None:
+            check_integer("padding_id", padding_id, smallest=0)
+        if logit_soft_cap is not None:
+            check_number("logit_soft_cap", logit_soft_cap)
         self.vocabulary_size = vocabulary_size
         self.hidden_dim = hidden_dim
         self.tie_weights = tie_weights
@@ -211,6 +213,9 @@ class VectorEmbedding(Template, keras.layers.Layer):
     def __init__(self, hidden_dim, dim=None, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
+        check_integer("hidden_dim", hidden_dim)
+        if dim is not None:
+            check_integer("dim", dim)
         self.hidden_dim = hidden_dim
         self.dim = dim
 

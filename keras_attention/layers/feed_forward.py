@@ -5,6 +5,8 @@ import functools
 import keras
 
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.positions.base import known_integer
+from keras_attention.positions.checks import check_dropout, check_integer
 from keras_attention.registry import (
     PACKAGE,
     Template,
@@ -73,18 +75,17 @@ class FeedForward(Template, keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.supports_masking = True
-        if intermediate_dim < 1:
-            raise ValueError(
-                f"intermediate_dim must be positive. Received: "
-                f"{intermediate_dim}"
-            )
+        check_integer("intermediate_dim", intermediate_dim)
         if activation not in _ACTIVATIONS:
             raise ValueError(
                 f"Unknown feed-forward activation: {activation!r}. Known "
                 f"names: {', '.join(sorted(_ACTIVATIONS))}."
             )
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+        check_dropout(dropout)
+        if seed is not None and known_integer(seed) is None:
+            raise ValueError(
+                f"seed must be an integer or None. Received: {seed!r}"
+            )
         self.intermediate_dim = intermediate_dim
         self.activation = activation
         self.use_bias = use_bias

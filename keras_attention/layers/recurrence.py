@@ -9,6 +9,7 @@ from keras.src.backend import rnn as run_over_time
 
 from keras_attention import attention as attention_layers
 from keras_attention.positions.base import at_least_float32
+from keras_attention.positions.checks import check_dropout, check_integer
 from keras_attention.registry import PACKAGE
 
 _ORDERS = ("before", "after")
@@ -127,12 +128,8 @@ def state_names(cell):
 def check_sizes(dropout, **sizes):
     """Raises ValueError for sizes that are no positive integers."""
     for name, number in sizes.items():
-        if type(number) is not int or number < 1:
-            raise ValueError(
-                f"{name} must be a positive integer. Received: {number!r}"
-            )
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+        check_integer(name, number)
+    check_dropout(dropout)
 
 
 def repeat_over_time(step, x, state):

@@ -1,7 +1,5 @@
 """An encoder with a class for each whole input."""
 
-import numbers
-
 import keras
 from keras import ops
 
@@ -80,10 +78,6 @@ class Classifier(Preset, keras.Model):
         check_integer("num_classes", num_classes, smallest=2)
         if hidden_dim is not None:
             check_integer("hidden_dim", hidden_dim)
-        if not isinstance(dropout, numbers.Real) or not 0.0 <= dropout < 1.0:
-            raise ValueError(
-                f"dropout must lie in [0, 1). Received: {dropout!r}"
-            )
         for name in ("output_dim", "padding_mask"):
             if not hasattr(encoder, name):
                 raise ValueError(

@@ -5,7 +5,12 @@ import keras
 from keras_attention.layers.copy_generator import CopyGenerator
 from keras_attention.models.presets import Preset
 from keras_attention.models.transformer import unpack
-from keras_attention.registry import PACKAGE, describe, resolve
+from keras_attention.registry import (
+    PACKAGE,
+    check_boolean,
+    describe,
+    resolve,
+)
 
 _COPIED = "copied"  # in the memory, beside the names of decoder blocks
 
@@ -68,6 +73,8 @@ class EncoderDecoder(Preset, keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if share_embeddings is not None:
+            check_boolean("share_embeddings", share_embeddings)
         if isinstance(encoder, dict):
             encoder = keras.saving.deserialize_keras_object(encoder)
         if isinstance(decoder, dict):

@@ -1,18 +1,23 @@
 """Models as folders: a configuration and the weights."""
 
 import json
+import re
+import textwrap
 from pathlib import Path
 
 import keras
 
 from keras_attention import files
+from keras_attention.json_files import read_json
 from keras_attention.models.weights import load_weights, save_weights
+from keras_attention.registry import ChecksBooleans
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
+LONGEST_REASON = 400  # characters kept of what Keras says
 
 
-class Preset:
+class Preset(ChecksBooleans):
     """Mixin that saves a model as a folder and makes one from it."""
 
     def get_config(self):
@@ -81,18 +86,13 @@ class Preset:
         path = folder / CONFIG
         if not path.is_file():
             raise ValueError(f"No preset at {folder}: {CONFIG} is missing.")
-        try:
-            description = json.loads(path.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ValueError(
-                f"{path} is not a configuration: {error}"
-            ) from None
+        description = read_json(path)
         try:
             model = keras.saving.deserialize_keras_object(description)
         # Keras raises whatever the first odd entry runs into.
         except Exception as error:
             raise ValueError(
-                f"{path} describes no model that can be made: {error}"
+                f"{path} describes no model that can be made: {_reason(error)}"
             ) from error
         if not isinstance(model, cls):
             raise ValueError(
@@ -101,6 +101,15 @@ class Preset:
             )
         load_weights(model, folder / WEIGHTS)
         return model
+
+
+def _reason(error):
+    """What was wrong, in one line, without the configurations Keras adds."""
+    text = re.split(r"(?:Exception|Error) encountered[^:]*: ", str(error))[-1]
+    text = re.split(r"Full (?:object )?config:|\n\nconfig=", text)[0]
+    if not text.strip():
+        text = type(error).__name__
+    return textwrap.shorten(text, LONGEST_REASON, placeholder=" ...")
 
 
 def _quantized(model):

@@ -15,6 +15,7 @@ from keras_attention.models.recurrent_encoder import (
 )
 from keras_attention.models.transformer import unpack
 from keras_attention.positions.base import known_integer
+from keras_attention.positions.checks import check_integer
 from keras_attention.registry import PACKAGE, describe_whole
 
 
@@ -85,6 +86,13 @@ class RecurrentDecoder(Preset, keras.Model):
         super().__init__(**kwargs)
         if embedding_dim is None:
             embedding_dim = hidden_dim
+        for name, size in (
+            ("hidden_dim", hidden_dim),
+            ("embedding_dim", embedding_dim),
+            ("memory_dim", memory_dim),
+            ("state_dim", state_dim),
+        ):
+            check_integer(name, 1 if size is None else size)
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers
         self.hidden_dim = hidden_dim

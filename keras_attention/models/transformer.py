@@ -13,6 +13,7 @@ from keras_attention.layers import normalization as normalizations
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.models.presets import Preset
+from keras_attention.positions.checks import check_dropout, check_integer
 from keras_attention.registry import describe, describe_whole
 
 
@@ -265,12 +266,8 @@ def _check_sizes(num_layers, hidden_dim, num_heads, dropout):
         ("hidden_dim", hidden_dim),
         ("num_heads", num_heads),
     ):
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(
-                f"{name} must be a positive integer. Received: {number!r}"
-            )
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout must lie in [0, 1). Received: {dropout}")
+        check_integer(name, number)
+    check_dropout(dropout)
 
 
 def _check_heads(layer, hidden_dim):

@@ -30,6 +30,22 @@ def check_integer(name, number, smallest=1):
     return operator.index(number)
 
 
+def is_real(number):
+    """Whether something is a number, which True and False are not here."""
+    return isinstance(number, numbers.Real) and not isinstance(number, bool)
+
+
+def check_dropout(dropout, name="dropout"):
+    """Refuses what is no share of features to drop.
+
+    Args:
+        dropout: what was received.
+        name: the argument's name.
+    """
+    if not is_real(dropout) or not 0.0 <= dropout < 1.0:
+        raise ValueError(f"{name} must lie in [0, 1). Received: {dropout!r}")
+
+
 def check_number(name, number, above=0.0, most=math.inf):
     """Refuses what is no finite number, or lies outside of a range.
 
@@ -42,8 +58,7 @@ def check_number(name, number, above=0.0, most=math.inf):
     Returns:
         The number, of Python's own kind.
     """
-    valid = isinstance(number, numbers.Real) and not isinstance(number, bool)
-    if not valid or not above < number <= most or math.isinf(number):
+    if not is_real(number) or not above < number <= most or math.isinf(number):
         expected = f"in ({above:g}, {most:g}]"
         if math.isinf(most):
             expected = "positive" if above == 0.0 else f"above {above:g}"

@@ -4,6 +4,7 @@ import keras
 from keras import initializers, ops
 
 from keras_attention.positions.base import PositionalEncoding, known_integer
+from keras_attention.positions.checks import check_integer
 from keras_attention.registry import PACKAGE
 
 
@@ -38,10 +39,8 @@ class LearnedEncoding(PositionalEncoding):
         self, max_length=512, offset=0, initializer="truncated_normal", **kwargs
     ):
         super().__init__(**kwargs)
-        if max_length < 1:
-            raise ValueError(
-                f"max_length must be positive. Received: {max_length}"
-            )
+        check_integer("max_length", max_length)
+        check_integer("offset", offset, smallest=0)
         self.max_length = max_length
         self.offset = offset
         if initializer == "truncated_normal":

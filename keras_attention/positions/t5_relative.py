@@ -9,7 +9,7 @@ from keras import initializers, ops
 from keras_attention.positions.base import at_least_float32
 from keras_attention.positions.by_distance import DistanceBias
 from keras_attention.positions.checks import check_integer
-from keras_attention.registry import PACKAGE
+from keras_attention.registry import PACKAGE, check_boolean
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -65,6 +65,8 @@ class T5RelativeBias(DistanceBias):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if bidirectional is not None:
+            check_boolean("bidirectional", bidirectional)
         smallest = 2 if bidirectional is False else 4
         check_integer("num_buckets", num_buckets, smallest)
         exact = num_buckets // 4 if bidirectional else num_buckets // 2

@@ -46,10 +46,11 @@ def check_settings(model, settings):
         settings["max_length"],
     )
     check_beams(settings["num_beams"], settings["length_penalty"])
-    if settings["jit_compile"] not in (True, False, "auto"):
+    compiles = settings["jit_compile"]
+    if not isinstance(compiles, bool) and compiles != "auto":
         raise ValueError(
             'jit_compile must be True, False or "auto". Received: '
-            f"jit_compile={settings['jit_compile']!r}"
+            f"jit_compile={compiles!r}"
         )
     for name, part in (
         ("max_source_length", model.encoder),

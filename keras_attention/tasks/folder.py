@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_attention.data.tokenizer import SentencePieceTokenizer
 from keras_attention.files import replacing_folder
+from keras_attention.json_files import read_json
 
 TASK = "task.json"
 
@@ -68,23 +69,18 @@ def kind_of(folder):
 def _load_model(folder, model_class):
     try:
         return model_class.from_preset(folder)
-    except (TypeError, ValueError) as error:
-        # Of Keras' messages, the first line says what is wrong.
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"No usable model at {folder}: {reason}") from error
+    except ValueError as error:
+        raise ValueError(f"No usable model at {folder}: {error}") from error
 
 
 def _read(path):
     if not path.is_file():
         raise ValueError(f"No saved task at {path.parent}: no {path.name}.")
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        settings = None
+    settings = read_json(path)
     if not isinstance(settings, dict) or not isinstance(
         settings.get("task"), str
     ):
-        raise ValueError(f"{path} is truncated or does not describe a task.")
+        raise ValueError(f"{path} does not describe a task.")
     return settings
 
 

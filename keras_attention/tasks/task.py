@@ -55,13 +55,17 @@ class Task:
             A task of this class.
 
         Raises:
-            ValueError: if a file is missing, truncated or of another kind.
+            ValueError: if a file is missing, damaged or of another kind, or
+                a setting is out of its range.
         """
         model, settings, *tokenizers = load_task(
             *(folder, cls.kind, cls.model_class, cls._setting_names()),
             *(cls.tokenizer_files, settings),
         )
-        return cls(model, *tokenizers, **settings)
+        try:
+            return cls(model, *tokenizers, **settings)
+        except ValueError as error:
+            raise ValueError(f"No usable task at {folder}: {error}") from error
 
     def export(self, folder):
         """Writes a TensorFlow SavedModel, to be served without this package.

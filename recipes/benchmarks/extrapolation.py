@@ -22,6 +22,8 @@ import time
 
 import tyro
 
+from keras_attention.json_files import read_json
+
 # Characters are their own ids; 0, which no source holds, is padding.
 VOCABULARY, OTHER = 128, 127
 
@@ -195,7 +197,7 @@ def main(settings):
     options = json.loads(json.dumps(options))
     kept = {"options": options, "losses": {}}
     if path.exists():
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path, allow_nan=True)
         if kept["options"] != options:
             raise SystemExit(
                 f"{path} is of other options: {kept['options']}. Choose "

@@ -58,6 +58,11 @@ def test_values_of_json_are_strings_as_they_stand_there(tmp_path):
     assert load(tmp_path, ["text"]) == [expected]
 
 
+def test_nan_in_a_column_that_is_not_asked_for_spoils_nothing(tmp_path):
+    write(tmp_path, "train.jsonl", '{"text": "a", "score": NaN}\n')
+    assert load(tmp_path, ["text"]) == [["a"]]
+
+
 @pytest.mark.parametrize("name", ["validation", "val", "valid", "dev"])
 def test_validation_goes_by_other_names(tmp_path, name):
     write(tmp_path, f"{name}.tsv.gz", NAMED)
@@ -116,6 +121,9 @@ BAD = {
     "key lacks": ("train.jsonl", '{"x": 1}\n{"y": 1}\n', "Line 2 .*has: y"),
     "list": ("train.jsonl", '{"x": [1]}\n', "Line 1 .*a list in .*'x'"),
     "object": ("train.jsonl", '{"x": {}}\n', "Line 1 .*an object in"),
+    "key twice": ("train.jsonl", '{"x": 1, "x": 2}\n', "Line 1 .*'x' twice"),
+    "deep": ("train.jsonl", f"{'[' * 9999}\n", "Line 1 .*nested more than"),
+    "NaN": ("train.jsonl", '{"x": NaN}\n', "Line 1 .*nan in the column 'x'"),
     "surrogate": ("train.jsonl", '{"x": "\\ud800"}\n', "Line 1 .*a character"),
     "not UTF-8": ("train.jsonl", b'{"x": 1}\n\xff\n', "line 2"),
     "no file": ("training.tsv", "x\n", "train.tsv or .*It holds: training.tsv"),

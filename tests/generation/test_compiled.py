@@ -286,6 +286,14 @@ def test_a_traced_prompt_needs_its_prefill_length(rng):
         ({"strategy": "sampling", "settings": {"end_id": 2}}, "end_id"),
         ({"min_length": LENGTH + 1}, "min_length=18, max_length=17"),
         ({"no_repeat_ngram_size": 2.5}, "no_repeat_ngram_size=2.5"),
+        ({"jit_compile": "false"}, "jit_compile must be True or False"),
+        (
+            {
+                "strategy": "beam",
+                "settings": {"num_beams": 2, "return_all_beams": "no"},
+            },
+            "return_all_beams must",
+        ),
     ],
 )
 def test_refuses_settings_that_do_not_fit(kwargs, message, rng):

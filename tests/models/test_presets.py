@@ -224,6 +224,60 @@ def test_another_configuration_is_refused(rng, tmp_path, change):
         TransformerEncoder.from_preset(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_layers": True},
+        {"num_heads": "2"},
+        {"dropout": "0.1"},
+        {"dropout": None},
+        {"norm_first": "false"},
+        {"norm_first": 0},
+        {"attention": {"class_name": "multi_head", "config": 3}},
+        {"embedding": {"class_name": "tokens", "config": {"scale": "no"}}},
+    ],
+    ids=str,
+)
+def test_a_wrong_type_in_a_configuration_is_named(rng, tmp_path, change):
+    small.encoder(rng).save_to_preset(tmp_path)
+    edit(tmp_path, with_config(**change))
+    path = tmp_path / "config.json"
+    with pytest.raises(ValueError) as caught:
+        TransformerEncoder.from_preset(tmp_path)
+    message = str(caught.value)
+    assert message.startswith(f"{path} describes no model that can be made: ")
+    name = "scale" if "embedding" in change else next(iter(change))
+    if name != "attention":
+        assert f"{name} must " in message
+    assert "\n" not in message and len(message) < 600
+
+
+@pytest.mark.parametrize("levels", [60, 300, 100_000])
+@pytest.mark.parametrize("start", ["[", '{"class_name": "Dense", "config": '])
+def test_a_deeply_nested_configuration_is_refused(tmp_path, start, levels):
+    path = tmp_path / "config.json"
+    end = {"[": "]", "{": "}"}[start[0]]
+    path.write_text(start * levels + "1" + end * levels)
+    with pytest.raises(ValueError) as caught:
+        TransformerEncoder.from_preset(tmp_path)
+    assert str(caught.value).startswith(f"{path} ")
+    assert "\n" not in str(caught.value)
+
+
+def test_keras_running_out_of_stack_is_told_in_one_line(
+    rng, tmp_path, monkeypatch
+):
+    small.encoder(rng).save_to_preset(tmp_path)
+    for error in (RecursionError("maximum recursion depth"), MemoryError()):
+
+        def fail(*_, error=error):
+            raise error
+
+        monkeypatch.setattr(keras.saving, "deserialize_keras_object", fail)
+        with pytest.raises(ValueError, match="no model that can be made: M|m"):
+            TransformerEncoder.from_preset(tmp_path)
+
+
 def truncate(path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])

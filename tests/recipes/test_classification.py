@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -536,7 +537,14 @@ def test_a_run_of_another_recipe_is_refused(trained, tmp_path):
         assert done.returncode == 2 and "is damaged" in done.stderr
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", "{}"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("{", "[]", "{}", "[" * 100_000, '{"epochs": 1, "epochs": 2}'),
+        *('{"epochs": "2", "steps": 0}', '{"epochs": [2], "steps": null}'),
+    ],
+    ids=str.__len__,
+)
 def test_a_damaged_file_of_a_run_is_named(trained, tmp_path, damage):
     run = tmp_path / "run"
     shutil.copytree(trained, run)
@@ -544,6 +552,52 @@ def test_a_damaged_file_of_a_run_is_named(trained, tmp_path, damage):
     done = in_process.run("classification", "predict", "--run", run, "a")
     assert done.returncode == 2
     assert f"{run / 'metrics.json'} is damaged" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_metrics_with_nan_of_an_older_version_are_read(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    path = run / "metrics.json"
+    metrics = json.loads(path.read_text())
+    path.write_text(json.dumps({**metrics, "validation_loss": math.nan}))
+    done = in_process.run("classification", "predict", "--run", run, "a")
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("dataset", 3, "a string"),
+        ("dataset", None, "a string"),
+        ("dataset", ["demo"], "a string"),
+        ("num_layers", "2", "an integer"),
+        ("num_layers", True, "an integer"),
+        ("dropout", "0.1", "a number"),
+        ("bidirectional", "false", "true or false"),
+        ("model", "perceptron", "one of transformer"),
+        ("kernel_sizes", [3, "4"], "a list, each entry an integer"),
+    ],
+)
+def test_an_option_of_another_type_in_a_run_is_named(
+    trained, tmp_path, field, value, expected
+):
+    config = json.loads((trained / "config.json").read_text())
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**config, field: value}))
+    for command in ("evaluate", "predict", "export"):
+        done = in_process.run("classification", command, "--run", tmp_path)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+        assert f"{path}: {field} must be {expected}" in done.stderr
+
+
+def test_a_run_with_deeply_nested_options_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    for content in ("[" * 100_000, '{"dataset":' * 500 + "1" + "}" * 500):
+        path.write_text(content)
+        done = in_process.run("classification", "evaluate", "--run", tmp_path)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+        assert f"{path} is damaged: it is nested" in done.stderr
 
 
 def test_images_of_16_bits_and_other_files(pictures, tmp_path):

@@ -443,6 +443,7 @@ def test_the_better_weights_are_kept(
     )
     found = runs.choose_weights(model, None, tmp_path, metric)
     assert found["kept"] == kept
+    json.dumps(found, allow_nan=False)  # which JSON does not have
     assert loaded[-1] == f"{kept}.weights.h5"
 
 

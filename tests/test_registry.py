@@ -1,0 +1,135 @@
+"""What constructors of all parts and models refuse."""
+
+import numpy as np
+import pytest
+
+from keras_attention import (
+    Classifier,
+    CopyGenerator,
+    EncoderDecoder,
+    FeedForward,
+    MultiHeadAttention,
+    PatchEmbedding,
+    RecurrentEncoder,
+    RecurrentEncoderDecoder,
+    TransformerBlock,
+    TransformerDecoder,
+    TransformerEncoder,
+    attention,
+    positions,
+)
+from keras_attention.layers.attention_recurrence import AttentionRecurrence
+from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
+from keras_attention.models.recurrent_decoder import RecurrentDecoder
+
+PARTS = {
+    name: lambda name=name: attention.get(name, num_heads=2)
+    for name in attention.names()
+}
+PARTS |= {
+    f"position {name}": lambda name=name: positions.get(name)
+    for name in positions.names()
+}
+PARTS |= {
+    "feed_forward": lambda: FeedForward(5),
+    "tokens": lambda: TokenEmbedding(7, 6),
+    "patches": lambda: PatchEmbedding(2, 6),
+    "vectors": lambda: VectorEmbedding(6),
+    "copy": lambda: CopyGenerator(),
+    "block": lambda: TransformerBlock(MultiHeadAttention(2), FeedForward(5)),
+    "recurrence": lambda: AttentionRecurrence(1, 6, 6),
+}
+MODELS = {
+    "encoder": lambda: TransformerEncoder(7, 1, 6, 2),
+    "decoder": lambda: TransformerDecoder(7, 1, 6, 2),
+    "recurrent encoder": lambda: RecurrentEncoder(7, 1, 6),
+    "recurrent decoder": lambda: RecurrentDecoder(7, 1, 6),
+    "classifier": lambda: Classifier(TransformerEncoder(7, 1, 6, 2), 3),
+}
+
+
+def booleans(config):
+    return [name for name, value in config.items() if isinstance(value, bool)]
+
+
+@pytest.mark.parametrize("name", [*PARTS, *MODELS])
+def test_only_a_boolean_counts_as_one(name):
+    made = (PARTS | MODELS)[name]()
+    config = made.get_config()
+    for option in booleans(config):
+        # Of a model as a whole, Keras checks this one.
+        message = f"^{option} must be True or|^Expected `trainable`"
+        for wrong in ("false", "", 0, 1.0, None, [True]):
+            with pytest.raises(ValueError, match=message):
+                type(made)(**{**config, option: wrong})
+
+
+def test_positional_booleans_are_checked_and_those_of_numpy_will_do():
+    with pytest.raises(ValueError, match="class_token must be True or False"):
+        PatchEmbedding(2, 6, 1, "yes")
+    for value in (np.False_, np.True_):
+        layer = MultiHeadAttention(2, use_bias=value)
+        assert layer.use_bias == value
+        assert type(layer).from_config(layer.get_config()).use_bias == value
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: TransformerEncoder(7, 1, 6, 2, tie_embeddings="no"),
+        lambda: RecurrentEncoderDecoder(7, 1, 6, input_feeding="no"),
+        lambda: RecurrentEncoderDecoder(7, 1, 6, share_embeddings="no"),
+        lambda: EncoderDecoder(None, None, share_embeddings="no"),
+        lambda: positions.T5RelativeBias(bidirectional="no"),
+    ],
+)
+def test_booleans_that_no_configuration_shows_are_checked(made):
+    with pytest.raises(ValueError, match="must be True or False.*'no'"):
+        made()
+
+
+class Renamed(MultiHeadAttention):
+    """Gives an option of its base another meaning."""
+
+    def __init__(self, num_heads, gate="wide", **kwargs):
+        super().__init__(num_heads, gate=gate == "wide", **kwargs)
+
+
+def test_the_default_of_a_subclass_counts():
+    assert Renamed(2, gate="wide").gate and not Renamed(2, gate="narrow").gate
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        *[(name, "dropout") for name in ("multi_head", "linear", "block")],
+        *[(name, "dropout") for name in ("encoder", "recurrent decoder")],
+        *[(name, "dropout") for name in ("classifier", "feed_forward")],
+        ("entmax", "alpha"),
+        ("retention", "epsilon"),
+        ("retention", "decay"),
+        ("gated_linear", "gate_temperature"),
+        ("multi_head", "logit_softcap"),
+        ("differential", "lambda_init"),
+        ("tokens", "logit_soft_cap"),
+        ("tokens", "padding_id"),
+        ("vectors", "hidden_dim"),
+        ("vectors", "dim"),
+        ("position learned", "max_length"),
+        ("position learned", "offset"),
+        ("encoder", "num_layers"),
+        ("recurrent encoder", "num_layers"),
+        ("block", "memory_dim"),
+        ("recurrent decoder", "state_dim"),
+        ("feed_forward", "seed"),
+        ("feed_forward", "intermediate_dim"),
+    ],
+)
+def test_only_a_number_counts_as_one(name, option):
+    made = (PARTS | MODELS)[name]()
+    config = made.get_config()
+    for wrong in ("2", "x", True, {"a": 2}, float("nan")):
+        if option == "seed" and wrong is True:
+            continue
+        with pytest.raises(ValueError, match=option):
+            type(made)(**{**config, option: wrong})
