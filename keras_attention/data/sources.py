@@ -7,6 +7,7 @@ from keras_attention.data.errors import DataError
 from keras_attention.data.files import load_files
 from keras_attention.data.tables import load_table
 from keras_attention.data.tfds import load_features, load_texts
+from keras_attention.data.tokenizer import is_blank
 
 
 def load_parallel(dataset, split, source_language, target_language):
@@ -20,8 +21,8 @@ def load_parallel(dataset, split, source_language, target_language):
     - `"tfds:NAME"`: a translation set of TensorFlow Datasets, for example
       `"tfds:wmt14_translate/de-en"`. `TFDS_DATA_DIR` says where such sets lie.
 
-    Pairs with an empty or blank side are dropped, with one warning that counts
-    them.
+    Pairs with an empty or blank side, one of control characters included, are
+    dropped, with one warning that counts them.
 
     Args:
         dataset: String, the source as above.
@@ -77,8 +78,8 @@ def load_columns(dataset, split, columns):
       class labels by their names, and numbers. `TFDS_DATA_DIR` says where
       such sets lie.
 
-    Rows with an empty or blank value in one of the columns are dropped, with
-    one warning that counts them.
+    Rows with an empty or blank value in one of the columns, one of control
+    characters included, are dropped, with one warning that counts them.
 
     Args:
         dataset: String, the source as above.
@@ -121,7 +122,7 @@ def _drop_blank(columns, where, words):
     """Leaves out rows with a blank value; `words` name and explain them."""
     one, many, reason = words
     rows = list(zip(*columns, strict=True))
-    kept = [row for row in rows if all(value.strip() for value in row)]
+    kept = [row for row in rows if not any(map(is_blank, row))]
     if not kept:
         none = "all are blank" if rows else "it is empty"
         raise DataError(f"No {one} in {where}: {none}.")

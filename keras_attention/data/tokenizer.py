@@ -1,5 +1,6 @@
 """Text to subword ids and back."""
 
+import hashlib
 import io
 import os
 import re
@@ -13,6 +14,9 @@ PADDING_ID, UNKNOWN_ID, START_ID, END_ID = 0, 1, 2, 3
 # The longest sentence, in bytes, that SentencePiece takes into training. Its
 # own limit of 4,192 drops longer ones without a word.
 LONGEST_SENTENCE = 1 << 30
+# Text without a visible character. SentencePiece makes nothing of it, but an
+# unknown character of each NUL.
+BLANK = r"[\x00-\x20\x7f]*"
 
 
 class SentencePieceTokenizer:
@@ -224,6 +228,11 @@ class SentencePieceTokenizer:
         return row.tolist()
 
     @property
+    def digest(self):
+        """SHA-256 of the serialized model, hexadecimal."""
+        return hashlib.sha256(self.proto).hexdigest()
+
+    @property
     def vocabulary_size(self):
         """Number of pieces, special ids included."""
         return self._processor.vocab_size()
@@ -247,6 +256,11 @@ class SentencePieceTokenizer:
     def end_id(self):
         """The id after a sentence."""
         return self._processor.eos_id()
+
+
+def is_blank(text):
+    """Whether a text has no visible character."""
+    return not text.strip() or re.fullmatch(BLANK, text) is not None
 
 
 def _sentencepiece():

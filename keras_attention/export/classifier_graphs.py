@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from keras_attention.export.graph_parts import (
     Hidden,
+    encode,
     in_batches,
     tokenizer_in_graph,
     warn_of_cut,
@@ -64,7 +65,7 @@ class TextClassifierGraph(ClassifierGraph):
     def _prepare(self, text):
         task = self._task.value
         max_length = task.settings["max_length"]
-        rows = self.tokenizer.tokenize(text)
+        rows = encode(self.tokenizer, text)
         warn_of_cut(rows, max_length, "max_length")
         starts = tf.fill([tf.size(text), 1], task.tokenizer.start_id)
         rows = tf.concat([starts, rows[:, : max_length - 1]], axis=1)

@@ -1,9 +1,10 @@
 """Parts of the graphs that are exported. It imports TensorFlow."""
 
-import hashlib
 import sys
 
 import tensorflow as tf
+
+from keras_attention.data.tokenizer import BLANK
 
 
 class Hidden:
@@ -19,10 +20,23 @@ def tokenizer_in_graph(tokenizer):
 
     # Resources of one name become one when the SavedModel is loaded: without
     # names of their own, source and target would share a tokenizer.
-    mark = hashlib.sha256(tokenizer.proto).hexdigest()[:16]
+    mark = tokenizer.digest[:16]
     return tensorflow_text.SentencepieceTokenizer(
         tokenizer.proto, out_type=tf.int32, name=f"sentencepiece_{mark}"
     )
+
+
+def encode(tokenizer, text):
+    """Gives the ids of texts; a blank one has none.
+
+    Args:
+        tokenizer: from `tokenizer_in_graph`.
+        text: string tensor `(batch,)`.
+
+    Returns:
+        Ragged int32 `(batch, None)`.
+    """
+    return tokenizer.tokenize(tf.strings.regex_replace(text, f"^{BLANK}$", ""))
 
 
 def warn_of_cut(rows, max_length, setting):

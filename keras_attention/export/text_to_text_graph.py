@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from keras_attention.export.graph_parts import (
     Hidden,
+    encode,
     tokenizer_in_graph,
     warn_of_cut,
 )
@@ -96,7 +97,7 @@ class TextToTextGraph(tf.Module):
     def _tokenize(self, text):
         task = self._task.value
         max_length = task.settings["max_source_length"]
-        rows = self.source_tokenizer.tokenize(text)
+        rows = encode(self.source_tokenizer, text)
         warn_of_cut(rows, max_length, "max_source_length")
         ends = tf.fill([tf.size(text), 1], task.source_tokenizer.end_id)
         return tf.concat([rows[:, : max_length - 1], ends], axis=1)

@@ -1,6 +1,7 @@
 """A task as a folder: a model, its tokenizers and its settings."""
 
 import json
+import reprlib
 from pathlib import Path
 
 from keras_attention.data.tokenizer import SentencePieceTokenizer
@@ -8,6 +9,7 @@ from keras_attention.files import replacing_folder
 from keras_attention.json_files import read_json
 
 TASK = "task.json"
+DIGESTS = "tokenizer_sha256"  # in it, by the names of files
 
 
 def save_task(folder, kind, model, settings, tokenizers):
@@ -25,10 +27,12 @@ def save_task(folder, kind, model, settings, tokenizers):
     """
     with replacing_folder(folder, TASK) as partial:
         model.save_to_preset(partial)
+        digests = {}
         for name, tokenizer in tokenizers.items():
             tokenizer.save(partial / name)
+            digests[name] = tokenizer.digest
         (partial / TASK).write_text(
-            json.dumps({"task": kind, **settings}, indent=2),
+            json.dumps({"task": kind, **settings, DIGESTS: digests}, indent=2),
             encoding="utf-8",
         )
 
@@ -49,11 +53,12 @@ def load_task(folder, kind, model_class, known, tokenizers, settings):
         `(model, settings, *tokenizers)`.
 
     Raises:
-        ValueError: if a file is missing, truncated or of another kind.
+        ValueError: if a file is missing, truncated or of another kind, or a
+            tokenizer is not the one that was saved.
     """
     folder = Path(folder)
-    settings = _read_settings(folder / TASK, kind, known, settings)
-    tokenizers = [SentencePieceTokenizer.load(folder / x) for x in tokenizers]
+    settings, digests = _read_settings(folder / TASK, kind, known, settings)
+    tokenizers = [_load_tokenizer(folder / x, digests) for x in tokenizers]
     return _load_model(folder, model_class), settings, *tokenizers
 
 
@@ -64,6 +69,19 @@ def kind_of(folder):
         ValueError: if it holds none.
     """
     return _read(Path(folder) / TASK)["task"]
+
+
+def _load_tokenizer(path, digests):
+    tokenizer = SentencePieceTokenizer.load(path)
+    # Folders of older versions name none.
+    expected = digests.get(path.name, tokenizer.digest)
+    if tokenizer.digest != expected:
+        raise ValueError(
+            f"{path} is not the tokenizer that this task was saved with: its "
+            f"SHA-256 is {tokenizer.digest}, {TASK} has {expected!r}. To use "
+            "another one, make the task anew from its model."
+        )
+    return tokenizer
 
 
 def _load_model(folder, model_class):
@@ -101,9 +119,15 @@ def _read_settings(path, expected, known, given):
         raise ValueError(
             f"{path} describes a task of the kind {kind!r}, not {expected!r}."
         )
+    digests = settings.pop(DIGESTS, {})
+    if not isinstance(digests, dict):
+        raise ValueError(
+            f"{path}: {DIGESTS} must be an object with an entry for each "
+            f"tokenizer. Received: {reprlib.repr(digests)}"
+        )
     _check_known(path, settings, known)
     settings.update(given)
     for name, is_needed in known.items():
         if is_needed and name not in settings:
             raise ValueError(f"{path} lacks the setting {name!r}.")
-    return settings
+    return settings, digests

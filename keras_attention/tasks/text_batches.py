@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from keras_attention.data.tokenizer import is_blank
+
 # Under XLA every new shape is compiled, so lengths are rounded up to a
 # multiple of this, and row counts to a power of two.
 _LENGTH_MULTIPLE = 16
@@ -43,7 +45,7 @@ def encode_texts(
                 f"texts must be valid Unicode. Received: {text!r} at index "
                 f"{index} ({error.reason})"
             ) from None
-    rows = tokenizer.encode(texts) if texts else []
+    rows = encode_visible(tokenizer, texts)
     limit = max_length - 1
     num_cut = sum(len(row) > limit for row in rows)
     if num_cut:
@@ -55,6 +57,20 @@ def encode_texts(
     if mark == "start":
         return [[tokenizer.start_id, *row[:limit]] for row in rows]
     return [[*row[:limit], tokenizer.end_id] for row in rows]
+
+
+def encode_visible(tokenizer, texts):
+    """Splits texts into ids; a blank one, of NULs for example, has none.
+
+    Args:
+        tokenizer: a `SentencePieceTokenizer`.
+        texts: list of strings.
+
+    Returns:
+        A list of lists of integers.
+    """
+    texts = ["" if is_blank(text) else text for text in texts]
+    return tokenizer.encode(texts) if texts else []
 
 
 def in_batches(rows, batch_size):

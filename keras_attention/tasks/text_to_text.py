@@ -19,7 +19,7 @@ class TextToText(Task):
     """Translates, summarizes or rewrites text by beam search.
 
     An input is cut to `max_source_length`, with a warning that counts the
-    inputs cut; one without tokens gives an empty text. What a text becomes
+    inputs cut; a blank one gives an empty text. What a text becomes
     does not depend on those beside it.
 
     Args:

@@ -24,7 +24,8 @@ def attention_inputs(task, texts):
     outputs = task.generate(texts)[0]
     source, target = task.source_tokenizer, task.target_tokenizer
     limit = task.settings["max_source_length"] - 1
-    rows = [[*row[:limit], source.end_id] for row in source.encode(texts)]
+    rows = text_batches.encode_visible(source, texts)
+    rows = [[*row[:limit], source.end_id] for row in rows]
     lengths = [_length(row, target) for row in outputs]
     fed = [
         [int(number) for number in row[:length]]

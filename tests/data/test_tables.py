@@ -94,7 +94,9 @@ def test_rows_with_a_blank_value_are_dropped_and_counted(tmp_path):
     assert len(caught) == 1
     message = str(caught[0].message)
     assert "Dropped 2 of 4 rows" in message and "'1' or '2'" in message
-    write(tmp_path, "test.jsonl", '{"text": null}\n{"text": " "}\n')
+    blank = ("null", '" "', '"\\u0000"', '"\\u0000 \\u0001\\u007f\\n"')
+    rows = "".join(f'{{"text": {value}}}\n' for value in blank)
+    write(tmp_path, "test.jsonl", rows)
     with pytest.raises(DataError, match=r"No row in .*test'?: all are blank"):
         load(tmp_path, ["text"], "test")
 

@@ -48,6 +48,13 @@ def test_a_text_is_classified_whatever_stands_beside_it():
     assert task([]) == []
 
 
+def test_a_text_of_nul_alone_is_an_empty_one():
+    task = text_classifier()
+    assert task.encode(["\0\0", " \0", ""]) == [[2], [2], [2]]
+    found = task.probabilities(["\0\0", ""])
+    near(found[0], found[1])
+
+
 def test_probabilities_are_those_of_the_model():
     task = text_classifier(max_length=5)
     text = "two women ride a red horse"

@@ -151,6 +151,17 @@ def test_awkward_texts_are_taken_as_they_are(task):
     assert outputs[2] == task("two spaces"), "spaces are one"
 
 
+def test_texts_of_nul_alone_are_empty(task):
+    blank = ["\0", "\0\0\0", " \0\n\x01\0\x7f", ""]
+    assert task(blank) == ["", "", "", ""] and task("\0") == ""
+    assert task.generate(blank)[1].tolist() == [0, 0, 0, 0]
+    tokens = task.attention_inputs(blank)[2]["source_ids"]
+    assert tokens == [["</s>"]] * 4
+    pieces = task.source_tokenizer.pieces
+    visible = task.attention_inputs(["a\0"])[2]["source_ids"][0]
+    assert visible[:-1] == pieces(task.source_tokenizer.encode(["a\0"]))[0]
+
+
 def test_texts_that_are_too_long_are_cut_with_one_warning():
     task = tiny.task(max_source_length=7)
     encode = task.source_tokenizer.encode

@@ -204,6 +204,30 @@ def test_a_foreign_description_is_refused(copy, content, message):
         TextToText.load(copy)
 
 
+@pytest.mark.parametrize("name", FILES[3:])
+def test_a_foreign_tokenizer_is_refused(task, copy, name):
+    lowercase = tiny.tokenizer(lowercase=True)  # of the same pieces
+    size = {FILES[3]: 43, FILES[4]: 41}[name]
+    other = tiny.tokenizer(size, model_type="bpe")
+    for foreign in (lowercase, other):
+        foreign.save(copy / name)
+        with pytest.raises(ValueError, match=f"{name} is not the tokenizer"):
+            TextToText.load(copy)
+
+
+def test_a_task_from_before_tokenizers_were_named_loads(task, copy):
+    path = copy / "task.json"
+    settings = json.loads(path.read_text())
+    names = settings.pop("tokenizer_sha256")
+    assert sorted(names) == sorted(FILES[3:])
+    path.write_text(json.dumps(settings))
+    assert TextToText.load(copy).settings == task.settings
+    for wrong in ("all", 3, [names], None):
+        path.write_text(json.dumps({**settings, "tokenizer_sha256": wrong}))
+        with pytest.raises(ValueError, match="tokenizer_sha256 must be an obj"):
+            TextToText.load(copy)
+
+
 def test_a_model_of_another_kind_is_refused(task, copy):
     task.model.encoder.save_to_preset(copy)
     with pytest.raises(ValueError, match="TransformerEncoder"):

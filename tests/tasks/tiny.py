@@ -34,6 +34,7 @@ AWKWARD = [
     "👩‍👩‍👧‍👦 family",
     "zero\u200bwidth \u202eright-to-left\u202c \ufeffmark",
     "null\x00byte \x07 bell",
+    "\x00\x00",
     "▁ the sign of SentencePiece itself",
     "<s> a man </s> <unk> <pad>",
     "\U0010ffff \ufffd \ue000",
