@@ -8,7 +8,7 @@ import numpy as np
 from keras_attention.data.batches import check_at_least
 from keras_attention.data.buckets import choose_buckets, in_order
 from keras_attention.data.resumable import ResumableDataset
-from keras_attention.data.rows import PackedRows
+from keras_attention.data.rows import PackedRows, as_integers
 
 
 class LabelledBatches(ResumableDataset):
@@ -32,7 +32,7 @@ class LabelledBatches(ResumableDataset):
     def __init__(self, labels, buckets, shuffle, seed, change):
         check_at_least(0, seed=seed)
         self._change = change
-        self._labels = np.asarray(labels, "int32")
+        self._labels = as_integers("`labels`", labels)
         self._buckets = buckets
         self.shuffle = shuffle
         self.seed = seed
@@ -97,8 +97,9 @@ class LabelledTexts(LabelledBatches):
         change: as of `LabelledBatches`.
 
     Raises:
-        ValueError: if an argument is out of range, labels are more or fewer
-            than texts, or a text by itself exceeds the budget.
+        ValueError: if an argument is out of range, ids or labels are no
+            integers, labels are more or fewer than texts, or a text by
+            itself exceeds the budget.
     """
 
     def __init__(
@@ -177,8 +178,8 @@ class LabelledArrays(LabelledBatches):
         change: as of `LabelledBatches`.
 
     Raises:
-        ValueError: if an argument is out of range, or labels are more or
-            fewer than rows.
+        ValueError: if an argument is out of range, or labels are no integers,
+            or more or fewer than rows.
     """
 
     def __init__(

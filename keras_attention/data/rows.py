@@ -4,6 +4,36 @@ from itertools import chain
 
 import numpy as np
 
+ROWS_AT_ONCE = 10_000  # which are checked in one go
+
+
+def as_integers(name, values):
+    """Makes an int32 array and refuses what would not be the same in it.
+
+    Args:
+        name: what the values are called in the error message.
+        values: sequence or array of integers; of a float dtype they will do.
+
+    Returns:
+        int32 array.
+
+    Raises:
+        ValueError: for fractions, NaN, and what int32 does not hold.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind not in "iubf" and values.size:
+        raise ValueError(
+            f"{name} must be integers. Received: {values.dtype} values"
+        )
+    with np.errstate(invalid="ignore"):
+        found = values.astype("int32")
+    wrong = values[found != values]
+    if wrong.size:
+        raise ValueError(
+            f"{name} must be integers that int32 holds. Received: {wrong[0]}"
+        )
+    return found
+
 
 class PackedRows:
     """Holds ragged sequences and cuts padded blocks out of them.
@@ -20,6 +50,9 @@ class PackedRows:
         lengths: Integer array of shape `(rows,)`, `before` and `after`
             included.
         truncated: Number of sequences that were longer than `limit`.
+
+    Raises:
+        ValueError: if an id is no integer, or none that int32 holds.
     """
 
     def __init__(self, sequences, limit, before=(), after=()):
@@ -27,13 +60,20 @@ class PackedRows:
         self.truncated = int((lengths > limit).sum())
         self.lengths = np.minimum(lengths, limit) + len(before) + len(after)
         self._starts = np.cumsum(self.lengths) - self.lengths
-        self._values = np.fromiter(
-            chain.from_iterable(
-                chain(before, ids[:limit], after) for ids in sequences
-            ),
-            dtype="int32",
-            count=int(self.lengths.sum()),
-        )
+        self._values = np.empty(int(self.lengths.sum()), "int32")
+        filled = 0
+        for first in range(0, len(sequences), ROWS_AT_ONCE):
+            some = np.fromiter(
+                chain.from_iterable(
+                    chain(before, ids[:limit], after)
+                    for ids in sequences[first : first + ROWS_AT_ONCE]
+                ),
+                dtype="float64",  # which keeps fractions, to refuse them
+            )
+            self._values[filled : filled + len(some)] = as_integers(
+                "token ids", some
+            )
+            filled += len(some)
 
     def update(self, digest):
         """Feeds what it holds to a `hashlib` object."""

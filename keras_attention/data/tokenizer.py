@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_attention.data.errors import DataError
 from keras_attention.data.model_file import is_complete
+from keras_attention.data.rows import as_integers
 
 PADDING_ID, UNKNOWN_ID, START_ID, END_ID = 0, 1, 2, 3
 # The longest sentence, in bytes, that SentencePiece takes into training. Its
@@ -191,7 +192,7 @@ class SentencePieceTokenizer:
                 shape `(batch, length)`.
 
         Raises:
-            ValueError: If an id is outside the vocabulary.
+            ValueError: If an id is outside the vocabulary, or no integer.
         """
         return self._processor.decode([self._text_ids(row) for row in ids])
 
@@ -206,7 +207,8 @@ class SentencePieceTokenizer:
             A list of lists of strings. A piece that begins a word begins with
             a space; an id beyond the vocabulary shows as "⁇".
         """
-        return [[self._piece(int(number)) for number in row] for row in ids]
+        rows = (as_integers("`ids`", row).tolist() for row in ids)
+        return [[self._piece(number) for number in row] for row in rows]
 
     def _piece(self, number):
         if not 0 <= number < self.vocabulary_size:
@@ -214,7 +216,7 @@ class SentencePieceTokenizer:
         return self._processor.id_to_piece(number).replace("\u2581", " ")
 
     def _text_ids(self, row):
-        row = np.asarray(row, dtype="int64")
+        row = as_integers("`ids`", row)
         ends = np.flatnonzero(row == self.end_id)
         if ends.size:
             row = row[: ends[0]]

@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from keras_attention.data import TokenBatches
+from keras_attention.data import LabelledArrays, LabelledTexts, TokenBatches
 
 START, END, PADDING = 2, 3, 0
 
@@ -256,6 +256,26 @@ def test_arguments_out_of_range_are_refused(options, message):
 def test_sides_must_match_and_hold_rows(sources, targets):
     with pytest.raises(ValueError, match="same number of rows"):
         make_batches(sources, targets)
+
+
+@pytest.mark.parametrize("wrong", [6.5, float("nan"), 2**40, -1e99])
+def test_ids_and_labels_must_be_integers(wrong):
+    good = [[5, 6.0, np.float32(7)], np.array([8, 9])]
+    batches = make_batches(good, good)
+    found = [row for batch in batches for row in unpack(batch)]
+    assert sorted(found) == [([5, 6, 7], [5, 6, 7]), ([8, 9], [8, 9])]
+    for sources, targets in (
+        ([[5], [6, wrong]], good),
+        (good, [[5, wrong]] * 2),
+    ):
+        with pytest.raises(ValueError, match="token ids must be integers"):
+            make_batches(sources, targets)
+    arrays = np.zeros((2, 3))
+    with pytest.raises(ValueError, match="`labels` must be integers"):
+        LabelledArrays(arrays, [1, wrong])
+    with pytest.raises(ValueError, match="`labels` must be integers"):
+        LabelledTexts([[5], [6]], [1, wrong], start_id=2)
+    assert LabelledArrays(arrays, [1.0, 0])[0][1].dtype == "int32"
 
 
 def test_positions_outside_the_epoch_are_refused():

@@ -231,6 +231,11 @@ def test_wrong_arguments_are_refused(tokenizer):
     for id in (-1, size):
         with pytest.raises(ValueError, match=f"0 and {size - 1}.*{id}"):
             tokenizer.decode([[5, id]])
+    assert tokenizer.decode([[5.0, 6]]) == tokenizer.decode([[5, 6]])
+    for method in (tokenizer.decode, tokenizer.pieces):
+        for ids in ([[5, 6.5]], np.array([[5, 6.5]]), [[float("nan")]]):
+            with pytest.raises(ValueError, match="`ids` must be integers"):
+                method(ids)
 
 
 def test_training_long_sentences_and_quietly():

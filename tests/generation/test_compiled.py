@@ -321,6 +321,14 @@ def test_ids_outside_the_vocabulary_are_refused_before_compiling(rng):
             generator(np.array(prompt), np.array(sources))
 
 
+def test_ids_with_fractions_are_refused_before_compiling(rng):
+    generator = make_generator(make_translator(rng))
+    with pytest.raises(ValueError, match="must hold integers.*float"):
+        generator(np.array([[5.5, 2]]), np.array([[2, 3]]))
+    with pytest.raises(ValueError, match="must be integers.*2.5"):
+        generator(np.array([[5, 2]]), np.array([[2.5, 3]]))
+
+
 def test_a_source_may_be_vectors(rng):
     encoder = TransformerEncoder(
         VOCABULARY, 1, 12, 2, embedding=VectorEmbedding(12, dim=5)

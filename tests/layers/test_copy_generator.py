@@ -218,6 +218,9 @@ def test_wrong_arguments_are_refused(rng):
     with pytest.raises(ValueError, match="has the padding mask already"):
         layer(**given, memory=memory)
     given = draw(rng)
+    fractions = given["source_ids"] + np.float32(0.5)
+    with pytest.raises(ValueError, match="source_ids must be integers"):
+        layer(**{**given, "source_ids": fractions})
     given["source_ids"][0, 1] = VOCABULARY
     with pytest.raises(ValueError, match="source_ids must lie in.*11"):
         layer(**{n: ops.convert_to_tensor(x) for n, x in given.items()})

@@ -40,6 +40,22 @@ def test_vectors_of_others_come_out_as_they_are(scale, rng):
     near(model.embedding(ids), vectors[ids])
 
 
+def test_ids_with_fractions_are_refused_and_whole_floats_taken(rng):
+    layer = TokenEmbedding(11, 7)
+    near(layer(np.array([[3.0, 5.0]], "float32")), layer(np.array([[3, 5]])))
+    for wrong in (2.5, -0.5, np.nan):
+        with pytest.raises(ValueError, match="token_ids must be integers.*"):
+            layer(np.array([[3.0, wrong]], "float32"))
+    for model in (
+        TransformerEncoder(11, 1, 8, 2),
+        RecurrentEncoder(11, 1, 8),
+        Classifier(TransformerEncoder(11, 1, 8, 2), 2),
+    ):
+        model(np.array([[3.0, 5.0]], "float32"))
+        with pytest.raises(ValueError, match="must be integers.*2.5"):
+            model(np.array([[3.0, 2.5]], "float32"))
+
+
 def test_vectors_of_another_vocabulary_are_refused(rng):
     layer = TokenEmbedding(11, 7)
     with pytest.raises(ValueError, match=r"\(11, 7\). Received: \(7, 11\)"):
