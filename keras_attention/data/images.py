@@ -1,5 +1,6 @@
 """Labelled images from scikit-learn, folders and TensorFlow Datasets."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -130,9 +131,20 @@ def _load_folder(folder, split):
 def _list_folder(folder, split):
     """Finds `(paths, labels, left_out)` of a split."""
     root = _split_folder(folder, split)
+    dangling = [str(x) for x in sorted(root.iterdir()) if _is_dangling(x)]
+    if dangling:
+        raise DataError(
+            f"{len(dangling)} links among the folders of classes lead to "
+            f"nothing: {_listing(dangling)}."
+        )
     paths, labels, left_out = [], [], []
     for subfolder in sorted(x for x in root.iterdir() if x.is_dir()):
-        files = sorted(path for path in subfolder.iterdir() if path.is_file())
+        # A link to nothing is a file that cannot be read.
+        files = sorted(
+            path
+            for path in subfolder.iterdir()
+            if path.is_file() or _is_dangling(path)
+        )
         found = [x for x in files if x.suffix.lower() in SUFFIXES]
         left_out += [str(x) for x in files if x not in found]
         if not found:
@@ -148,6 +160,11 @@ def _list_folder(folder, split):
             "are expected as CLASS/NAME.png."
         )
     return paths, labels, left_out
+
+
+def _is_dangling(path):
+    """Whether a path is a link to what is not there."""
+    return path.is_symlink() and not os.path.exists(path)
 
 
 def _split_folder(folder, split):
@@ -171,16 +188,18 @@ def read_all(paths):
 
     Returns:
         uint8 `(count, height, width, channels)`; one channel if all are gray.
+        Of several frames, of an animation or of pages, it is the first; one
+        warning counts such files.
 
     Raises:
         DataError: for broken files, too many pixels, or other sizes than that
             of the most.
     """
     check_sizes(paths)
-    images, broken = [], []
+    images, broken, moving = [], [], []
     for path in paths:
         try:
-            images.append(_read(path))
+            images.append(_read(path, moving))
         except _PILLOW_ERRORS:
             broken.append(str(path))
         except Exception as error:  # of a kind that Pillow defines itself
@@ -191,6 +210,12 @@ def read_all(paths):
         raise DataError(
             f"{len(broken)} of {len(paths)} images cannot be read: "
             f"{_listing(broken)}."
+        )
+    if moving:
+        warnings.warn(
+            f"Took the first frame alone of {len(moving)} images that have "
+            f"several: {_listing(moving)}.",
+            stacklevel=2,
         )
     sizes = [image.shape[:2] for image in images]
     common = max(set(sizes), key=sizes.count)
@@ -209,10 +234,13 @@ def read_all(paths):
     return np.stack(images)
 
 
-def _read(path):
+def _read(path, moving):
     from PIL import Image
 
     with Image.open(path) as image:
+        # The JPEG of a camera (MPO) has previews of the same picture.
+        if getattr(image, "is_animated", False) and image.format != "MPO":
+            moving.append(str(path))
         if image.mode == "F":
             raise ValueError("Nobody knows the range of floats.")
         if image.mode.startswith("I"):  # 16 bits
