@@ -617,7 +617,7 @@ def test_of_an_animation_the_first_frame_is_taken_and_told(tmp_path, ending):
     folder = tmp_path / "train" / "a"
     folder.mkdir(parents=True)
     frames = [Image.new("L", (3, 2), gray) for gray in (0, 255, 85)]
-    frames[0].save(folder / "single.png")
+    frames[0].copy().save(folder / "single.png")
     for name in ("1.png", "2.gif"):  # what it holds counts, not its name
         frames[1].save(
             folder / name,
