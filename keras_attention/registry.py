@@ -5,6 +5,7 @@ embeddings) keeps one literal dictionary of its classes and resolves through
 the functions here.
 """
 
+import functools
 import inspect
 
 import keras
@@ -195,13 +196,16 @@ def _class_of(description, classes, kind):
     return cls
 
 
+@functools.lru_cache(maxsize=256)  # read for every layer that is made
 def _constructors(cls):
     """The parameters of each constructor on the way to the base, by name."""
+    found = []
     for base in cls.__mro__:
         if "__init__" in base.__dict__:
             parameters = dict(inspect.signature(base.__init__).parameters)
             parameters.pop("self", None)
-            yield parameters
+            found.append(parameters)
+    return found
 
 
 def _by_name(cls, args, kwargs):

@@ -84,10 +84,12 @@ def check_ids(vocabulary_size, **ids):
     An id of None is accepted.
     """
     for name, value in ids.items():
-        if value is not None and not 0 <= value < vocabulary_size:
+        if value is None:
+            continue
+        if isinstance(value, float) or not 0 <= value < vocabulary_size:
             raise ValueError(
-                f"`{name}` must be a token of the vocabulary, from 0 to "
-                f"{vocabulary_size - 1}. Received: {name}={value}"
+                f"`{name}` must be a token of the vocabulary, an integer from "
+                f"0 to {vocabulary_size - 1}. Received: {name}={value}"
             )
 
 

@@ -87,8 +87,10 @@ def _load_tokenizer(path, digests):
 def _load_model(folder, model_class):
     try:
         return model_class.from_preset(folder)
-    except ValueError as error:
-        raise ValueError(f"No usable model at {folder}: {error}") from error
+    except (TypeError, ValueError) as error:
+        # Of Keras' messages, the first line says what is wrong.
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"No usable model at {folder}: {reason}") from error
 
 
 def _read(path):

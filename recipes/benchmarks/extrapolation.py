@@ -22,8 +22,6 @@ import time
 
 import tyro
 
-from keras_attention.json_files import read_json
-
 # Characters are their own ids; 0, which no source holds, is padding.
 VOCABULARY, OTHER = 128, 127
 
@@ -190,6 +188,8 @@ def table(losses):
 
 def main(settings):
     """Trains and scores each encoding that has no results yet."""
+    from keras_attention.json_files import read_json
+
     path = settings.output / "extrapolation.json"
     settings.output.mkdir(parents=True, exist_ok=True)
     options = dataclasses.asdict(settings)

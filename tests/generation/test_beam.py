@@ -229,6 +229,7 @@ def test_a_complete_row_takes_nothing_more_while_others_go_on(stop):
         ({"num_beams": 2, "early_stopping": "soon"}, "early_stopping"),
         ({"num_beams": 2, "early_stopping": 1}, "early_stopping"),
         ({"num_beams": 2, "end_id": VOCABULARY}, "end_id"),
+        ({"num_beams": 2, "end_id": 2.5}, "end_id.*an integer from"),
         ({"num_beams": 2, "max_length": 1}, "max_length"),
     ],
 )
