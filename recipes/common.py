@@ -15,6 +15,7 @@ from keras_attention import (
     training,
 )
 from keras_attention.data.files import read_lines
+from keras_attention.printing import visible
 from keras_attention.training.interruption import handle_signals
 
 _SHOWN_TOKENS = 200
@@ -48,7 +49,7 @@ def run_commands(commands, description):
         with handle_signals():
             function(options)
     except (ValueError, ImportError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error, lines=True)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interrupt:
         reason = ": ".join(["interrupted", *map(str, interrupt.args)])
@@ -60,6 +61,7 @@ def run_commands(commands, description):
 
 def _as_one_line(message, category, filename, lineno, line=None):
     """A warning for users, who do not care which line gave it."""
+    message = visible(message, lines=True)
     if issubclass(category, UserWarning):
         return f"warning: {message}\n"
     return f"{filename}:{lineno}: {category.__name__}: {message}\n"
@@ -176,6 +178,9 @@ def check_texts(arguments):
 def answer(task, arguments):
     """Prints what a task makes of each text, one a line.
 
+    So that lines stay one a text, and since a tokenizer or a label may come
+    from anyone, control characters are shown (`visible`), also in a file.
+
     Args:
         task: function of a string or a list of strings.
         arguments: the options `text`, a list of strings, and `file`, a path;
@@ -183,10 +188,10 @@ def answer(task, arguments):
     """
     if arguments.text or arguments.file:
         lines = arguments.text or read_lines(Path(arguments.file))
-        print(*task(lines), sep="\n")
+        print(*map(visible, task(lines)), sep="\n")
         return
     for line in read_stdin():
-        print(task(line), flush=True)
+        print(visible(task(line)), flush=True)
 
 
 def show_attention(task, sources, run):
@@ -206,7 +211,7 @@ def show_attention(task, sources, run):
     try:
         maps = attention_maps(task, sources)
     except ValueError as error:
-        print(f"No attention is shown: {error}")
+        print(f"No attention is shown: {visible(error, lines=True)}")
         return
     page, picture = Path(run) / "attention.html", Path(run) / "attention.png"
     attention_page(maps, page)

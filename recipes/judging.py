@@ -12,6 +12,7 @@ from reports import (
 
 from keras_attention import tasks
 from keras_attention.data.images import list_images
+from keras_attention.printing import visible
 from keras_attention.tasks import ImageClassifier
 
 
@@ -62,9 +63,13 @@ def judge(arguments, config, folder):
     worst = worst_mistakes(numbers, probabilities, arguments.show)
     for row in worst:
         best = probabilities[row].argmax()
+        print()
         print(
-            f"\n{given[row]} taken for {task.labels[best]} "
-            f"({probabilities[row, best]:.1%}): {describe(inputs, row, names)}"
+            visible(
+                f"{given[row]} taken for {task.labels[best]} "
+                f"({probabilities[row, best]:.1%}): "
+                f"{describe(inputs, row, names)}"
+            )
         )
     show_attention(task, [inputs[row] for row in worst], arguments.run)
 
@@ -106,7 +111,9 @@ def show_predictions(task, inputs, given, run):
     if not len(inputs):
         return
     for row, label in enumerate(task(inputs)):
-        print(f"\n{label} (should be {given[row]}): {describe(inputs, row)}")
+        print()
+        line = f"{label} (should be {given[row]}): {describe(inputs, row)}"
+        print(visible(line))
     show_attention(task, inputs, run)
 
 

@@ -20,6 +20,7 @@ from text_models import OWN, make_model, max_lengths
 
 from keras_attention import training
 from keras_attention.data import SentencePieceTokenizer, TokenBatches
+from keras_attention.printing import visible
 from keras_attention.tasks import TextToText
 
 TOKENIZERS = ("source_tokenizer.model", "target_tokenizer.model")
@@ -266,6 +267,7 @@ def show_samples(task, sources, targets, run, longest=None):
     for source, target, output in zip(sources, targets, outputs, strict=True):
         if longest:
             source = textwrap.shorten(source, longest, placeholder=" ...")
-        print(f"\nsource     {source}\nreference  {target}")
-        print(f"output     {output}")
+        print(f"\nsource     {visible(source)}")
+        print(f"reference  {visible(target)}")
+        print(f"output     {visible(output)}")
     show_attention(task, sources, run)

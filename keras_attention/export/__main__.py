@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from keras_attention import tasks
+from keras_attention.printing import visible
 
 
 def main():
@@ -18,7 +19,7 @@ def main():
     try:
         tasks.load(arguments.task).export(arguments.folder)
     except (ImportError, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(visible(error, lines=True), file=sys.stderr)
         sys.exit(2)
 
 
