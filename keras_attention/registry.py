@@ -7,9 +7,12 @@ the functions here.
 
 import functools
 import inspect
+import math
 
 import keras
 import numpy as np
+
+from keras_attention.memory import bytes_of, check_memory
 
 PACKAGE = "keras_attention"
 
@@ -58,6 +61,17 @@ class Template(ChecksBooleans):
             given.pop("dtype", None)
         layer._given = set(given)
         return layer
+
+    def add_weight(self, shape=None, *args, **kwargs):
+        """Makes a weight, unless it is larger than the memory."""
+        sizes = [x for x in keras.tree.flatten(shape) if isinstance(x, int)]
+        dtype = kwargs.get("dtype") or self.dtype_policy
+        check_memory(
+            f"The numbers of {kwargs.get('name', 'a weight')} of the shape "
+            f"{shape} in a {type(self).__name__}",
+            bytes_of(math.prod(sizes), dtype),
+        )
+        return super().add_weight(shape, *args, **kwargs)
 
 
 def describe(part):

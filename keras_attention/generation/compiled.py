@@ -13,6 +13,7 @@ from keras_attention.generation.constraints import check_constraints
 from keras_attention.generation.greedy import greedy_search
 from keras_attention.generation.prompts import read_prompt
 from keras_attention.generation.sampling import check_sampling, sample
+from keras_attention.generation.search_memory import bytes_of_row, check_search
 from keras_attention.registry import check_boolean
 
 STRATEGIES = {"greedy": greedy_search, "sampling": sample, "beam": beam_search}
@@ -96,6 +97,9 @@ class Generator:
         self.padding_id = padding_id
         self.min_length = min_length
         self.no_repeat_ngram_size = no_repeat_ngram_size
+        self._sizes = self.max_length, settings.get("num_beams", 1)
+        self._row_bytes = bytes_of_row(model, *self._sizes)
+        check_search(self._row_bytes, 1, *self._sizes)
         self._seeds = None
         if strategy == "sampling":
             self._seeds = keras.random.SeedGenerator(settings.pop("seed", None))
@@ -103,6 +107,10 @@ class Generator:
         self._run = self._compile(jit_compile)
 
     def __call__(self, prompt, source_ids=None, prompt_lengths=None):
+        if not ops.is_tensor(prompt):
+            prompt = np.asarray(prompt)
+        if prompt.shape:
+            check_search(self._row_bytes, prompt.shape[0], *self._sizes)
         checked = read_prompt(
             prompt,
             max_length=self.max_length,

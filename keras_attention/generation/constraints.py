@@ -32,6 +32,9 @@ def make_forbid(max_length, end_id, min_length=0, no_repeat_ngram_size=0):
         Summarization](https://arxiv.org/abs/1705.04304) (no trigram twice)
     """
     check_constraints(min_length, no_repeat_ngram_size, max_length)
+    longest = known_integer(max_length)
+    if longest is not None and no_repeat_ngram_size >= longest:
+        no_repeat_ngram_size = 0  # there is no room for two
     has_minimum = min_length > 0 and end_id is not None
     if not has_minimum and not no_repeat_ngram_size:
         return None

@@ -1,11 +1,14 @@
 """An encoder with a class for each whole input."""
 
+import operator
+
 import keras
 from keras import ops
 
 from keras_attention.layers import pooling as poolings
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.masks import as_mask
+from keras_attention.models import least_weights
 from keras_attention.models.presets import Preset
 from keras_attention.models.transformer import unpack
 from keras_attention.positions.base import at_least_float32
@@ -114,6 +117,13 @@ class Classifier(Preset, keras.Model):
 
     def build(self, input_shape=None):
         shape = (None, None, self.encoder.output_dim)
+        widths = [shape[-1], self.hidden_dim, self.num_classes]
+        widths = [width for width in widths if width is not None]
+        counts = {
+            "pooling": least_weights.of_layer(self.pooling, shape[-1]),
+            "logits": sum(map(operator.mul, widths, widths[1:])),
+        }
+        least_weights.check_weights(self, counts, "num_classes", "hidden_dim")
         self.pooling.build(shape)
         dim = self._pooled_dim(shape)
         if self.hidden is not None:

@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.patches import as_images
 from keras_attention.masks import as_mask
+from keras_attention.models import least_weights
 from keras_attention.models.presets import Preset
 from keras_attention.models.recurrent_encoder import make_embedding
 from keras_attention.models.transformer import unpack
@@ -89,6 +90,13 @@ class ConvolutionalEncoder(Preset, keras.Model):
         self.build()
 
     def build(self, input_shape=None):
+        dim = self.embedding_dim
+        counts = {
+            "embedding": least_weights.of_layer(self.embedding, dim),
+            "convolutions": sum(self.kernel_sizes) * dim * self.filters,
+        }
+        sizes = "vocabulary_size", "embedding_dim", "filters", "kernel_sizes"
+        least_weights.check_weights(self, counts, *sizes)
         known_shape = getattr(self.embedding, "known_shape", None)
         if not self.embedding.built and known_shape is not None:
             self.embedding.build(known_shape)
@@ -201,6 +209,11 @@ class ImageConvolutionEncoder(Preset, keras.Model):
 
     def build(self, input_shape=None):
         channels = self.channels
+        pairs = zip((channels, *self.filters), self.filters, strict=False)
+        count = sum(9 * number * (before + number) for before, number in pairs)
+        least_weights.check_weights(
+            self, {"convolutions": count}, "filters", "channels"
+        )
         for stage, number in zip(self.stages, self.filters, strict=True):
             for convolution, norm in stage:
                 convolution.build((None, None, None, channels))
@@ -244,6 +257,7 @@ def _check_sizes(name, sizes):
     sizes = tuple(sizes) if isinstance(sizes, (list, tuple)) else ()
     if not sizes:
         raise ValueError(f"{name} must be a list of integers, not empty.")
+    least_weights.check_layers(f"The length of {name}", len(sizes))
     for size in sizes:
         check_integer(name, size)
     return sizes

@@ -8,6 +8,7 @@ from keras_attention.layers import recurrence
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.masks import as_mask
+from keras_attention.models import least_weights
 from keras_attention.models.presets import Preset
 from keras_attention.models.recurrent_encoder import (
     RecurrentEncoder,
@@ -93,6 +94,7 @@ class RecurrentDecoder(Preset, keras.Model):
             ("state_dim", state_dim),
         ):
             check_integer(name, 1 if size is None else size)
+        least_weights.check_layers("num_layers", num_layers)
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers
         self.hidden_dim = hidden_dim
@@ -145,6 +147,7 @@ class RecurrentDecoder(Preset, keras.Model):
         self.build()
 
     def build(self, input_shape=None):
+        least_weights.check_recurrent(self)
         if not self.embedding.built:
             self.embedding.build((None, None))
         self.recurrence.build(

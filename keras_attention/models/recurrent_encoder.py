@@ -6,6 +6,7 @@ from keras_attention.attention.checks import check_shape
 from keras_attention.layers import embeddings, recurrence
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.masks import as_mask
+from keras_attention.models import least_weights
 from keras_attention.models.presets import Preset
 from keras_attention.models.transformer import unpack
 from keras_attention.registry import PACKAGE, describe_whole
@@ -76,6 +77,7 @@ class RecurrentEncoder(Preset, keras.Model):
             hidden_dim=hidden_dim,
             embedding_dim=embedding_dim,
         )
+        least_weights.check_layers("num_layers", num_layers)
         if not isinstance(bidirectional, bool):
             raise ValueError(
                 f"bidirectional must be True or False. Received: "
@@ -105,6 +107,7 @@ class RecurrentEncoder(Preset, keras.Model):
         self.build()
 
     def build(self, input_shape=None):
+        least_weights.check_recurrent(self, 1 + self.bidirectional)
         known_shape = getattr(self.embedding, "known_shape", None)
         if not self.embedding.built and known_shape is not None:
             self.embedding.build(known_shape)

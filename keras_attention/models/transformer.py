@@ -12,6 +12,7 @@ from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers import normalization as normalizations
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.models import least_weights
 from keras_attention.models.presets import Preset
 from keras_attention.positions.checks import check_dropout, check_integer
 from keras_attention.registry import describe, describe_whole
@@ -48,6 +49,7 @@ class Transformer(Preset, keras.Model):
     ):
         super().__init__(**kwargs)
         _check_sizes(num_layers, hidden_dim, num_heads, dropout)
+        least_weights.check_layers("num_layers", num_layers)
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers
         self.hidden_dim = hidden_dim
@@ -198,6 +200,15 @@ class Transformer(Preset, keras.Model):
         )
 
     def build(self, input_shape=None):
+        least_weights.check_weights(
+            self,
+            least_weights.of_transformer(self),
+            "vocabulary_size",
+            "num_layers",
+            "hidden_dim",
+            "num_heads",
+            "intermediate_dim",
+        )
         shape = (None, None, self.hidden_dim)
         # Others are built by the first call.
         known_shape = getattr(self.embedding, "known_shape", None)

@@ -2,6 +2,7 @@
 
 from keras_attention.generation.beam import check_beams
 from keras_attention.generation.constraints import check_constraints
+from keras_attention.generation.search_memory import bytes_of_row, check_search
 
 # The least that makes sense: something, and start and end around it.
 _LEAST = {
@@ -46,6 +47,9 @@ def check_settings(model, settings):
         settings["max_length"],
     )
     check_beams(settings["num_beams"], settings["length_penalty"])
+    # Of one text: a batch may be smaller than `batch_size`.
+    sizes = settings["max_length"], settings["num_beams"]
+    check_search(bytes_of_row(model, *sizes), 1, *sizes)
     compiles = settings["jit_compile"]
     if not isinstance(compiles, bool) and compiles != "auto":
         raise ValueError(

@@ -86,7 +86,9 @@ def test_predictions_and_labels_are_harmless(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(judging, "show_attention", lambda *_: None)
     judging.show_predictions(
         lambda texts: [f"answer{HOSTILE}" for _ in texts],
-        *([f"a{HOSTILE}dog"], [f"label{HOSTILE}"], tmp_path),
+        [f"a{HOSTILE}dog"],
+        [f"label{HOSTILE}"],
+        tmp_path,
     )
     printed = capsys.readouterr().out
     assert printed.count("\n") == 2 and not CONTROLS.search(printed)
