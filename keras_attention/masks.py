@@ -97,7 +97,7 @@ def hide(heads, padding_mask):
     Returns:
         `(batch, length, heads, head_dim)`.
     """
-    return ops.where(padding_mask[:, :, None, None], heads, 0.0)
+    return ops.where(ops.expand_dims(padding_mask, (2, 3)), heads, 0.0)
 
 
 def implicit_mask(x):
@@ -176,7 +176,8 @@ class Visibility(NamedTuple):
         if self.attention_mask is not None:
             dense = self.attention_mask[:, None]
         if self.padding_mask is not None:
-            padding = self.padding_mask[:, None, None, :]
+            # LiteRT knows no slice with two new axes.
+            padding = ops.expand_dims(self.padding_mask, (1, 2))
         return combine_masks(causal, dense, padding)
 
     def block(self, start, stop, key_stop=None):

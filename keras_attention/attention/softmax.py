@@ -139,8 +139,10 @@ def add_values(output, weights, visible, position):
 
 def softmax(scores):
     """Softmax over the keys, the last axis of scores of any shape."""
-    if scores.shape[-1] == 1:  # Keras warns of a softmax over one number.
-        return ops.ones_like(scores) + 0.0 * scores
+    if scores.shape[-1] == 1:
+        # Keras warns of a softmax over one number. Ones instead would be
+        # wrong in a graph that is traced at one key and run at several.
+        return ops.exp(ops.log_softmax(scores, axis=-1))
     return ops.softmax(scores, axis=-1)
 
 

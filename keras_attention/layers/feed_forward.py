@@ -3,6 +3,7 @@
 import functools
 
 import keras
+from keras import ops
 
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.positions.base import known_integer
@@ -14,7 +15,20 @@ from keras_attention.registry import (
     resolve,
 )
 
-_gelu = functools.partial(keras.activations.gelu, approximate=False)
+
+
+def _gelu(x):
+    """Exact GELU.
+
+    TensorFlow writes it by `erfc`, which has no form in ONNX. By `erf`, half
+    precision would lose what is left of large negative numbers.
+    """
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if keras.backend.backend() != "tensorflow" or "16" in dtype:
+        return keras.activations.gelu(x, approximate=False)
+    return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))
+
+
 _gelu_tanh = functools.partial(keras.activations.gelu, approximate=True)
 
 # Name to (activation, whether a second projection is multiplied on).

@@ -2,11 +2,12 @@
 
 import keras
 
+from keras_attention.attention.root_mean_square import RMSNormalization
 from keras_attention.registry import resolve
 
 _CLASSES = {
     "layer_norm": keras.layers.LayerNormalization,
-    "rms_norm": keras.layers.RMSNormalization,
+    "rms_norm": RMSNormalization,
 }
 # Keras' own 1e-3 for layer normalization is far from what models use.
 _EPSILON = {"layer_norm": 1e-5, "rms_norm": 1e-6}

@@ -9,6 +9,7 @@ import keras
 
 from keras_attention import files
 from keras_attention.json_files import read_json
+from keras_attention.models.exporting import AnyLengthExport
 from keras_attention.models.weights import load_weights, save_weights
 from keras_attention.registry import ChecksBooleans
 
@@ -17,7 +18,7 @@ WEIGHTS = "model.weights.h5"
 LONGEST_REASON = 400  # characters kept of what Keras says
 
 
-class Preset(ChecksBooleans):
+class Preset(AnyLengthExport, ChecksBooleans):
     """Mixin that saves a model as a folder and makes one from it."""
 
     def get_config(self):
