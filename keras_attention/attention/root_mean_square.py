@@ -3,7 +3,10 @@
 import keras
 from keras import ops
 
-from keras_attention.positions.base import at_least_float32
+from keras_attention.positions.base import (
+    at_least_float32,
+    is_traced_by_torch,
+)
 from keras_attention.registry import PACKAGE
 
 
@@ -28,7 +31,7 @@ class RMSNormalization(keras.layers.RMSNormalization):
     def call(self, x):
         dtype = keras.backend.standardize_dtype(x.dtype)
         compute_dtype = at_least_float32(dtype)
-        if compute_dtype != "float64" and not _is_traced_by_torch():
+        if compute_dtype != "float64" and not is_traced_by_torch():
             return super().call(x)
         x = ops.cast(x, compute_dtype)
         # `mean`, and the product with a variable, are in float32 as well.
@@ -56,12 +59,3 @@ class RootMeanSquare(RMSNormalization):
         # Without it Keras warns whenever the input carries a mask.
         self.supports_masking = True
         self.build((None, width))
-
-
-def _is_traced_by_torch():
-    """Whether torch records a graph, as its export to ONNX does."""
-    if keras.backend.backend() != "torch":
-        return False
-    import torch
-
-    return torch.jit.is_tracing()

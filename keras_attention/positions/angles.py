@@ -1,6 +1,7 @@
 """Angles of far positions, exact enough in float32."""
 
 import math
+import operator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,4 +92,6 @@ def inverse_wavelengths(num_pairs, base):
     Returns:
         NumPy float64 `(num_pairs,)`.
     """
+    # While torch traces, a size is a tensor.
+    num_pairs = operator.index(num_pairs)
     return base ** (-np.arange(num_pairs, dtype="float64") / num_pairs)

@@ -239,6 +239,18 @@ def is_made_up(x):
     )
 
 
+def is_traced_by_torch():
+    """Whether torch records a graph, as its export to ONNX does.
+
+    Sizes are tensors then, since the graph is to serve others too.
+    """
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    return torch.jit.is_tracing()
+
+
 def at_least_float32(dtype):
     """The dtype to place features in: positions need more than half has."""
     dtype = keras.backend.standardize_dtype(dtype)
