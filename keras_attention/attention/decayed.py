@@ -39,7 +39,7 @@ def mix(query, key, value, decay, state, own, chunk_size):
         `(output, state)`: `(batch, length, heads, d_v)` and the state behind
         the piece.
     """
-    if state is not None and query.shape[1] == 1:
+    if state is not None and known_integer(query.shape[1]) == 1:
         return step(query, key, value, decay, state)
     length = ops.shape(query)[1]
     size = chunk_length(query.shape[1], chunk_size)

@@ -23,6 +23,7 @@ from keras_attention.attention.state_chunks import (
     states_between,
     to_chunks,
 )
+from keras_attention.positions.base import known_integer
 
 
 def mix_by_delta_rule(
@@ -36,7 +37,7 @@ def mix_by_delta_rule(
     Returns:
         `(output, state)`.
     """
-    if state is not None and query.shape[1] == 1:
+    if state is not None and known_integer(query.shape[1]) == 1:
         return step(query, key, value, decay, state, strength)
     length = ops.shape(query)[1]
     size = chunk_length(query.shape[1], chunk_size)

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.attention import softmax
 from keras_attention.attention.scored import ScoredAttention
+from keras_attention.positions.base import is_traced_by_torch
 from keras_attention.positions.checks import is_real
 from keras_attention.registry import PACKAGE
 
@@ -132,9 +133,11 @@ def _find_threshold(scores, power):
         step = ops.where(step > smallest, step, 0.0)
         return threshold + step, ops.any(step > 0.0)
 
+    # What torch traces does as many steps for all inputs.
+    every_step = is_traced_by_torch()
     first = ops.zeros_like(scores[..., :1]) - 1.0
     threshold, _ = ops.while_loop(
-        lambda _, moves: moves,
+        lambda _, moves: every_step or moves,
         advance,
         (first, ops.convert_to_tensor(True)),
         maximum_iterations=_MOST_STEPS,

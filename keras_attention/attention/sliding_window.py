@@ -8,7 +8,7 @@ from keras_attention.attention.band_call import Call, Extra, Mixing
 from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
 from keras_attention.attention.ring_cache import Ring
-from keras_attention.positions.base import is_made_up
+from keras_attention.positions.base import is_made_up, known_integer
 from keras_attention.registry import PACKAGE
 
 
@@ -149,7 +149,7 @@ class SlidingWindowAttention(Attention):
             mask = ops.ones(ops.shape(key)[:2], "bool")
         ring, piece = self._ring(), (key, value, mask, start)
         ring.check(cache, start, key.shape[1])
-        if key.shape[1] == 1:
+        if known_integer(key.shape[1]) == 1:
             new, held = ring.step(cache, *piece)
             before, attend = 0, bands.attend_at_once
         else:

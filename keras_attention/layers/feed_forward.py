@@ -16,7 +16,6 @@ from keras_attention.registry import (
 )
 
 
-
 def _gelu(x):
     """Exact GELU.
 

@@ -59,7 +59,7 @@ class SequencePooling(Template, keras.layers.Layer):
             padding_mask = mask
         if padding_mask is None:
             padding_mask = ops.ones(ops.shape(x)[:2], "bool")
-        x = ops.where(padding_mask[..., None], x, 0.0)
+        x = ops.where(ops.expand_dims(padding_mask, -1), x, 0.0)
         return MODES[self.mode](x, padding_mask)
 
     def get_config(self):
@@ -189,7 +189,7 @@ def _mean(x, mask):
 
 
 def _max(x, mask):
-    lowest = ops.where(mask[..., None], x, -float("inf"))
+    lowest = ops.where(ops.expand_dims(mask, -1), x, -float("inf"))
     found = ops.max(lowest, axis=1)
     return ops.where(ops.any(mask, axis=1, keepdims=True), found, 0.0)
 

@@ -118,7 +118,7 @@ class ConvolutionalEncoder(Preset, keras.Model):
         x = self.embedding(token_ids, training=training)
         x = self.embedding_dropout(x, training=training)
         if padding_mask is not None:
-            x = ops.where(padding_mask[..., None], x, 0.0)
+            x = ops.where(ops.expand_dims(padding_mask, -1), x, 0.0)
         return ops.concatenate([c(x) for c in self.convolutions], axis=-1)
 
     def padding_mask(self, token_ids):

@@ -1,9 +1,14 @@
 """What Keras is told about the inputs of a model when it exports one."""
 
-import keras
+import contextlib
 
+import keras
+from keras import tree
+
+from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.embeddings import TokenEmbedding
 from keras_attention.layers.recurrence import state_names
+from keras_attention.positions.base import fixed_sizes
 
 
 class AnyLengthExport:
@@ -30,22 +35,63 @@ class AnyLengthExport:
         `memory` and `token_ids`. Padding is read off the ids. The states of
         a `RecurrentEncoder` come out as `state_layer_0_hidden` and so on.
 
+        On torch, Keras traces `"onnx"` and `"openvino"` at a length of one.
+        What would then be bound to it is refused: recurrent layers, images,
+        and attention in blocks, chunks or windows. These need a signature of
+        fixed lengths there, or the export on TensorFlow. The formats
+        `"torch"` and `"litert"` of torch always need one.
+
         Args: see `keras.Model.export`.
 
         Raises:
             ValueError: if no shape of the inputs is known, as of an embedding
-                of the user's own, or the format is unknown.
+                of the user's own, if the model cannot keep a length free, or
+                the format is unknown.
         """
         if input_signature is None:
             input_signature = free_signature(self)
+        sizes = contextlib.nullcontext()
+        if keras.backend.backend() == "torch":
+            if _is_fixed(input_signature):
+                sizes = fixed_sizes()
+            else:
+                _check_free_on_torch(self, format, input_signature)
         model = _FlatOutputs(self) if _has_states(self) else super()
-        model.export(
-            filepath,
-            format=format,
-            verbose=verbose,
-            input_signature=input_signature,
-            **kwargs,
+        with sizes:
+            model.export(
+                filepath,
+                format=format,
+                verbose=verbose,
+                input_signature=input_signature,
+                **kwargs,
+            )
+
+
+def _is_fixed(signature):
+    """Whether a signature leaves nothing open but the batch."""
+    specs = tree.flatten(signature)
+    return not any(None in tuple(spec.shape)[1:] for spec in specs)
+
+
+def _check_free_on_torch(model, format, signature):
+    """Refuses what torch would bind to a length of one without a word."""
+    free = None
+    if format in ("torch", "litert"):
+        free = f'format="{format}"'
+    elif any(len(spec.shape) == 4 for spec in tree.flatten(signature)):
+        free = "a model of images"
+    elif any(isinstance(layer, _LOOPS) for layer in model._flatten_layers()):
+        free = "a recurrent layer"
+    if free is not None:
+        raise ValueError(
+            f"On torch, {free} is exported for fixed sizes alone. Give the "
+            "export an input_signature without None, or export on TensorFlow. "
+            f"Received: {signature}"
         )
+
+
+# They run over time in Python there.
+_LOOPS = (keras.layers.RNN, AttentionRecurrence)
 
 
 def free_signature(model):
@@ -70,13 +116,14 @@ def free_signature(model):
     if hasattr(model, "encoder"):  # a Classifier
         return free_signature(model.encoder)
     memory = _memory(model)
-    token_ids = _embedded(model, "token_ids")
+    if memory is None:
+        return [_embedded(model)]
     # The exported function sorts its arguments by name.
-    return [{"memory": memory, "token_ids": token_ids} if memory else token_ids]
+    return [{"memory": memory, "token_ids": _embedded(model, "token_ids")}]
 
 
-def _embedded(model, name):
-    """Describes what the embedding of a model takes."""
+def _embedded(model, name=None):
+    """Describes what the embedding of a model takes, under some name."""
     embedding = getattr(model, "embedding", None)
     if embedding is None and hasattr(model, "channels"):  # of an image
         shape = (None, None, None, model.channels)
@@ -89,8 +136,11 @@ def _embedded(model, name):
             "then, or give the export an input_signature, such as "
             "[keras.InputSpec(shape=(None, None, 80), dtype='float32')]"
         )
-    dtype = "int32" if isinstance(embedding, TokenEmbedding) else "float32"
-    return keras.InputSpec(shape=shape, dtype=dtype, name=name)
+    if isinstance(embedding, TokenEmbedding):
+        dtype, usual = "int32", "token_ids"
+    else:
+        dtype, usual = "float32", "images" if len(shape) == 4 else "vectors"
+    return keras.InputSpec(shape=shape, dtype=dtype, name=name or usual)
 
 
 def _memory(model):

@@ -1,5 +1,7 @@
 """The contract of positional encodings."""
 
+import contextlib
+import contextvars
 import operator
 
 import keras
@@ -202,9 +204,26 @@ class PositionalEncoding(Template, keras.layers.Layer):
         return self.embed(x, start=start)
 
 
+_FIXED = contextvars.ContextVar("fixed_sizes", default=False)
+
+
+@contextlib.contextmanager
+def fixed_sizes():
+    """Says that a graph which torch traces serves the traced lengths alone."""
+    token = _FIXED.set(True)
+    try:
+        yield
+    finally:
+        _FIXED.reset(token)
+
+
 def known_integer(number):
     """The value of an integer; None where a graph computes it later."""
     if number is None:
+        return None
+    # A tensor with the size of the example, which the graph is not bound to.
+    is_size = not isinstance(number, int) and is_traced_by_torch()
+    if is_size and not _FIXED.get():
         return None
     try:
         return operator.index(number)
@@ -221,7 +240,8 @@ def is_made_up(x):
         x: `(batch, length, ...)`.
 
     Raises:
-        ValueError: if a length without a value is meant to be computed with.
+        ValueError: if a length without a value is meant to be computed with:
+            on JAX, or in a graph that torch traces.
     """
     device = getattr(x, "device", None)
     if getattr(device, "type", None) == "meta":
@@ -231,6 +251,13 @@ def is_made_up(x):
         return False
     if in_symbolic_scope():
         return True
+    if is_traced_by_torch():
+        raise ValueError(
+            "A graph that torch traces is to serve every length, and this "
+            "attention needs one that is known. Export the model on "
+            "TensorFlow, or give the export of a model of keras_attention an "
+            "input_signature of fixed lengths"
+        )
     raise ValueError(
         "On JAX this attention needs a length that is known. Received: "
         f"{length}, as an export of an Input of unknown length has; give the "
