@@ -153,12 +153,10 @@ def _run(function, inputs, settings):
 
 def _reset_peak():
     """Sets the peak to what is in use now, and gives that in bytes."""
-    if keras.backend.backend() == "tensorflow":
-        # TensorFlow keeps memory that it needs no more, but counts it.
-        import tensorflow as tf
-
-        tf.config.experimental.reset_memory_stats("CPU:0")
-        return tf.config.experimental.get_memory_info("CPU:0")["current"]
+    counts = _counts_of_tensorflow()
+    if counts is not None:
+        counts.reset_memory_stats("CPU:0")
+        return counts.get_memory_info("CPU:0")["current"]
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
         file.write("5")
@@ -166,11 +164,28 @@ def _reset_peak():
 
 
 def _peak():
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.config.experimental.get_memory_info("CPU:0")["peak"]
+    counts = _counts_of_tensorflow()
+    if counts is not None:
+        return counts.get_memory_info("CPU:0")["peak"]
     return _status("VmHWM")
+
+
+def _counts_of_tensorflow():
+    """What counts the memory of TensorFlow's tensors, or None.
+
+    With oneDNN, TensorFlow keeps memory that it needs no more, but counts
+    what it needs. Without, it counts nothing and gives all of it back, so
+    that the memory of the process tells as much.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return None
+    from tensorflow.config import experimental
+
+    try:
+        experimental.get_memory_info("CPU:0")
+    except ValueError:
+        return None
+    return experimental
 
 
 def _status(entry):
