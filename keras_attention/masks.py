@@ -84,20 +84,61 @@ def as_mask(name, mask):
     return mask if dtype == "bool" else ops.cast(mask, "bool")
 
 
-def hide(heads, padding_mask):
-    """Sets the keys or values of padding to zero.
+def hide(x, padding_mask):
+    """Sets what stands at padding to zero.
 
-    What stands at padding then matters not at all, not even where it is too
-    large for its dtype.
+    It then matters not at all, neither in a result nor in a gradient, not
+    even where it is too large for its dtype, infinite or NaN.
 
     Args:
-        heads: `(batch, length, heads, head_dim)`.
+        x: `(batch, length, ...)`.
         padding_mask: boolean `(batch, length)`.
 
     Returns:
-        `(batch, length, heads, head_dim)`.
+        A tensor of the shape of `x`.
     """
-    return ops.where(ops.expand_dims(padding_mask, (2, 3)), heads, 0.0)
+    further_axes = tuple(range(2, len(x.shape)))
+    return ops.where(ops.expand_dims(padding_mask, further_axes), x, 0.0)
+
+
+def hide_all(padding_mask, *tensors):
+    """Hides padding in several tensors, once in one that comes twice.
+
+    Args:
+        padding_mask: boolean `(batch, length)`, or None to hide nothing.
+        *tensors: each `(batch, length, ...)`.
+
+    Returns:
+        A list of tensors; what was one before is one still.
+    """
+    if padding_mask is None:
+        return list(tensors)
+    hidden = {id(x): hide(x, padding_mask) for x in tensors}
+    return [hidden[id(x)] for x in tensors]
+
+
+def hide_extremes(x, padding_mask):
+    """Sets to zero what at padding is no number, or one of extreme size.
+
+    It serves queries. Those at padding have a result like any other, which a
+    caller may want; where nobody does, its gradient is zero. But zero times
+    NaN is NaN, so that nothing on the way may overflow.
+
+    Args:
+        x: `(batch, length, dim)`.
+        padding_mask: boolean `(batch, length)`, or None to hide nothing.
+
+    Returns:
+        `(batch, length, dim)`, without NaN and numbers beyond 2^40 (in
+        float16 2^10) at padding.
+    """
+    if padding_mask is None:
+        return x
+    is_half = keras.backend.standardize_dtype(x.dtype) == "float16"
+    is_usual = ops.abs(x) <= (2.0**10 if is_half else 2.0**40)
+    return ops.where(
+        ops.logical_or(ops.expand_dims(padding_mask, -1), is_usual), x, 0.0
+    )
 
 
 def implicit_mask(x):

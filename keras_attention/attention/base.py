@@ -18,7 +18,7 @@ from keras_attention.attention.checks import (
 from keras_attention.attention.inputs import other_than, prepare
 from keras_attention.attention.products import swap_heads
 from keras_attention.attention.projections import Projections
-from keras_attention.masks import as_mask, hide, implicit_mask
+from keras_attention.masks import as_mask, hide_all, implicit_mask
 from keras_attention.positions.base import known_integer
 from keras_attention.positions.checks import check_dropout
 
@@ -84,6 +84,7 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
     supports_scale = True
     supports_counting = True  # whether all that a query sees is scored at once
     supports_cache = True
+    masks_scores = False  # whether padding gets no weight, whatever its heads
     exact_causal = True
     counts_from_start = False  # whether it matters where a sequence begins
     rotates_relatively = True  # whether turned heads still tell distances alone
@@ -188,7 +189,7 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         Returns:
             What the call returns.
         """
-        *parts, inputs = prepare(
+        query, *parts, inputs = prepare(
             self, query, value, key, cache=cache, start=start, **masks
         )
         inputs = {**inputs, **(options or {}), "training": training}
@@ -311,16 +312,16 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         for source in (key, value):
             if padding_mask is None:
                 padding_mask = implicit_mask(source)
-        if padding_mask is None:
-            padding_mask = ops.ones(ops.shape(value)[:2], dtype="bool")
         padding_mask = as_mask("padding_mask", padding_mask)
         check_masks(value, key, padding_mask, None)
-        key_heads, value_heads = self.project_source(key, value)
-        return {
-            "key": swap_heads(hide(key_heads, padding_mask)),
-            "value": swap_heads(hide(value_heads, padding_mask)),
-            "mask": padding_mask,
-        }
+        key, value = hide_all(padding_mask, key, value)
+        heads = self.project_source(key, value)
+        if not self.masks_scores:
+            heads = hide_all(padding_mask, *heads)
+        if padding_mask is None:
+            padding_mask = ops.ones(ops.shape(value)[:2], dtype="bool")
+        key, value = map(swap_heads, heads)
+        return {"key": key, "value": value, "mask": padding_mask}
 
     def attention_weights(
         self,
@@ -352,7 +353,7 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
             for source in (key, query if value is None else value):
                 if padding_mask is None:
                     padding_mask = implicit_mask(source)
-        query, key, _, visible, position, inputs = prepare(
+        _, query, key, _, visible, position, inputs = prepare(
             self,
             query,
             value,

@@ -7,7 +7,7 @@ from keras_attention.attention import softmax
 from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
 from keras_attention.masks import Visibility, hide
-from keras_attention.positions import PositionalEncoding
+from keras_attention.positions.hooks import NO_POSITION
 from keras_attention.registry import PACKAGE, copy_initializer
 
 
@@ -100,7 +100,7 @@ class InducedSetAttention(Attention):
             self.seed_generator.next() if dropout else None for _ in range(2)
         ]
         seen = _everything(visible.padding_mask)
-        nothing = (PositionalEncoding(), dropout)
+        nothing = (NO_POSITION, dropout)
         inducing = self._inducing_heads(key)
         found = softmax.attend(inducing, key, value, seen, *nothing, seeds[0])
         induced = self.induced_dense(found)
@@ -122,7 +122,7 @@ class InducedSetAttention(Attention):
         It shows where a query looks through the points; that heads are mixed
         by the projections between the two attentions it does not show.
         """
-        seen, nothing = _everything(visible.padding_mask), PositionalEncoding()
+        seen, nothing = _everything(visible.padding_mask), NO_POSITION
         value = self.value_dense(source)
         if visible.padding_mask is not None:
             value = hide(value, visible.padding_mask)

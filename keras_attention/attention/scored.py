@@ -31,6 +31,8 @@ class ScoredAttention(Attention):
             many queries), or None (never).
     """
 
+    masks_scores = True
+
     def __init__(
         self,
         num_heads,
