@@ -52,7 +52,9 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         attention_mask: boolean `(batch, query_length, key_length)`, True
             where a query may attend to a key.
         padding_mask: boolean `(batch, key_length)`, True for keys that count.
-            The implicit Keras mask serves where it is not given.
+            The implicit Keras mask serves where it is not given. What stands
+            at padding reaches no other position and no gradient, not even
+            where it is infinite or NaN.
         use_causal_mask: whether a query sees only keys at or before its own
             position.
         cache: dictionary from `init_cache`, holding what earlier calls fed.
@@ -64,6 +66,9 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
     Returns:
         `(batch, query_length, dim)`; with a cache, `(output, cache)`. A query
         that may attend to nothing gives zeros before the output projection.
+        Of keys that a causal or dense mask hides from some queries alone, any
+        finite number changes nothing for these; infinity or NaN may, since a
+        weight of zero times NaN is NaN.
 
     Raises:
         ValueError: if the flavour cannot honour an argument, or arguments
@@ -294,7 +299,9 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         Args:
             value: `(batch, key_length, dim)`.
             key: `(batch, key_length, dim)`; by default `value`.
-            padding_mask: boolean `(batch, key_length)`.
+            padding_mask: boolean `(batch, key_length)`. (What the call hides
+            later reaches no result, but its NaN the gradients of what
+            projects it here.)
 
         Returns:
             `{"key", "value"}` of `(batch, num_kv_heads, key_length,

@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.layers import recurrence
 from keras_attention.layers.dropout import dropout_mask, make_dropout
 from keras_attention.layers.held_draws import HeldDraws
+from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE, ChecksBooleans, describe
 
 
@@ -159,6 +160,8 @@ class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
         start=0,
         training=None,
     ):
+        if padding_mask is not None:
+            x = hide(x, padding_mask)
         batch_size, length = ops.shape(x)[:2]
         before = self.attention_order == "before"
         in_loop = self.attention if before or self.input_feeding else None

@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.attention.checks import check_integer, check_shape
 from keras_attention.attention.pointer import PointerAttention
 from keras_attention.layers.token_ids import check_ids
+from keras_attention.masks import hide
 from keras_attention.positions.base import at_least_float32
 from keras_attention.registry import PACKAGE, Template, copy_initializer
 
@@ -173,10 +174,9 @@ class CopyGenerator(Template, keras.layers.Layer):
         """
         memory = self.pointer.init_memory(source, padding_mask=padding_mask)
         check_shape("source_ids", source_ids, tuple(source.shape[:2]))
-        gate = self.source_gate(source)
         return {
             **memory,
-            "gate": ops.where(memory["mask"][..., None], gate, 0.0),
+            "gate": self.source_gate(hide(source, memory["mask"])),
             "ids": ops.cast(source_ids, "int32"),
         }
 
