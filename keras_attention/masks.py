@@ -79,7 +79,8 @@ def as_mask(name, mask):
     dtype = keras.backend.standardize_dtype(mask.dtype)
     if "float" in dtype:
         raise ValueError(f"{expected} Received: {dtype}")
-    if dtype.startswith("int") and (known_integer(ops.min(mask)) or 0) < 0:
+    is_signed = dtype.startswith("int") and 0 not in tuple(mask.shape)
+    if is_signed and (known_integer(ops.min(mask)) or 0) < 0:
         raise ValueError(f"{expected} Received: numbers below 0")
     return mask if dtype == "bool" else ops.cast(mask, "bool")
 

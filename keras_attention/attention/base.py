@@ -15,6 +15,7 @@ from keras_attention.attention.checks import (
     check_position,
     refuse_unless,
 )
+from keras_attention.attention.empty import is_empty, run_with_one
 from keras_attention.attention.inputs import other_than, prepare
 from keras_attention.attention.products import swap_heads
 from keras_attention.attention.projections import Projections
@@ -179,11 +180,8 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         value,
         key,
         *,
-        cache,
-        start,
-        training,
-        options=None,
-        **masks,
+        memory=None,
+        **inputs,
     ):
         """Projects, attends and projects; the call without implicit masks.
 
@@ -194,6 +192,23 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         Returns:
             What the call returns.
         """
+        inputs["memory"] = memory
+        if is_empty(query, value, key, memory):
+            return run_with_one(self, self._run, query, value, key, **inputs)
+        return self._run(query, value, key, **inputs)
+
+    def _run(
+        self,
+        query,
+        value,
+        key,
+        *,
+        cache,
+        start,
+        training,
+        options=None,
+        **masks,
+    ):
         query, *parts, inputs = prepare(
             self, query, value, key, cache=cache, start=start, **masks
         )

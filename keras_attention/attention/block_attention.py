@@ -62,10 +62,10 @@ class BlockAttention(Attention):
         blocks = ops.arange(num_blocks, dtype="int32")
         return ops.any(ops.equal(lists[..., None], blocks), axis=-2)
 
-    def run(self, *args, start, options=None, **kwargs):
+    def _run(self, *args, start, options=None, **kwargs):
         # The number, which a graph no longer knows once it is a tensor.
         options = {**(options or {}), "place": start}
-        return super().run(*args, start=start, options=options, **kwargs)
+        return super()._run(*args, start=start, options=options, **kwargs)
 
     def attend(
         self,

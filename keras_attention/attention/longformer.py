@@ -273,6 +273,8 @@ class LongformerAttention(Attention):
         )
         global_mask = as_mask("global_mask", global_mask)
         check_shape("global_mask", global_mask, tuple(query.shape[:2]))
+        if 0 in tuple(global_mask.shape):
+            return global_mask
         marked = ops.sum(ops.cast(global_mask, "int32"), axis=1)
         most = known_integer(ops.max(marked))
         if most is not None and most > self.max_global_tokens:

@@ -88,7 +88,12 @@ class PointerAttention(AdditiveAttention):
 
     def run(self, query, value, key, **inputs):
         self._check_source(value, key)
-        return super().run(query, value, key, **inputs)
+        output = super().run(query, value, key, **inputs)
+        memory = inputs.get("memory")
+        sources = (key, value, memory and memory["mask"], query)
+        source = next(x for x in sources if x is not None)
+        # An empty source is filled with one place, which is none to point at.
+        return output[..., :0] if source.shape[1] == 0 else output
 
     def init_memory(self, value, key=None, padding_mask=None):
         self._check_source(value, key)
