@@ -16,7 +16,8 @@ class TokenBatches(ResumableDataset):
     the target; `labels` is the target and its end id; `sample_weight` is 1
     where a label stands and 0 in padding. Sources have shape
     `(batch, source_length)`, all else `(batch, target_length)`; ids are int32
-    and weights float32.
+    and weights float32. Padding behind a target needs no mask, since what
+    counts never looks there.
 
     All batches together have at most `max_shapes` shapes, those with the least
     padding for these sentences, so that a compiled step is compiled that often
@@ -44,6 +45,10 @@ class TokenBatches(ResumableDataset):
         length_multiple: Integer; padded lengths are multiples of it, as far
             as `max_length` and `token_budget` allow.
         max_shapes: Integer, the number of different shapes allowed.
+        target_padding_mask: Boolean, whether `inputs` holds a boolean
+            `target_padding_mask` too, True for tokens. For decoders whose
+            attention sorts or chooses by later tokens (`LSHAttention`,
+            `ProbSparseAttention`), which padding would otherwise change.
 
     Raises:
         ValueError: If an argument is out of range, the sides differ in number,
@@ -65,6 +70,7 @@ class TokenBatches(ResumableDataset):
         seed=0,
         length_multiple=1,
         max_shapes=8,
+        target_padding_mask=False,
     ):
         check_at_least(1, token_budget=token_budget, max_shapes=max_shapes)
         check_at_least(1, length_multiple=length_multiple)
@@ -82,6 +88,7 @@ class TokenBatches(ResumableDataset):
         self.shuffle = shuffle
         self.seed = seed
         self.padding_id = padding_id
+        self.target_padding_mask = target_padding_mask
         longest_allowed = max_source_length, max_length
         self._sources = PackedRows(
             source_ids, max_source_length - 1, after=(end_id,)
@@ -134,6 +141,8 @@ class TokenBatches(ResumableDataset):
         """A string that differs where any batch of any epoch would."""
         settings = (self.seed, self.shuffle, self.padding_id, self.shapes)
         digest = hashlib.sha256(repr(settings).encode())
+        if self.target_padding_mask:
+            digest.update(b"target_padding_mask")
         self._sources.update(digest)
         self._targets.update(digest)
         return digest.hexdigest()
@@ -159,13 +168,15 @@ class TokenBatches(ResumableDataset):
         source_ids, _ = self._sources.block(
             rows, (size, source_length), self.padding_id
         )
-        target_ids, _ = self._targets.block(
+        target_ids, is_target = self._targets.block(
             rows, shape, self.padding_id, less=1
         )
         labels, is_label = self._targets.block(
             rows, shape, self.padding_id, first=1, less=1
         )
         inputs = {"source_ids": source_ids, "target_ids": target_ids}
+        if self.target_padding_mask:
+            inputs["target_padding_mask"] = is_target
         return inputs, labels, is_label.astype("float32")
 
     def _order(self, epoch):

@@ -54,7 +54,7 @@ class Generator:
         source_ids: For a model that reads a source: integers
             `(batch, source_length)`, or vectors of the caller's own.
         prompt_lengths: `(batch,)`. By default a prompt ends with its last token
-            that is not `padding_id`.
+            that is not `padding_id`, and its first token always counts.
 
     Returns:
         A dictionary of NumPy arrays, as the strategy's function returns it.

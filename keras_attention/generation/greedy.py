@@ -44,7 +44,8 @@ def greedy_search(
         memory: None, or a nested dictionary of batch-first tensors that `step`
             reads and does not change.
         prompt_lengths: `(batch,)`, the length of each prompt. By default a
-            prompt ends with its last token that is not `padding_id`.
+            prompt ends with its last token that is not `padding_id`, and its
+            first token always counts.
         prefill_length: Integer, how many tokens to feed in the first call, at
             most the length of the shortest prompt. By default that length; to
             be given where the prompt's values are not known, under `jax.jit`

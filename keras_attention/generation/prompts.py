@@ -41,7 +41,8 @@ def read_prompt(
             plain TensorFlow graph also a scalar tensor.
         padding_id: The token that stands after the end of a row.
         prompt_lengths: `(batch,)`, the length of each row. By default a row
-            ends with its last token that is not `padding_id`.
+            ends with its last token that is not `padding_id`, and its first
+            token always counts: some models start with the padding id.
         prefill_length: Integer, at most the length of the shortest row. By
             default exactly that, which has to be known while a graph is
             traced, except in a plain TensorFlow graph.
@@ -50,9 +51,9 @@ def read_prompt(
         A `Prompt`.
 
     Raises:
-        ValueError: if the prompt is not a matrix of integers, has an empty row
-            or does not fit into `max_length`, or if `prompt_lengths` or
-            `prefill_length` do not fit the prompt.
+        ValueError: if the prompt is not a matrix of integers or does not fit
+            into `max_length`, or if `prompt_lengths` or `prefill_length` do
+            not fit the prompt.
     """
     prompt = _matrix_of_ids(prompt)
     width = prompt.shape[1]
@@ -110,13 +111,11 @@ def _lengths(prompt, lengths, padding_id):
     width = prompt.shape[1]
     if lengths is None:
         ends = ops.arange(1, ops.shape(prompt)[1] + 1)
-        lengths = ops.max(
-            ops.where(ops.not_equal(prompt, padding_id), ends, 0), axis=1
+        # A first token counts even as the padding id: T5 starts with it.
+        return ops.max(
+            ops.where(ops.not_equal(prompt, padding_id), ends, 1), axis=1
         )
-        hint = f"a row that holds more than padding_id={padding_id}"
-    else:
-        lengths = ops.convert_to_tensor(lengths, "int32")
-        hint = f"`prompt_lengths` from 1 to {width}"
+    lengths = ops.convert_to_tensor(lengths, "int32")
     values = concrete(lengths)
     if values is None:
         return lengths
@@ -128,8 +127,8 @@ def _lengths(prompt, lengths, padding_id):
         )
     for row in np.flatnonzero((values < 1) | (values > width))[:1]:
         raise ValueError(
-            f"Every row of `prompt` needs at least one token: expected {hint}. "
-            f"Received: a length of {values[row]} in row {row}"
+            f"`prompt_lengths` must lie from 1 to {width}. Received: a length "
+            f"of {values[row]} in row {row}"
         )
     return lengths
 

@@ -4,6 +4,7 @@ import keras
 
 from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.attention.checks import check_cached_position
+from keras_attention.masks import implicit_mask
 from keras_attention.models import segments as segment_states
 from keras_attention.models.transformer import Transformer, unpack
 from keras_attention.positions.base import known_integer
@@ -30,8 +31,8 @@ class TransformerDecoder(KeepsCache, Transformer):
     Call arguments:
         token_ids: integers `(batch, length)`, or a dictionary of the four
             tensors by name.
-        padding_mask: boolean `(batch, length)`; by default where the ids are
-            not the padding id, 0.
+        padding_mask: boolean `(batch, length)`; by default no token is
+            hidden, whatever its id: some models start with the padding id.
         memory: `(batch, memory_length, memory_dim)`, or what `init_memory`
             returned.
         memory_padding_mask: boolean `(batch, memory_length)`.
@@ -115,7 +116,8 @@ class TransformerDecoder(KeepsCache, Transformer):
             ("memory", memory),
             ("memory_padding_mask", memory_padding_mask),
         )
-        padding_mask = self._padding_mask(token_ids, padding_mask)
+        if padding_mask is None:
+            padding_mask = implicit_mask(token_ids)
         x = self._embed(token_ids, start, training)
         if segments is not None:
             self._check_segments(segments, x, cache, start)
@@ -224,7 +226,7 @@ class TransformerDecoder(KeepsCache, Transformer):
             for block in self.blocks
         }
 
-    def step(self, token_ids, cache, memory=None, start=0):
+    def step(self, token_ids, cache, memory=None, start=0, padding_mask=None):
         """Feeds tokens and predicts the one that follows the last.
 
         Args:
@@ -232,11 +234,19 @@ class TransformerDecoder(KeepsCache, Transformer):
             cache: dictionary from `init_cache`.
             memory: dictionary from `init_memory`, or None.
             start: integer, the position of the first token.
+            padding_mask: boolean `(batch, length)`, False for tokens that are
+                never attended to; by default all are.
 
         Returns:
             `(logits, cache)` with logits `(batch, vocabulary_size)`.
         """
-        hidden, cache = self(token_ids, memory=memory, cache=cache, start=start)
+        hidden, cache = self(
+            token_ids,
+            padding_mask=padding_mask,
+            memory=memory,
+            cache=cache,
+            start=start,
+        )
         return self.logits(hidden[:, -1]), cache
 
     def check_encoder(self, encoder):

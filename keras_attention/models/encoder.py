@@ -88,7 +88,8 @@ class TransformerEncoder(Transformer):
         token_ids, padding_mask = unpack(
             token_ids, ("token_ids", None), ("padding_mask", padding_mask)
         )
-        padding_mask = self._padding_mask(token_ids, padding_mask)
+        if padding_mask is None:
+            padding_mask = self.padding_mask(token_ids)
         x = self._embed(token_ids, 0, training)
         for block in self.blocks:
             x = block(x, padding_mask=padding_mask, training=training)

@@ -40,7 +40,9 @@ class EncoderDecoder(Preset, keras.Model):
         target_ids: integers `(batch, target_length)`: the target so far.
         source_padding_mask: boolean `(batch, source_length)`; by default
             where the ids are not the padding id.
-        target_padding_mask: boolean `(batch, target_length)`; likewise.
+        target_padding_mask: boolean `(batch, target_length)`; by default no
+            target token is hidden, whatever its id. Padding behind a target
+            needs none, since the decoder is causal.
         training: whether to apply dropout.
 
     Returns:
@@ -216,7 +218,7 @@ class EncoderDecoder(Preset, keras.Model):
             )
         return memory
 
-    def step(self, token_ids, cache, memory, start=0):
+    def step(self, token_ids, cache, memory, start=0, padding_mask=None):
         """Feeds target tokens and predicts the one that follows the last.
 
         Args: see `TransformerDecoder.step`.
@@ -225,9 +227,15 @@ class EncoderDecoder(Preset, keras.Model):
             `(logits, cache)` with logits `(batch, vocabulary_size)`.
         """
         if self.copy_generator is None:
-            return self.decoder.step(token_ids, cache, memory, start)
+            return self.decoder.step(
+                token_ids, cache, memory, start, padding_mask
+            )
         hidden, cache = self.decoder(
-            token_ids, memory=memory, cache=cache, start=start
+            token_ids,
+            padding_mask=padding_mask,
+            memory=memory,
+            cache=cache,
+            start=start,
         )
         last = hidden[:, -1:], token_ids[:, -1:]
         return self._mix(*last, memory[_COPIED])[:, 0], cache

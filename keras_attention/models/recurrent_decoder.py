@@ -7,7 +7,7 @@ from keras_attention.attention.checks import check_shape
 from keras_attention.layers import recurrence
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.dropout import make_dropout
-from keras_attention.masks import as_mask
+from keras_attention.masks import as_mask, implicit_mask
 from keras_attention.models import least_weights
 from keras_attention.models.presets import Preset
 from keras_attention.models.recurrent_encoder import (
@@ -50,8 +50,8 @@ class RecurrentDecoder(Preset, keras.Model):
     Call arguments:
         token_ids: integers `(batch, length)`, or a dictionary of the four
             tensors by name.
-        padding_mask: boolean `(batch, length)`; by default where the ids are
-            not the padding id, 0. Padding leaves the state as it is.
+        padding_mask: boolean `(batch, length)`; by default every token
+            counts, whatever its id. Padding leaves the state as it is.
         memory: what a `RecurrentEncoder` or `init_memory` returned.
         memory_padding_mask: boolean `(batch, memory_length)`.
         cache: dictionary from `init_cache`.
@@ -182,7 +182,7 @@ class RecurrentDecoder(Preset, keras.Model):
             memory = self.init_memory(memory, memory_padding_mask)
             memory_padding_mask = None  # it is part of the memory now
         if padding_mask is None:
-            padding_mask = self.embedding.padding_mask(token_ids)
+            padding_mask = implicit_mask(token_ids)
         padding_mask = as_mask("padding_mask", padding_mask)
         if padding_mask is not None:
             check_shape("padding_mask", padding_mask, tuple(token_ids.shape))
@@ -248,7 +248,7 @@ class RecurrentDecoder(Preset, keras.Model):
             return {"state": state}
         return {"state": state, "attention": attention}
 
-    def step(self, token_ids, cache, memory, start=0):
+    def step(self, token_ids, cache, memory, start=0, padding_mask=None):
         """Feeds tokens and predicts the one that follows the last.
 
         Args:
@@ -256,11 +256,19 @@ class RecurrentDecoder(Preset, keras.Model):
             cache: dictionary from `init_cache`.
             memory: dictionary from `init_memory`.
             start: integer, the position of the first token.
+            padding_mask: boolean `(batch, length)`, False for tokens that
+                leave the state as it is; by default none do.
 
         Returns:
             `(logits, cache)` with logits `(batch, vocabulary_size)`.
         """
-        hidden, cache = self(token_ids, memory=memory, cache=cache, start=start)
+        hidden, cache = self(
+            token_ids,
+            padding_mask=padding_mask,
+            memory=memory,
+            cache=cache,
+            start=start,
+        )
         return self.logits(hidden[:, -1]), cache
 
     def check_encoder(self, encoder):

@@ -226,11 +226,6 @@ class Transformer(Preset, keras.Model):
         x = self.position.embed(x, start=start)
         return self.embedding_dropout(x, training=training)
 
-    def _padding_mask(self, inputs, padding_mask):
-        if padding_mask is None:
-            return self.embedding.padding_mask(inputs)
-        return padding_mask
-
     def get_config(self):
         return {
             **super().get_config(),

@@ -85,6 +85,22 @@ def test_a_batch_by_hand():
     assert batches.padding_share == pytest.approx(3 / 12)
 
 
+def test_a_target_mask_goes_by_lengths_and_not_by_values():
+    pairs = [[11], [12, 13]], [[21, 1], [1]]
+    options = {"start_id": 1, "end_id": END, "padding_id": 1, "max_shapes": 1}
+    options["shuffle"] = False
+    plain = TokenBatches(*pairs, **options)
+    batches = TokenBatches(*pairs, **options, target_padding_mask=True)
+    inputs, labels, weights = batches[0]
+    assert inputs["target_ids"].tolist() == [[1, 21, 1], [1, 1, 1]]
+    mask = inputs.pop("target_padding_mask")
+    assert mask.dtype == bool
+    assert mask.tolist() == [[True] * 3, [True, True, False]]
+    np.testing.assert_array_equal(weights, mask)
+    np.testing.assert_equal((inputs, labels, weights), plain[0])
+    assert batches.fingerprint != plain.fingerprint
+
+
 @pytest.mark.parametrize("max_shapes", [1, 3, 8])
 def test_batches_keep_to_the_budget_and_to_few_shapes(max_shapes):
     batches = make_batches(*make_pairs(), max_shapes=max_shapes)

@@ -102,6 +102,20 @@ def test_lengths_keep_padding_ids_that_belong_to_the_prompt():
     )
 
 
+def test_the_first_token_of_a_prompt_counts_even_as_the_padding_id():
+    model = FakeModel(VOCABULARY, LENGTH)
+    for prompt in ([[0], [0]], [[0, 0], [0, 5]]):
+        rows = [[0], [0, 5][: len(prompt[1])]]
+        expected = [
+            numpy_greedy(model.log_probabilities, row, LENGTH, END)[0]
+            for row in rows
+        ]
+        result = search(model, prompt)
+        np.testing.assert_array_equal(
+            result["token_ids"], padded(expected, LENGTH)
+        )
+
+
 def test_an_end_token_in_the_prompt_does_not_end_the_row():
     model = FakeModel(VOCABULARY, LENGTH)
     row = [END, 2, END]
@@ -166,7 +180,6 @@ def test_stops_as_soon_as_every_row_has_ended():
     "prompt, kwargs, message",
     [
         ([[1, 2, 3]], {"max_length": 2}, "max_length"),
-        ([[1, 2], [0, 0]], {}, "row 1"),
         ([[]], {}, "prompt"),
         ([1, 2], {}, "prompt"),
         ([[1.5, 2.0]], {}, "prompt"),

@@ -39,12 +39,20 @@ def borders(draw):
     return [0, *sorted(inner), LENGTH]
 
 
-def feed(model, token_ids, edges, memory=None, max_length=LENGTH + 2):
+def feed(
+    model, token_ids, edges, memory=None, max_length=LENGTH + 2, mask=None
+):
     """Hidden states of all pieces."""
     cache, outputs = model.init_cache(len(token_ids), max_length), []
     for start, stop in zip(edges, edges[1:], strict=False):
         piece = ops.convert_to_tensor(token_ids[:, start:stop])
-        hidden, cache = model(piece, memory=memory, cache=cache, start=start)
+        hidden, cache = model(
+            piece,
+            padding_mask=None if mask is None else mask[:, start:stop],
+            memory=memory,
+            cache=cache,
+            start=start,
+        )
         outputs.append(to_numpy(hidden))
     return np.concatenate(outputs, axis=1)
 
@@ -55,14 +63,22 @@ def test_any_split_gives_the_full_pass_with_padding_anywhere(
     rng, model, edges, holes
 ):
     inputs = small.pairs(rng)
-    inputs["target_ids"].flat[list(holes)] = 0
+    inputs["target_padding_mask"] = np.ones((3, LENGTH), bool)
+    inputs["target_padding_mask"].flat[list(holes)] = False
     hidden = model.decoder(
         inputs["target_ids"],
+        padding_mask=inputs["target_padding_mask"],
         memory=model.encoder(inputs["source_ids"]),
         memory_padding_mask=inputs["source_ids"] > 0,
     )
     memory = model.init_memory(inputs["source_ids"])
-    output = feed(model.decoder, inputs["target_ids"], edges, memory)
+    output = feed(
+        model.decoder,
+        inputs["target_ids"],
+        edges,
+        memory,
+        mask=inputs["target_padding_mask"],
+    )
     near(output, hidden)
     near(model.decoder.logits(output), model(inputs))
 
@@ -78,6 +94,26 @@ def test_rows_may_be_prefilled_to_the_shortest_and_fed_their_own(rng):
         piece = ops.convert_to_tensor(tokens[:, start : start + 1])
         logits, cache = model.step(piece, cache, start=start)
         near(logits, expected[:, start])
+
+
+def test_a_step_hides_the_tokens_it_is_told_to(rng):
+    model = small.encoder_decoder(rng, position=None)
+    inputs = small.pairs(rng, ragged=False)
+    memory = model.init_memory(inputs["source_ids"])
+    tokens, mask = inputs["target_ids"], np.ones((3, LENGTH), bool)
+    mask[0, :2] = False
+    logits, cache = model.step(
+        tokens[:, :4], model.init_cache(3, LENGTH), memory, 0, mask[:, :4]
+    )
+    # Without positions, a row padded on the left is one that begins later.
+    short = {name: ids[:1] for name, ids in inputs.items()}
+    short["target_ids"] = tokens[:1, 2:]
+    expected = to_numpy(model(short))
+    near(logits[:1], expected[:, 1])
+    for start in range(4, LENGTH):
+        piece = tokens[:, start : start + 1]
+        logits, cache = model.step(piece, cache, memory, start)
+        near(logits[:1], expected[:, start - 2])
 
 
 def test_all_of_cache_and_memory_is_batch_first(rng, model):

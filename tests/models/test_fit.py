@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_attention import TransformerDecoder, TransformerEncoder
-from tests.models import small
+from tests.models import small, small_recurrent
 from tests.tools import BACKEND, gradients, near, randomize, to_numpy
 
 
@@ -41,6 +41,27 @@ def test_batches_of_any_length_train(rng):
     compile_for_tokens(model, jit_compile=BACKEND == "jax")
     history = model.fit(Lengths(), epochs=6, verbose=0).history["loss"]
     assert history[-1] < history[0]
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_a_mask_of_the_target_leaves_the_loss_as_it_is(rng, recurrent):
+    make = small_recurrent.model if recurrent else small.encoder_decoder
+    model = make(rng, dropout=0.0)
+    inputs = small.pairs(rng)
+    mask = inputs["target_ids"] > 0
+    start, losses = model.get_weights(), []
+    for masks in ({}, {"target_padding_mask": mask}):
+        model.set_weights(start)
+        compile_for_tokens(model, jit_compile=BACKEND == "jax")
+        history = model.fit(
+            {**inputs, **masks},
+            inputs["target_ids"],
+            sample_weight=mask.astype("float32"),
+            epochs=2,
+            verbose=0,
+        )
+        losses.append(history.history["loss"])
+    near(*losses, 1e-6)
 
 
 class Hidden(Lengths):

@@ -40,15 +40,39 @@ def test_contents_of_padding_do_not_matter(rng, parts):
         near(output[keep], expected[keep], 1e-6)
 
 
-def test_a_mask_is_made_of_the_padding_id(rng, parts):
+def test_the_mask_of_a_source_is_made_of_the_padding_id(rng, parts):
     model = small.encoder_decoder(rng, **parts)
     inputs = small.pairs(rng)
-    masks = {
-        "source_padding_mask": inputs["source_ids"] != 0,
-        "target_padding_mask": inputs["target_ids"] != 0,
-    }
-    near(model(inputs), model({**inputs, **masks}), 0)
+    mask = inputs["source_ids"] != 0
+    near(model(inputs), model({**inputs, "source_padding_mask": mask}), 0)
     near(model(*inputs.values()), model(inputs), 0)
+
+
+def test_no_target_token_is_hidden_because_of_its_value(rng, parts):
+    model = small.encoder_decoder(rng, **parts)
+    inputs = small.pairs(rng, ragged=False)
+    inputs["target_ids"][:, [0, 3]] = 0
+    shown = np.ones((3, 7), bool)
+    near(model(inputs), model({**inputs, "target_padding_mask": shown}))
+    hidden = model({**inputs, "target_padding_mask": inputs["target_ids"] != 0})
+    assert np.abs(to_numpy(model(inputs)) - to_numpy(hidden)).max() > 1e-3
+
+
+def test_padding_behind_a_target_needs_no_mask(rng, parts):
+    model = small.encoder_decoder(rng, **parts)
+    inputs = small.pairs(rng)
+    mask = inputs["target_ids"] != 0
+    masked = to_numpy(model({**inputs, "target_padding_mask": mask}))
+    near(to_numpy(model(inputs))[mask], masked[mask], 1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not support masking")
+def test_a_decoder_of_vectors_honours_their_implicit_mask(rng):
+    model = small.decoder(rng, embedding="vectors", dropout=0.0)
+    x = rng.normal(size=(2, 5, 4)).astype("float32")
+    x[1, 1:3] = 0
+    mask = np.any(x != 0, axis=-1)
+    near(model(keras.layers.Masking()(x)), model(x, padding_mask=mask))
 
 
 def test_another_padding_id(rng):

@@ -40,10 +40,15 @@ def feed(model, inputs, edges):
     """Logits of all pieces."""
     memory = model.init_memory(inputs["source_ids"])
     cache, outputs = model.init_cache(3, LENGTH), []
+    mask = inputs.get("target_padding_mask", np.ones((3, LENGTH), bool))
     for start, stop in zip(edges, edges[1:], strict=False):
         piece = ops.convert_to_tensor(inputs["target_ids"][:, start:stop])
         hidden, cache = model.decoder(
-            piece, memory=memory, cache=cache, start=start
+            piece,
+            padding_mask=mask[:, start:stop],
+            memory=memory,
+            cache=cache,
+            start=start,
         )
         outputs.append(to_numpy(model.decoder.logits(hidden)))
     return np.concatenate(outputs, axis=1)
@@ -55,8 +60,36 @@ def test_any_split_gives_the_full_pass_with_padding_anywhere(
     rng, model, edges, holes
 ):
     inputs = small.pairs(rng)
-    inputs["target_ids"].flat[list(holes)] = 0
+    inputs["target_padding_mask"] = np.ones((3, LENGTH), bool)
+    inputs["target_padding_mask"].flat[list(holes)] = False
     near(feed(model, inputs, edges), model(inputs))
+
+
+def test_no_target_token_is_hidden_because_of_its_value(rng, model):
+    inputs = small.pairs(rng, ragged=False)
+    inputs["target_ids"][:, [0, 3]] = 0
+    expected = to_numpy(model(inputs))
+    shown = np.ones((3, LENGTH), bool)
+    near(model({**inputs, "target_padding_mask": shown}), expected)
+    hidden = model({**inputs, "target_padding_mask": inputs["target_ids"] > 0})
+    assert np.abs(to_numpy(hidden) - expected).max() > 1e-3
+    memory = model.init_memory(inputs["source_ids"])
+    cache = model.init_cache(3, LENGTH)
+    for start in range(4):
+        piece = ops.convert_to_tensor(inputs["target_ids"][:, [start]])
+        logits, cache = model.step(piece, cache, memory, start)
+        near(logits, expected[:, start])
+
+
+def test_a_step_passes_over_the_tokens_it_is_told_to(rng, model):
+    inputs = small.pairs(rng, ragged=False)
+    tokens, mask = inputs["target_ids"], np.ones((3, LENGTH), bool)
+    mask[0, :2] = False
+    memory = model.init_memory(inputs["source_ids"])
+    logits, _ = model.step(tokens, model.init_cache(3, LENGTH), memory, 0, mask)
+    late = {**inputs, "target_ids": tokens[:, 2:]}
+    near(logits[0], model(late)[0, -1])
+    near(logits[1:], model(inputs)[1:, -1])
 
 
 def test_steps_predict_as_the_full_pass_does(rng, model):

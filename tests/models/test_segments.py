@@ -28,14 +28,20 @@ def model(rng, memory=LENGTH, **options):
     return small.decoder(rng, segment_memory=memory, **options)
 
 
-def read(decoder, tokens, segment=SEGMENT, call=None):
+def read(decoder, tokens, segment=SEGMENT, call=None, mask=None):
     """Hidden states of all segments."""
     state = decoder.init_segments(len(tokens))
-    call = call or (lambda piece, state: decoder(piece, segments=state))
+    call = call or (
+        lambda piece, state, mask=None: decoder(
+            piece, padding_mask=mask, segments=state
+        )
+    )
     outputs = []
     for start in range(0, tokens.shape[1], segment):
-        piece = ops.convert_to_tensor(tokens[:, start : start + segment])
-        hidden, state = call(piece, state)
+        rows = slice(start, start + segment)
+        piece = ops.convert_to_tensor(tokens[:, rows])
+        masks = {} if mask is None else {"mask": mask[:, rows]}
+        hidden, state = call(piece, state, **masks)
         outputs.append(to_numpy(hidden))
     return np.concatenate(outputs, axis=1)
 
@@ -50,10 +56,14 @@ def test_a_memory_for_all_gives_the_full_pass(rng, attention, norm_first):
         norm_first=norm_first,
     )
     tokens = small.ids(rng, LENGTH)
-    tokens[2, 3:7] = 0
     full = to_numpy(decoder(tokens))
     near(read(decoder, tokens), full)
     near(read(decoder, tokens, 4), full)
+    mask = np.ones(tokens.shape, bool)
+    mask[2, 3:7] = False
+    hidden = to_numpy(decoder(tokens, padding_mask=mask))
+    near(read(decoder, tokens, mask=mask), hidden)
+    assert np.abs(hidden - full)[2].max() > 1e-3
 
 
 def test_compiled_it_is_the_same(rng):
