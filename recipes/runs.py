@@ -13,7 +13,12 @@ from common import UsageError
 from curves import plot_curves
 
 from keras_attention import locks, training
-from keras_attention.files import check_folder, replacing, replacing_folder
+from keras_attention.files import (
+    check_folder,
+    recover,
+    replacing,
+    replacing_folder,
+)
 from keras_attention.json_files import check_fields, read_json
 
 CONFIG = "config.json"
@@ -255,6 +260,7 @@ def finished_task(run, cls):
     """
     config = read_config(run, cls)
     run = Path(run)
+    recover(run / TASK)
     if not (run / TASK).is_dir() or not (run / METRICS).is_file():
         raise UsageError(
             f"The run in {run} is not finished. The command that began it "

@@ -5,7 +5,7 @@ import reprlib
 from pathlib import Path
 
 from keras_attention.data.tokenizer import SentencePieceTokenizer
-from keras_attention.files import replacing_folder
+from keras_attention.files import recover, replacing_folder
 from keras_attention.json_files import read_json
 
 TASK = "task.json"
@@ -94,6 +94,7 @@ def _load_model(folder, model_class):
 
 
 def _read(path):
+    recover(path.parent)
     if not path.is_file():
         raise ValueError(f"No saved task at {path.parent}: no {path.name}.")
     settings = read_json(path)

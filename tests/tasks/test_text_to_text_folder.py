@@ -141,6 +141,15 @@ def test_a_killed_save_leaves_the_old_task(task, copy, tmp_path):
     assert sorted(os.listdir(copy)) == sorted(FILES)
 
 
+def test_a_save_killed_between_two_renames_is_undone(task, copy):
+    # As it is where folders cannot be exchanged at once.
+    partial = copy.with_name(f"partial-0123abcd-{copy.name}")
+    partial.mkdir()
+    copy.rename(partial / ".old")
+    assert TextToText.load(copy).settings == task.settings
+    assert os.listdir(copy.parent) == [copy.name]
+
+
 def test_a_failed_save_leaves_nothing(task, tmp_path, monkeypatch):
     def fail(self, path):
         raise OSError("No space left on device")
