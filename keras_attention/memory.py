@@ -67,12 +67,16 @@ def bytes_of(count, dtype):
 
     Args:
         count: integer.
-        dtype: name of their type, or a policy of weights, which `quantize`
-            may have made narrower than the type it names.
+        dtype: name of their type, or the policy of a model. One that
+            quantizes, or leaves types to its layers, may make them narrower
+            than the type it names.
     """
-    if isinstance(dtype, keras.dtype_policies.DTypePolicy):
-        mode = dtype.quantization_mode
-        dtype = "int4" if mode else dtype.variable_dtype
+    policies = keras.dtype_policies
+    if isinstance(dtype, policies.DTypePolicy):
+        is_narrower = dtype.quantization_mode or isinstance(
+            dtype, policies.DTypePolicyMap
+        )
+        dtype = "int4" if is_narrower else dtype.variable_dtype
     if dtype == "int4":
         return count // 2
     widths = {"float64": 8, "int64": 8, "float32": 4, "int32": 4}

@@ -208,6 +208,7 @@ def train(config):
     if config.word_vectors:
         texts = examples["train"][0]
         assign_word_vectors(config, task.model.encoder, tokenizer, texts)
+    training.check_adam_memory(task.model)
     task.model.compile(
         optimizer=make_optimizer(config, len(batches["train"])),
         loss=training.LabelSmoothedCrossentropy(config.label_smoothing),

@@ -1,5 +1,6 @@
 """The models that classification.py trains."""
 
+from common import UsageError
 from text_models import transformer_arguments
 
 from keras_attention import (
@@ -38,6 +39,7 @@ def make_model(config, num_classes, vocabulary_size=None, image_shape=None):
             dropout=config.dropout,
         )
     elif config.inputs == "images":
+        _check_stages(config, image_shape)
         encoder = ImageConvolutionEncoder(
             [config.filters * 2**stage for stage in range(config.num_layers)],
             image_shape[-1],
@@ -59,6 +61,17 @@ def make_model(config, num_classes, vocabulary_size=None, image_shape=None):
     return Classifier(
         encoder, num_classes, pooling=pooling, dropout=config.pooled_dropout
     )
+
+
+def _check_stages(config, image_shape):
+    """Refuses more stages than halve an image to one cell."""
+    height, width = image_shape[:2]
+    most = min(height, width).bit_length() - 1
+    if config.num_layers > most:
+        raise UsageError(
+            f"--num-layers must be at most {most}: each stage halves images "
+            f"of {width}x{height} pixels. Received: {config.num_layers}"
+        )
 
 
 def _transformer(config, vocabulary_size, image_shape):

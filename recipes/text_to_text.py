@@ -193,6 +193,7 @@ def compile_for_tokens(config, model, batches):
         model: the model to compile.
         batches: the `TokenBatches` of training.
     """
+    training.check_adam_memory(model)
     model.compile(
         optimizer=make_optimizer(config, len(batches)),
         loss=training.LabelSmoothedCrossentropy(config.label_smoothing),

@@ -19,8 +19,9 @@ def bytes_of_row(model, max_length, num_beams=1):
     Returns:
         Integer, the bytes of the caches, the tokens and the logits of a step.
     """
-    # Of beams those that have ended are kept beside those that run.
-    tokens = bytes_of(max_length * (1 if num_beams == 1 else 2), "int32")
+    # Of beams those that have ended are kept beside those that run, and
+    # either are picked anew from both of a step before.
+    tokens = bytes_of(max_length * (1 if num_beams == 1 else 3), "int32")
     size = getattr(model, "vocabulary_size", None)
     logits = bytes_of(size, "float32") if isinstance(size, int) else 0
     return num_beams * (tokens + logits + _bytes_of_cache(model, max_length))

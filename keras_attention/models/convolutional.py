@@ -174,6 +174,7 @@ class ImageConvolutionEncoder(Preset, keras.Model):
         check_integer("channels", channels)
         self.channels = channels
         self.dropout = dropout
+        self._check_weights()
         policy = {"dtype": self.dtype_policy}
         self.stages = [
             [
@@ -187,6 +188,14 @@ class ImageConvolutionEncoder(Preset, keras.Model):
         )
         self.dropouts = [make_dropout(dropout, **policy) for _ in self.filters]
         self.build()
+
+    def _check_weights(self):
+        channels = (self.channels, *self.filters)
+        pairs = zip(channels, self.filters, strict=False)
+        count = sum(9 * number * (before + number) for before, number in pairs)
+        least_weights.check_weights(
+            self, {"convolutions": count}, "filters", "channels"
+        )
 
     def _convolution(self, filters, name):
         policy = {"dtype": self.dtype_policy}
@@ -209,11 +218,6 @@ class ImageConvolutionEncoder(Preset, keras.Model):
 
     def build(self, input_shape=None):
         channels = self.channels
-        pairs = zip((channels, *self.filters), self.filters, strict=False)
-        count = sum(9 * number * (before + number) for before, number in pairs)
-        least_weights.check_weights(
-            self, {"convolutions": count}, "filters", "channels"
-        )
         for stage, number in zip(self.stages, self.filters, strict=True):
             for convolution, norm in stage:
                 convolution.build((None, None, None, channels))

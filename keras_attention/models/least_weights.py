@@ -20,6 +20,7 @@ from keras_attention.registry import PACKAGE
 # Ten times the deepest Transformer published (Wang et al. 2022, DeepNet,
 # https://arxiv.org/abs/2203.00555). Making so many takes minutes.
 MOST_LAYERS = 10_000
+_LONGEST = 300  # characters of what a message says of a model
 
 
 def check_layers(name, number):
@@ -54,6 +55,8 @@ def check_weights(model, counts, *sizes):
     if not counts:
         return
     given = ", ".join(f"{name}={getattr(model, name)}" for name in sizes)
+    if len(given) > _LONGEST:
+        given = f"{given[:_LONGEST]} ..."
     largest = max(counts, key=counts.get)
     check_memory(
         f"The weights of {type(model).__name__}({given}), most of them in "

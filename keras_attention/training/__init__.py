@@ -1,6 +1,7 @@
 """What stands around `compile` and `fit`: losses, schedules, exact resuming."""
 
 from keras_attention.models.weights import load_weights, save_weights
+from keras_attention.training.adam_memory import check_adam_memory
 from keras_attention.training.averages import average_weights
 from keras_attention.training.best_weights import BestWeights
 from keras_attention.training.checkpoint import Checkpoint, Position
@@ -32,6 +33,7 @@ __all__ = [
     "TokenCount",
     "TokensPerSecond",
     "average_weights",
+    "check_adam_memory",
     "load_weights",
     "resume_fit",
     "save_weights",
