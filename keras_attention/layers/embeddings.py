@@ -4,6 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+# Keras has no public way to tell whether it is saving a file.
+from keras.src.backend.common.global_state import get_global_attribute
+
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.token_ids import check_ids
 from keras_attention.masks import implicit_mask, padding_mask_from_ids
@@ -12,6 +15,7 @@ from keras_attention.registry import (
     PACKAGE,
     Template,
     copy_initializer,
+    describe_whole,
     resolve,
 )
 
@@ -267,12 +271,36 @@ def get(name_config_or_layer, **defaults):
         **defaults: constructor arguments for what is left open.
 
     Returns:
-        A layer with a method `padding_mask(inputs)`.
+        A layer with a method `padding_mask(inputs)`. While Keras loads a
+        file, one configuration that stands in two models is one layer, as it
+        was when the file was saved.
 
     Raises:
         ValueError: for an unknown name.
     """
+    if isinstance(name_config_or_layer, dict) and (
+        "shared_object_id" in name_config_or_layer
+    ):
+        return keras.saving.deserialize_keras_object(name_config_or_layer)
     return resolve(name_config_or_layer, _CLASSES, "embedding", defaults)
+
+
+def describe_shared(embedding):
+    """Describes an embedding that several models may hold as one layer.
+
+    Args:
+        embedding: a layer.
+
+    Returns:
+        A dictionary as of `registry.describe_whole`. While Keras saves a
+        file, it tells which layer this is, for `get` to make one of it again.
+    """
+    description = describe_whole(embedding)
+    # Keras marks by itself only the second that it meets: it has copied the
+    # first by then.
+    if get_global_attribute("shared_objects/id_to_config_map") is not None:
+        description["shared_object_id"] = id(embedding)
+    return description
 
 
 def _with_dense_gradient(table):

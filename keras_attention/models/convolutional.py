@@ -3,19 +3,21 @@
 import keras
 from keras import ops
 
+from keras_attention.layers import embeddings
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.patches import as_images
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
+from keras_attention.models.hidden_states import HiddenStates
 from keras_attention.models.presets import Preset
 from keras_attention.models.recurrent_encoder import make_embedding
 from keras_attention.models.transformer import unpack
 from keras_attention.positions.checks import check_integer
-from keras_attention.registry import PACKAGE, describe_whole
+from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class ConvolutionalEncoder(Preset, keras.Model):
+class ConvolutionalEncoder(HiddenStates, Preset, keras.Model):
     """Kim's convolutions over the words of a text.
 
     Filters of several widths go over the embeddings side by side, each
@@ -133,7 +135,7 @@ class ConvolutionalEncoder(Preset, keras.Model):
             "filters": self.filters,
             "kernel_sizes": list(self.kernel_sizes),
             "dropout": self.dropout,
-            "embedding": describe_whole(self.embedding),
+            "embedding": embeddings.describe_shared(self.embedding),
         }
 
 

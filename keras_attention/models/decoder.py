@@ -6,13 +6,14 @@ from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.attention.checks import check_cached_position
 from keras_attention.masks import implicit_mask
 from keras_attention.models import segments as segment_states
+from keras_attention.models.logits import Logits
 from keras_attention.models.transformer import Transformer, unpack
 from keras_attention.positions.base import known_integer
 from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class TransformerDecoder(KeepsCache, Transformer):
+class TransformerDecoder(KeepsCache, Logits, Transformer):
     """Predicts each token from those before it, and from a source if asked.
 
     Args:
@@ -41,10 +42,25 @@ class TransformerDecoder(KeepsCache, Transformer):
         segments: dictionary from `init_segments`, or what the call with the
             segment before returned; in place of a cache.
         training: whether to apply dropout.
+        reverse: whether hidden states are given in place of ids, to be
+            mapped to logits; see `logits`.
 
     Returns:
         Hidden states `(batch, length, hidden_dim)`; with a cache,
-        `(hidden, cache)`; with segments, `(hidden, segments)`.
+        `(hidden, cache)`; with segments, `(hidden, segments)`; with
+        `reverse=True` logits `(..., vocabulary_size)`.
+
+    To train it to predict tokens, compile a model of its logits:
+
+    ```python
+    decoder = TransformerDecoder(8000, 4, 256, 4)
+    token_ids = keras.Input((None,), dtype="int32")
+    model = keras.Model(token_ids, decoder.logits(decoder(token_ids)))
+    model.compile(
+        "adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    model.fit(texts[:, :-1], texts[:, 1:])  # integers (number, length)
+    ```
 
     With `segment_memory` every block attends to what it was given for the
     last positions before this segment, which are constants to the gradient.
@@ -65,8 +81,9 @@ class TransformerDecoder(KeepsCache, Transformer):
     cache is quicker where nothing is to be forgotten or trained.
 
     Raises:
-        ValueError: if sizes do not fit or a part is unknown, or for a cache
-            or a start beside segments.
+        ValueError: if sizes do not fit or a part is unknown, for a cache or
+            a start beside segments, or if it is compiled itself with a
+            cross-entropy of tokens.
 
     Reference:
         Vaswani et al. 2017, Attention Is All You Need,
@@ -108,7 +125,10 @@ class TransformerDecoder(KeepsCache, Transformer):
         start=0,
         segments=None,
         training=None,
+        reverse=False,
     ):
+        if reverse:
+            return self.embedding(token_ids, reverse=True)
         token_ids, padding_mask, memory, memory_padding_mask = unpack(
             token_ids,
             ("token_ids", None),
@@ -175,14 +195,6 @@ class TransformerDecoder(KeepsCache, Transformer):
             ValueError: if the decoder was constructed without segment_memory.
         """
         return segment_states.empty(self, batch_size)
-
-    def logits(self, hidden):
-        """Maps hidden states `(..., hidden_dim)` to the vocabulary.
-
-        Returns:
-            `(..., vocabulary_size)`.
-        """
-        return self.embedding(hidden, reverse=True)
 
     def init_cache(self, batch_size, max_length):
         """Makes empty caches for at most `max_length` positions.

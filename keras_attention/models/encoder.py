@@ -2,12 +2,13 @@
 
 import keras
 
+from keras_attention.models.hidden_states import HiddenStates
 from keras_attention.models.transformer import Transformer, unpack
 from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class TransformerEncoder(Transformer):
+class TransformerEncoder(HiddenStates, Transformer):
     """Turns tokens into vectors that know their context.
 
     Parts are given by name, configuration or layer; a layer is a template

@@ -4,11 +4,12 @@ import keras
 from keras import ops, tree
 
 from keras_attention.attention.checks import check_shape
-from keras_attention.layers import recurrence
+from keras_attention.layers import embeddings, recurrence
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.masks import as_mask, implicit_mask
 from keras_attention.models import least_weights
+from keras_attention.models.logits import Logits
 from keras_attention.models.presets import Preset
 from keras_attention.models.recurrent_encoder import (
     RecurrentEncoder,
@@ -17,11 +18,11 @@ from keras_attention.models.recurrent_encoder import (
 from keras_attention.models.transformer import unpack
 from keras_attention.positions.base import known_integer
 from keras_attention.positions.checks import check_integer
-from keras_attention.registry import PACKAGE, describe_whole
+from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class RecurrentDecoder(Preset, keras.Model):
+class RecurrentDecoder(Logits, Preset, keras.Model):
     """Predicts each token from those before it and from a source.
 
     The state that it starts from is made of the last states of the encoder
@@ -57,10 +58,13 @@ class RecurrentDecoder(Preset, keras.Model):
         cache: dictionary from `init_cache`.
         start: integer, the position of the first token.
         training: whether to apply dropout.
+        reverse: whether hidden states are given in place of ids, to be
+            mapped to logits; see `logits`.
 
     Returns:
         `(batch, length, embedding_dim)`, of which `logits` makes logits; with
-        a cache, `(hidden, cache)`.
+        a cache, `(hidden, cache)`; with `reverse=True` logits
+        `(..., vocabulary_size)`.
 
     Raises:
         ValueError: if sizes do not fit or a part is unknown.
@@ -165,7 +169,10 @@ class RecurrentDecoder(Preset, keras.Model):
         cache=None,
         start=0,
         training=None,
+        reverse=False,
     ):
+        if reverse:
+            return self.embedding(token_ids, reverse=True)
         token_ids, padding_mask, memory, memory_padding_mask = unpack(
             token_ids,
             ("token_ids", None),
@@ -206,10 +213,6 @@ class RecurrentDecoder(Preset, keras.Model):
     def output_dim(self):
         """Width of what logits are made of."""
         return self.embedding_dim
-
-    def logits(self, hidden):
-        """Maps `(..., embedding_dim)` to `(..., vocabulary_size)`."""
-        return self.embedding(hidden, reverse=True)
 
     def init_cache(self, batch_size, max_length):
         """Makes an empty cache; its size does not depend on the length.
@@ -306,7 +309,7 @@ class RecurrentDecoder(Preset, keras.Model):
             "cell": self.cell,
             **{name: config[name] for name in names},
             "dropout": self.dropout,
-            "embedding": describe_whole(self.embedding),
+            "embedding": embeddings.describe_shared(self.embedding),
             "tie_embeddings": self.tie_embeddings,
         }
 

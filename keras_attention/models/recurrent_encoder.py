@@ -7,13 +7,14 @@ from keras_attention.layers import embeddings, recurrence
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
+from keras_attention.models.hidden_states import HiddenStates
 from keras_attention.models.presets import Preset
 from keras_attention.models.transformer import unpack
-from keras_attention.registry import PACKAGE, describe_whole
+from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class RecurrentEncoder(Preset, keras.Model):
+class RecurrentEncoder(HiddenStates, Preset, keras.Model):
     """Reads a source with recurrent layers, in one direction or in both.
 
     Padding leaves the state as it is: the direction that reads backwards
@@ -159,7 +160,7 @@ class RecurrentEncoder(Preset, keras.Model):
             "cell": self.cell,
             "bidirectional": self.bidirectional,
             "dropout": self.dropout,
-            "embedding": describe_whole(self.embedding),
+            "embedding": embeddings.describe_shared(self.embedding),
         }
 
 

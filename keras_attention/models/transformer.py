@@ -15,7 +15,7 @@ from keras_attention.layers.dropout import make_dropout
 from keras_attention.models import least_weights
 from keras_attention.models.presets import Preset
 from keras_attention.positions.checks import check_dropout, check_integer
-from keras_attention.registry import describe, describe_whole
+from keras_attention.registry import describe
 
 
 class Transformer(Preset, keras.Model):
@@ -236,7 +236,7 @@ class Transformer(Preset, keras.Model):
             "intermediate_dim": self.intermediate_dim,
             "norm_first": self.norm_first,
             "dropout": self.dropout,
-            "embedding": describe_whole(self.embedding),
+            "embedding": embeddings.describe_shared(self.embedding),
             **self._parts,
         }
 

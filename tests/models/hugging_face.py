@@ -17,7 +17,7 @@ VOCABULARY, DIM, HEADS, MIDDLE, LAYERS = 13, 12, 3, 17, 2
 END = 2
 
 
-def t5(seed, padding_id=0, feed_forward="gated-gelu"):
+def t5(seed, padding_id=0, deviation=0.6, feed_forward="gated-gelu"):
     """Makes a pair of models, theirs and ours, that compute the same."""
     transformers = pytest.importorskip("transformers")
     config = transformers.T5Config(
@@ -34,7 +34,9 @@ def t5(seed, padding_id=0, feed_forward="gated-gelu"):
         decoder_start_token_id=padding_id,
         eos_token_id=END,
     )
-    theirs = _random(transformers.T5ForConditionalGeneration, config, seed)
+    theirs = _random(
+        transformers.T5ForConditionalGeneration, config, seed, deviation
+    )
     gated = feed_forward.startswith("gated")
     options = {
         "attention": MultiHeadAttention(HEADS, 5, use_bias=False),
@@ -77,7 +79,7 @@ def t5(seed, padding_id=0, feed_forward="gated-gelu"):
     return theirs, ours
 
 
-def pegasus(seed, padding_id=0):
+def pegasus(seed, padding_id=0, deviation=0.6):
     """Makes a pair of models, theirs and ours, that compute the same."""
     transformers = pytest.importorskip("transformers")
     config = transformers.PegasusConfig(
@@ -97,7 +99,9 @@ def pegasus(seed, padding_id=0):
         forced_eos_token_id=None,
         attn_implementation="eager",
     )
-    theirs = _random(transformers.PegasusForConditionalGeneration, config, seed)
+    theirs = _random(
+        transformers.PegasusForConditionalGeneration, config, seed, deviation
+    )
     ours = _ours(padding_id, scale=True, feed_forward="relu")
     shared = _array(theirs.model.shared.weight)
     ours.encoder.embedding.embedding.embeddings.assign(shared)
@@ -121,7 +125,7 @@ def pegasus(seed, padding_id=0):
     return theirs, ours
 
 
-def _random(cls, config, seed):
+def _random(cls, config, seed, deviation):
     import torch
 
     torch.manual_seed(seed)
@@ -130,7 +134,7 @@ def _random(cls, config, seed):
         # As initialized, all tokens would be about equally probable.
         if parameter.requires_grad:
             around = 0.0 if parameter.ndim == 2 else parameter.mean().item()
-            torch.nn.init.normal_(parameter, mean=around, std=0.6)
+            torch.nn.init.normal_(parameter, mean=around, std=deviation)
     return model
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from keras_attention.generation import Generator
 from tests.models import hugging_face
-from tests.tools import few, near, to_numpy
+from tests.tools import BACKEND, few, near, to_numpy
 
 MAKERS = {"t5": hugging_face.t5, "pegasus": hugging_face.pegasus}
 LENGTH = 11
@@ -26,7 +26,7 @@ def targets(padding_id):
 def test_logits_of_targets_that_hold_the_padding_id_are_theirs(
     name, padding_id
 ):
-    theirs, ours = MAKERS[name](7, padding_id)
+    theirs, ours = MAKERS[name](7, padding_id, deviation=0.3)
     source_ids = hugging_face.sources(padding_id)
     target_ids = targets(padding_id)
     expected = hugging_face.their_logits(
@@ -43,7 +43,7 @@ def test_logits_of_targets_that_hold_the_padding_id_are_theirs(
 
 
 def test_logits_of_t5_with_relu_are_theirs():
-    theirs, ours = hugging_face.t5(3, feed_forward="relu")
+    theirs, ours = hugging_face.t5(3, deviation=0.3, feed_forward="relu")
     source_ids, target_ids = hugging_face.sources(0), targets(0)
     expected = hugging_face.their_logits(theirs, source_ids, target_ids, 0)
     near(ours({"source_ids": source_ids, "target_ids": target_ids}), expected)
@@ -52,7 +52,11 @@ def test_logits_of_t5_with_relu_are_theirs():
 SEARCHES = [(2, 1), (2, 4), *((s, b) for s in range(3, 8) for b in range(1, 6))]
 
 
-@pytest.mark.parametrize("search", few(SEARCHES, quick=2))
+# Elsewhere each model is traced or compiled first.
+QUICK = 2 if BACKEND == "torch" else 0
+
+
+@pytest.mark.parametrize("search", few(SEARCHES, quick=QUICK))
 @pytest.mark.parametrize("name", MAKERS)
 def test_searches_that_start_with_the_padding_id_are_theirs(name, search):
     seed, num_beams = search

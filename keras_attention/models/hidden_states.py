@@ -1,0 +1,72 @@
+"""What keeps hidden states from being trained as if they were logits."""
+
+import keras
+
+
+class HiddenStates:
+    """Mixin of models whose call gives hidden states.
+
+    A cross-entropy of tokens would take them for logits, find places enough
+    for all but the rarest tokens, and fall while nothing of use is learned.
+    `compile` therefore refuses it. A subclass with a call, a `compute_loss`
+    or a `train_step` of its own may do as it likes.
+    """
+
+    # What to do, for the error message.
+    instead = (
+        "For a class of each input compile Classifier(encoder, num_classes), "
+        "for one of each token\n\n"
+        "    hidden = encoder(inputs)\n"
+        "    logits = keras.layers.Dense(num_classes)(hidden)\n"
+        "    model = keras.Model(inputs, logits)\n\n"
+        "with inputs of keras.Input."
+    )
+
+    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+        """Configures training as `keras.Model.compile` does.
+
+        Raises:
+            ValueError: for a cross-entropy of tokens, since the outputs are
+                hidden states and no logits.
+        """
+        for part in keras.tree.flatten(loss):
+            if _is_of_tokens(part) and _trains_as_given(type(self)):
+                raise ValueError(
+                    f"{type(self).__name__} gives hidden states of width "
+                    f"{self.output_dim}, which a cross-entropy would take for "
+                    f"logits. {self.instead} Received: loss={_name(part)}"
+                )
+        super().compile(optimizer, loss, *args, **kwargs)
+
+    def compile_from_config(self, config):
+        """Compiles a model that comes from a file, whatever its loss."""
+        if type(self).compile is not HiddenStates.compile:
+            super().compile_from_config(config)
+            return
+        # Keras passes over models with a `compile` of their own.
+        super().compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+
+def _name(loss):
+    if isinstance(loss, str):
+        return loss
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _is_of_tokens(loss):
+    """Whether it is a cross-entropy over classes, known by its names."""
+    names = [_name(loss), *(cls.__name__ for cls in type(loss).__mro__)]
+    names = [name.replace("_", "").lower() for name in names]
+    return any("crossentropy" in n and "binary" not in n for n in names)
+
+
+def _trains_as_given(cls):
+    """Whether outputs and loss are those of the models of this folder."""
+    owner = next(base for base in cls.__mro__ if "call" in vars(base))
+    return (
+        owner.__module__.startswith(f"{__package__}.")
+        and cls.compute_loss is keras.Model.compute_loss
+        and cls.train_step is keras.Model.train_step
+    )

@@ -1,0 +1,38 @@
+"""Logits of a decoder, in functional models too."""
+
+import keras
+
+from keras_attention.models.hidden_states import HiddenStates
+
+
+class Logits(HiddenStates):
+    """Mixin of decoders whose embedding maps hidden states to logits.
+
+    The call of the decoder takes `reverse=True` for that.
+    """
+
+    instead = (
+        "Compile a model of its logits:\n\n"
+        '    token_ids = keras.Input((None,), dtype="int32")\n'
+        "    hidden = decoder(token_ids)\n"
+        "    model = keras.Model(token_ids, decoder.logits(hidden))\n"
+        "    model.compile(...)\n\n"
+        "or, for a decoder with a source, EncoderDecoder(encoder, decoder), "
+        "which gives logits."
+    )
+
+    def logits(self, hidden):
+        """Maps hidden states to the vocabulary.
+
+        Args:
+            hidden: `(..., output_dim)`, what the decoder returned.
+
+        Returns:
+            `(..., vocabulary_size)`.
+        """
+        # A functional model knows its layers by their calls. The embedding's
+        # own call would make a layer of it beside the decoder that holds it,
+        # and two of one when the model is loaded or cloned.
+        if isinstance(hidden, keras.KerasTensor):
+            return self(hidden, reverse=True)
+        return self.embedding(hidden, reverse=True)
