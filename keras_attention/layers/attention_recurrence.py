@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.layers import recurrence
 from keras_attention.layers.dropout import dropout_mask, make_dropout
 from keras_attention.layers.held_draws import HeldDraws
+from keras_attention.layers.parts import Parts
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE, ChecksBooleans, describe
 
@@ -100,12 +101,12 @@ class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
         self.attention = None
         if attention is not None:
             self.attention = recurrence.make_attention(attention, **policy)
-        self.cells = [
+        self.cells = Parts(
             recurrence.make_cell(
                 cell, hidden_dim, name=f"cell_{index}", **policy
             )
             for index in range(num_layers)
-        ]
+        )
         self.dropouts = [
             make_dropout(dropout, **policy) for _ in range(num_layers - 1)
         ]

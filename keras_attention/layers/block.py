@@ -8,6 +8,7 @@ from keras_attention.attention.cache_dtype import KeepsCache, released
 from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers import normalization as normalizations
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.layers.parts import Parts
 from keras_attention.positions.checks import check_integer
 from keras_attention.registry import (
     PACKAGE,
@@ -108,11 +109,11 @@ class TransformerBlock(ChecksBooleans, KeepsCache, keras.layers.Layer):
         parts = ["attention", "feed_forward"]
         if cross_attention is not None:
             parts.insert(1, "cross_attention")
-        self.norms = [
+        self.norms = Parts(
             normalizations.get(normalization, name=f"{part}_norm", **policy)
             for part in parts
-        ]
-        self.dropouts = [make_dropout(dropout, **policy) for _ in parts]
+        )
+        self.dropouts = Parts(make_dropout(dropout, **policy) for _ in parts)
 
     def build(self, input_shape):
         # Parts are used as they are, so another block may share one.
@@ -125,7 +126,8 @@ class TransformerBlock(ChecksBooleans, KeepsCache, keras.layers.Layer):
                 input_shape, (*input_shape[:-1], memory_dim)
             )
         for norm in self.norms:
-            norm.build(input_shape)
+            if not norm.built:
+                norm.build(input_shape)
 
     def call(
         self,

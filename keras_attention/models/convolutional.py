@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.layers import embeddings
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.layers.parts import Parts
 from keras_attention.layers.patches import as_images
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
@@ -78,7 +79,7 @@ class ConvolutionalEncoder(HiddenStates, Preset, keras.Model):
             embedding, vocabulary_size, embedding_dim, **policy
         )
         self.embedding_dropout = make_dropout(dropout, **policy)
-        self.convolutions = [
+        self.convolutions = Parts(
             keras.layers.Conv1D(
                 filters,
                 size,
@@ -88,7 +89,7 @@ class ConvolutionalEncoder(HiddenStates, Preset, keras.Model):
                 **policy,
             )
             for size in kernel_sizes
-        ]
+        )
         self.build()
 
     def build(self, input_shape=None):

@@ -5,6 +5,7 @@ import keras
 from keras_attention.attention.checks import check_shape
 from keras_attention.layers import embeddings, recurrence
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.layers.parts import Parts
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
 from keras_attention.models.hidden_states import HiddenStates
@@ -98,10 +99,10 @@ class RecurrentEncoder(HiddenStates, Preset, keras.Model):
         make_layer = (
             recurrence.Bidirectional if bidirectional else recurrence.make_layer
         )
-        self.recurrent_layers = [
+        self.recurrent_layers = Parts(
             make_layer(cell, hidden_dim, name=f"layer_{index}", **policy)
             for index in range(num_layers)
-        ]
+        )
         self.dropouts = [
             make_dropout(dropout, **policy) for _ in range(num_layers)
         ]

@@ -12,6 +12,7 @@ from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers import normalization as normalizations
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.layers.parts import Parts
 from keras_attention.models import least_weights
 from keras_attention.models.presets import Preset
 from keras_attention.positions.checks import check_dropout, check_integer
@@ -82,10 +83,10 @@ class Transformer(Preset, keras.Model):
         self._check_embedding()
         self._place(positions.get(position, name="position", **policy))
         self.embedding_dropout = make_dropout(dropout, **policy)
-        self.blocks = [
+        self.blocks = Parts(
             self._make_block(index, attention, cross_attention, feed_forward)
             for index in range(num_layers)
-        ]
+        )
         self._check_grid()
         self.final_norm = (
             normalizations.get(normalization, name="final_norm", **policy)

@@ -35,6 +35,14 @@ def memory(rng):
     return rng.normal(size=(2, 7, DIM)).astype("float32")
 
 
+def test_building_twice_changes_nothing(rng, x):
+    block = make(rng)
+    weights, expected = block.weights, to_numpy(block(x))
+    block.build((None, None, DIM))
+    assert list(map(id, block.weights)) == list(map(id, weights))
+    near(block(x), expected, 0)
+
+
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_normalization_stands_where_it_is_said_to(rng, x, memory, norm_first):
     block = make(rng, cross=True, norm_first=norm_first)
