@@ -1,6 +1,7 @@
 """What Keras is told about the inputs of a model when it exports one."""
 
 import contextlib
+import warnings
 
 import keras
 from keras import tree
@@ -50,14 +51,11 @@ class AnyLengthExport:
         """
         if input_signature is None:
             input_signature = free_signature(self)
-        sizes = contextlib.nullcontext()
+        surroundings = contextlib.nullcontext()
         if keras.backend.backend() == "torch":
-            if _is_fixed(input_signature):
-                sizes = fixed_sizes()
-            else:
-                _check_free_on_torch(self, format, input_signature)
+            surroundings = _traced_by_torch(self, format, input_signature)
         model = _FlatOutputs(self) if _has_states(self) else super()
-        with sizes:
+        with surroundings:
             model.export(
                 filepath,
                 format=format,
@@ -67,10 +65,24 @@ class AnyLengthExport:
             )
 
 
-def _is_fixed(signature):
-    """Whether a signature leaves nothing open but the batch."""
-    specs = tree.flatten(signature)
-    return not any(None in tuple(spec.shape)[1:] for spec in specs)
+@contextlib.contextmanager
+def _traced_by_torch(model, format, signature):
+    """Fixes sizes where a signature does, or refuses what cannot be free."""
+    import torch
+
+    sizes = contextlib.nullcontext()
+    if any(None in _sizes(spec)[1:] for spec in tree.flatten(signature)):
+        _check_free_on_torch(model, format, signature)
+    else:
+        sizes = fixed_sizes()
+    with sizes, warnings.catch_warnings():
+        # Of sizes that Python reads; what would be wrong is refused.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        yield
+
+
+def _sizes(spec):
+    return tuple(spec.shape)
 
 
 def _check_free_on_torch(model, format, signature):
@@ -78,7 +90,7 @@ def _check_free_on_torch(model, format, signature):
     free = None
     if format in ("torch", "litert"):
         free = f'format="{format}"'
-    elif any(len(spec.shape) == 4 for spec in tree.flatten(signature)):
+    elif any(len(_sizes(spec)) == 4 for spec in tree.flatten(signature)):
         free = "a model of images"
     elif any(isinstance(layer, _LOOPS) for layer in model._flatten_layers()):
         free = "a recurrent layer"
