@@ -16,13 +16,18 @@ from keras_attention.registry import (
 )
 
 
-def _gelu(x):
-    """Exact GELU.
+def exact_gelu(x):
+    """Computes x P(X <= x) of a standard normal X, without approximation.
 
-    TensorFlow writes it by `erfc`, which has no form in ONNX. By `erf`, half
-    precision would lose what is left of large negative numbers.
+    Args:
+        x: floats of any shape.
+
+    Returns:
+        A tensor of the shape and dtype of `x`.
     """
     dtype = keras.backend.standardize_dtype(x.dtype)
+    # TensorFlow's own consists of `erfc`, which has no form in ONNX. By `erf`
+    # half precision would lose what is left of large negative numbers.
     if keras.backend.backend() != "tensorflow" or "16" in dtype:
         return keras.activations.gelu(x, approximate=False)
     return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))
@@ -33,10 +38,10 @@ _gelu_tanh = functools.partial(keras.activations.gelu, approximate=True)
 # Name to (activation, whether a second projection is multiplied on).
 _ACTIVATIONS = {
     "relu": (keras.activations.relu, False),
-    "gelu": (_gelu, False),
+    "gelu": (exact_gelu, False),
     "gelu_tanh": (_gelu_tanh, False),
     "swiglu": (keras.activations.silu, True),
-    "geglu": (_gelu, True),
+    "geglu": (exact_gelu, True),
     "geglu_tanh": (_gelu_tanh, True),
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 from keras_attention import FeedForward
 from keras_attention.layers import feed_forward as feed_forwards
-from tests.tools import near, randomize, to_numpy
+from tests.tools import BACKEND, near, randomize, to_numpy
 
 
 def layer_and_input(rng, **options):
@@ -131,3 +131,29 @@ def test_names_are_those_of_activations():
 def test_arguments_that_do_not_fit_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         FeedForward(**arguments)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's operations")
+@pytest.mark.parametrize("name", ["gelu", "geglu"])
+def test_exact_gelu_consists_of_what_onnx_has(name):
+    import tensorflow as tf
+
+    layer = FeedForward(11, activation=name)
+    layer.build((None, None, 7))
+    spec = tf.TensorSpec([None, None, 7])
+    graph = tf.function(layer, autograph=False).get_concrete_function(spec)
+    kinds = {operation.type for operation in graph.graph.get_operations()}
+    assert "Erf" in kinds and "Erfc" not in kinds
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_exact_gelu_is_that_of_torch_far_out_too(dtype):
+    torch = pytest.importorskip("torch", reason="the oracle")
+    if BACKEND == "jax" and dtype == "float64":
+        pytest.skip("JAX has no float64 here")
+    x = torch.linspace(-8, 8, 999, dtype=getattr(torch, dtype))
+    expected = torch.nn.functional.gelu(x.double()).numpy()
+    given = keras.ops.convert_to_tensor(x.double().numpy(), dtype)
+    found = to_numpy(feed_forwards.exact_gelu(given))
+    bounds = {"float32": 1e-6, "float64": 1e-12, "bfloat16": 4e-2}
+    np.testing.assert_allclose(found, expected, rtol=0, atol=bounds[dtype])

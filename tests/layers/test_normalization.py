@@ -6,7 +6,7 @@ import pytest
 
 from keras_attention.layers import normalization
 from keras_attention.registry import describe
-from tests.tools import near, randomize
+from tests.tools import BACKEND, near, randomize, to_numpy
 
 
 def test_layer_norm_is_that_of_torch(rng):
@@ -44,3 +44,20 @@ def test_templates_and_configurations_keep_their_settings():
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(ValueError, match="no_norm.*layer_norm.*rms_norm"):
         normalization.get("no_norm")
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="torch traces")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.*:DeprecationWarning")
+@pytest.mark.parametrize("name", ["layer_norm", "rms_norm"])
+def test_a_traced_graph_is_written_out_and_the_same(rng, name):
+    import torch
+
+    layer = normalization.get(name)
+    layer.build((None, None, 7))
+    randomize(layer, rng)
+    x = torch.tensor(rng.normal(size=(2, 3, 7)).astype("float32"))
+    graph = torch.jit.trace(layer.eval(), x, check_trace=False)
+    # ONNX has no form of either where the width is not a constant.
+    assert f"aten::{name}" not in str(graph.inlined_graph)
+    near(graph(x), to_numpy(layer(x)), atol=1e-6)

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -110,3 +112,35 @@ def test_training_and_validation_are_other_modules(extrapolation):
     assert training.min() > 0 and training.max() < extrapolation.VOCABULARY
     text, piece = (x.astype("uint8").tobytes() for x in (training, validation))
     assert piece[5000:5200] not in text
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow counts")
+def test_memory_is_measured_where_tensorflow_does_not_count(monkeypatch):
+    from tensorflow.config import experimental
+
+    def refuse(device):  # as it does without oneDNN
+        raise ValueError(f"Cannot reset memory stats for device '{device}'")
+
+    for name in ("get_memory_info", "reset_memory_stats"):
+        monkeypatch.setattr(experimental, name, refuse)
+    case = script("attention_case")
+    before = case._reset_peak()
+    held = np.ones(2**22)
+    assert case._peak() - before >= held.nbytes // 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="oneDNN of TensorFlow")
+@pytest.mark.parametrize("with_onednn", ["0", "1"])
+def test_lengths_are_measured_with_onednn_and_without(with_onednn):
+    command = [sys.executable, FOLDER / "attention_length.py"]
+    options = "--case multi_head --lengths 64 512 --seconds 0.01".split()
+    done = subprocess.run(
+        [*command, *options],
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": with_onednn},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    short, long = (json.loads(line) for line in done.stdout.splitlines())
+    assert long["training_mib"] > max(short["training_mib"], 1)
