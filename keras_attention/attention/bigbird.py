@@ -134,7 +134,8 @@ class BigBirdAttention(BlockAttention):
         common = self._number_globals(self.count_blocks(key), False)
         inside = ops.arange(size, dtype="int32")
         places = ops.reshape(common[:, None] * size + inside, (-1,))
-        places = ops.clip(places, 0, length - 1)
+        # A graph for any length may meet none, of which none can be taken.
+        places = ops.clip(places, 0, length - 1)[: length * places.shape[0]]
         seen_by_all = softmax.attend(
             ops.take(query, places, axis=1),
             *(key, value, _take_queries(visible, places), position, dropout),

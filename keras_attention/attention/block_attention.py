@@ -5,6 +5,7 @@ from keras import ops
 from keras_attention.attention import softmax
 from keras_attention.attention.base import Attention
 from keras_attention.attention.checks import check_integer
+from keras_attention.attention.cutting import count_blocks
 from keras_attention.attention.gathered_blocks import attend_to_blocks
 from keras_attention.masks import combine_masks
 from keras_attention.positions.base import is_made_up
@@ -125,7 +126,7 @@ class BlockAttention(Attention):
 
     def count_blocks(self, rows):
         """How many blocks `(batch, length, ...)` has, the last one short."""
-        return -(-ops.shape(rows)[1] // self.block_size)
+        return count_blocks(ops.shape(rows)[1], self.block_size)
 
     def get_config(self):
         return {**super().get_config(), "block_size": self.block_size}

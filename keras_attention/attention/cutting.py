@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_attention.positions.base import known_integer
+
 # How many rows a batch is taken to have where a graph does not know it.
 UNKNOWN_BATCH = 16
 
@@ -49,6 +51,18 @@ def without_eager_masks(visible):
     return visible._replace(padding_mask=ops.copy(visible.padding_mask))
 
 
+def count_blocks(length, block_size):
+    """How many blocks a length has, the last one short.
+
+    One at least where a graph learns the length later: a TensorFlow loop of
+    no steps knows no shape, and there is nothing to gather from no block.
+    """
+    num_blocks = -(-length // block_size)
+    if known_integer(num_blocks) is not None:
+        return num_blocks
+    return ops.maximum(num_blocks, 1)
+
+
 def split(x, block_size, axis=1):
     """Cuts an axis into blocks, the last one padded with zeros.
 
@@ -61,7 +75,7 @@ def split(x, block_size, axis=1):
         `(blocks, ..., block_size, ...)`: the blocks come first.
     """
     shape = list(ops.shape(x))
-    num_blocks = -(-shape[axis] // block_size)
+    num_blocks = count_blocks(shape[axis], block_size)
     padding = [(0, 0)] * len(shape)
     padding[axis] = (0, num_blocks * block_size - shape[axis])
     shape[axis : axis + 1] = [num_blocks, block_size]

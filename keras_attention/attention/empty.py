@@ -9,7 +9,8 @@ def is_empty(query, value, key, memory):
 
     Sizes that a graph computes later count as something.
     """
-    tensors = [query, value, key, None if memory is None else memory["mask"]]
+    mask = None if memory is None else memory.get("mask")
+    tensors = (query, value, key, mask)
     return any(_lacks(x, 0) or _lacks(x, 1) for x in tensors if x is not None)
 
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.cutting import block_seed
+from keras_attention.attention.cutting import block_seed, count_blocks
 from keras_attention.attention.key_blocks import KeyBlocks, pad_end
 from keras_attention.attention.pieces import piece_outputs, piece_scores
 from keras_attention.attention.softmax import HeldSeed, add_mask, softmax
@@ -96,7 +96,7 @@ class Placement:
         if known_integer(length) == 1:
             self.size, number = 1, 1
         elif known is not None and known % block_size == 0:
-            number = -(-length // block_size)
+            number = count_blocks(length, block_size)
         else:
             # The first block may lack some queries at its front.
             number = (length + 2 * block_size - 2) // block_size

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
+from keras_attention.attention.cutting import count_blocks
 from keras_attention.attention.products import swap_heads
 from keras_attention.positions.base import known_integer
 
@@ -29,7 +30,7 @@ class KeyBlocks(NamedTuple):
     @classmethod
     def cut(cls, key, value, visible, block_size):
         length, kv_heads, head_dim = ops.shape(key)[1:]
-        number = -(-length // block_size)
+        number = count_blocks(length, block_size)
         padding = number * block_size - length
         mask = visible.padding_mask
         if known_integer(padding) == 0:

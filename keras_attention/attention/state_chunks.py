@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attention.attention.checks import check_integer
+from keras_attention.attention.cutting import count_blocks
 from keras_attention.positions.base import known_integer
 
 
@@ -34,7 +35,7 @@ def to_chunks(x, size):
         `(batch, heads, chunks, size, width)`.
     """
     batch, length, heads, width = ops.shape(x)
-    chunks = -(-length // size)
+    chunks = count_blocks(length, size)
     missing = chunks * size - length
     if known_integer(missing) != 0:
         x = ops.pad(x, [(0, 0), (0, missing), (0, 0), (0, 0)])

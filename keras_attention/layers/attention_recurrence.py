@@ -161,9 +161,12 @@ class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
         start=0,
         training=None,
     ):
+        batch_size, length = ops.shape(x)[:2]
+        if 0 in tuple(x.shape)[:2]:
+            shape = (batch_size, length, self.output_dim)
+            return ops.zeros(shape, self.compute_dtype), state
         if padding_mask is not None:
             x = hide(x, padding_mask)
-        batch_size, length = ops.shape(x)[:2]
         before = self.attention_order == "before"
         in_loop = self.attention if before or self.input_feeding else None
         draws = HeldDraws(in_loop, length, training)

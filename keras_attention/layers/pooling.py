@@ -55,10 +55,13 @@ class SequencePooling(Template, keras.layers.Layer):
             )
 
     def call(self, x, padding_mask=None, mask=None):
+        batch, length, dim = ops.shape(x)
+        if 0 in tuple(x.shape)[:2]:
+            return ops.zeros((batch, dim), x.dtype)
         if padding_mask is None:
             padding_mask = mask
         if padding_mask is None:
-            padding_mask = ops.ones(ops.shape(x)[:2], "bool")
+            padding_mask = ops.ones((batch, length), "bool")
         x = ops.where(ops.expand_dims(padding_mask, -1), x, 0.0)
         return MODES[self.mode](x, padding_mask)
 

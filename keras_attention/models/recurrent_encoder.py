@@ -1,6 +1,7 @@
 """The recurrent encoder."""
 
 import keras
+from keras import ops
 
 from keras_attention.attention.checks import check_shape
 from keras_attention.layers import embeddings, recurrence
@@ -140,6 +141,12 @@ class RecurrentEncoder(HiddenStates, Preset, keras.Model):
                 f"Received: {tuple(token_ids.shape)}"
             )
         names, state = recurrence.state_names(self.cell), {}
+        if shape[0] == 0:  # where Keras' LSTM fails on TensorFlow
+            nothing = ops.zeros((0, self.hidden_dim), self.compute_dtype)
+            for index in range(self.num_layers):
+                state[f"layer_{index}"] = dict.fromkeys(names, nothing)
+            hidden = ops.zeros((0, ops.shape(x)[1], self.output_dim), x.dtype)
+            return {"hidden": hidden, "state": state}
         for index, layer in enumerate(self.recurrent_layers):
             x = self.dropouts[index](x, training=training)
             x, *states = layer(x, mask=padding_mask, training=training)
