@@ -48,8 +48,6 @@ SIZES = [
         {**RECURRENT, "attention": "additive", "num-layers": 10**6},
         LAYERS,
     ),
-    ("summarization", {"hidden-dim": 10**8}, MEMORY),
-    ("summarization", {"num-layers": 10**6}, LAYERS),
     ("summarization", {"max-length": HUGE, "min-length": HUGE}, MEMORY),
     (
         "summarization",

@@ -56,7 +56,6 @@ def test_the_configuration_of_the_model(folders, kind, name, value):
         assert "\n" not in message
     finally:
         path.write_text(before, encoding="utf-8")
-    tasks.load(folders / kind)
 
 
 @pytest.mark.parametrize(
