@@ -177,8 +177,11 @@ def at_once(function):
     return jax.jit(function)
 
 
-def run_python(code, *arguments, backend=BACKEND):
-    """Runs code in a new process in the project's folder; gives its output."""
+def run_python(code, *arguments, backend=BACKEND, timeout=None):
+    """Runs code in a new process in the project's folder; gives its output.
+
+    It is ended after `timeout` seconds, which raises an error.
+    """
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=ROOT,
@@ -190,6 +193,7 @@ def run_python(code, *arguments, backend=BACKEND):
         },
         capture_output=True,
         text=True,
+        timeout=timeout,
     )
     if done.returncode:
         raise AssertionError(f"{done.stdout}\n{done.stderr}")

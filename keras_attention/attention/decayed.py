@@ -110,20 +110,31 @@ def _products_by_feature(query, key, total, own):
     """
     size = query.shape[3]
     dtype = query.dtype
-    place = np.arange(size)
     own_products = ops.sum(query * key, axis=-1, keepdims=True)
     products = own_products * ops.eye(size, dtype=dtype) * float(own)
     half = size // 2
     while half:
-        late = place // half % 2 == 1
-        same = place[:, None] // (2 * half) == place // (2 * half)
-        pairs = same & late[:, None] & ~late
+        late = np.arange(size) // half % 2 == 1
+        pairs = pairs_across(size, half)
         sign = ops.cast(np.where(late, 1, -1)[:, None], dtype)
         decay = ops.exp(sign * (total - _middles(total, half)))
         found = rows_by_rows(query * decay, key * decay)
         products = products + found * ops.cast(pairs, dtype)
         half //= 2
     return products
+
+
+def pairs_across(size, half):
+    """Marks the pairs that cross the middle of a block of `2 * half` rows.
+
+    Returns:
+        Boolean `(size, size)`, True where the row is in the second half of a
+        block and the column in the first half of the same.
+    """
+    place = np.arange(size)
+    late = place // half % 2 == 1
+    same = place[:, None] // (2 * half) == place // (2 * half)
+    return same & late[:, None] & ~late
 
 
 def _middles(total, half):

@@ -23,6 +23,7 @@ from keras_attention.attention.state_chunks import (
     states_between,
     to_chunks,
 )
+from keras_attention.attention.unit_triangular import solve_unit_triangular
 from keras_attention.positions.base import known_integer
 
 
@@ -71,13 +72,8 @@ def _solve(key, value, strength, total):
         state S before the chunk it writes `written - read S`.
     """
     strong = strength * key
-    system = decayed_products(strong, key, total, own=False)
-    system = system + ops.eye(key.shape[3], dtype=key.dtype)
+    below = decayed_products(strong, key, total, own=False)
     right = [strength * value, strong * ops.exp(total)]
-    # By substitution: powers of the products, which would need no more than
-    # matrix products, have no digits left where keys repeat.
-    solved = ops.solve_triangular(
-        system, ops.concatenate(right, axis=-1), lower=True
-    )
+    solved = solve_unit_triangular(below, ops.concatenate(right, axis=-1))
     width = value.shape[-1]
     return solved[..., :width], solved[..., width:]

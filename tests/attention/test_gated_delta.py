@@ -1,5 +1,7 @@
 """The gated delta rule against Qwen3-Next, `fla` and its definition."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 from keras import ops
@@ -15,7 +17,14 @@ from tests.attention.recurrences import (
     sigmoid,
     swish,
 )
-from tests.tools import gradients, near, randomize, to_numpy
+from tests.tools import (
+    BACKEND,
+    gradients,
+    near,
+    randomize,
+    run_python,
+    to_numpy,
+)
 
 BATCH, LENGTH, DIM, HEADS = 2, 29, 13, 6
 
@@ -275,6 +284,36 @@ def test_decays_at_the_start_are_the_papers(rng):
     near(np.mean(rate), 8, 1)
     assert 0.001 <= step.min() * 1.0001 and step.max() < 0.1001
     near(np.mean(np.log10(step)), -2, 0.1)
+
+
+FIT = """
+import keras, numpy as np
+from keras_attention import GatedDeltaAttention
+model = keras.Sequential([keras.Input((64, 8)), GatedDeltaAttention(2)])
+model.compile("sgd", "mse")
+x = np.random.default_rng(0).normal(size=(64, 64, 8))
+history = model.fit(x, x, batch_size=16, epochs=8, verbose=0).history
+assert np.isfinite(history["loss"]).all()
+"""
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="jax is not installed"
+)
+def test_fit_on_jax_ends_in_a_fresh_process():
+    """The two passes' solvers once waited for each other on two cores."""
+    run_python(FIT, backend="jax", timeout=600)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="a program of JAX")
+def test_a_step_on_jax_calls_no_solver_of_lapack(rng, x):
+    import jax
+
+    layer = make(rng)
+    step = jax.jit(jax.grad(lambda x: ops.sum(layer(x) ** 2)))
+    program = step.lower(x).as_text()
+    assert "dot_general" in program
+    assert "lapack" not in program and "triangular_solve" not in program
 
 
 @pytest.mark.parametrize(
