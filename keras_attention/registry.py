@@ -15,6 +15,7 @@ import numpy as np
 from keras_attention.memory import bytes_of, check_memory
 
 PACKAGE = "keras_attention"
+_SMALL = 2**20  # bytes, which every machine has
 
 
 class ChecksBooleans:
@@ -66,11 +67,14 @@ class Template(ChecksBooleans):
         """Makes a weight, unless it is larger than the memory."""
         sizes = [x for x in keras.tree.flatten(shape) if isinstance(x, int)]
         dtype = kwargs.get("dtype") or self.dtype_policy
-        check_memory(
-            f"The numbers of {kwargs.get('name', 'a weight')} of the shape "
-            f"{shape} in a {type(self).__name__}",
-            bytes_of(math.prod(sizes), dtype),
-        )
+        needed = bytes_of(math.prod(sizes), dtype)
+        # The limit is read from files, for each of thousands of weights.
+        if needed > _SMALL:
+            check_memory(
+                f"The numbers of {kwargs.get('name', 'a weight')} of the shape "
+                f"{shape} in a {type(self).__name__}",
+                needed,
+            )
         return super().add_weight(shape, *args, **kwargs)
 
 

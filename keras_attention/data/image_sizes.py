@@ -1,9 +1,9 @@
 """Sizes of images, told by the first bytes of their files."""
 
-import os
 import warnings
 
 from keras_attention.data.errors import DataError
+from keras_attention.memory import machine_memory
 
 # More than cameras of phones make: 8,192 by 8,192. A file of some kilobytes
 # can say that it has a thousand times as many.
@@ -43,8 +43,8 @@ def check_sizes(paths):
             f"{', '.join(too_large[:_SHOWN])}"
             f"{f' and {more} more' if more > 0 else ''}."
         )
-    memory = _machine_memory()
-    if total > memory:
+    memory = machine_memory()
+    if memory is not None and total > memory:
         raise DataError(
             f"The {len(paths)} images of {paths[0].parent} and on take "
             f"{total / 2**30:.1f} GiB, and the machine has "
@@ -63,10 +63,3 @@ def _read_size(path):
                 return *image.size, 1 if gray else 3
         except Image.DecompressionBombError as error:
             raise OverflowError(str(error).rstrip(".")) from error
-
-
-def _machine_memory():
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # Windows
-        return float("inf")
