@@ -76,11 +76,16 @@ def load_weights(model, path):
 
     Raises:
         ValueError: if the file is missing, truncated, holds the weights of
-            another model, or refers to other files.
+            another model, or refers to other files; or if the model is not
+            built.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"No weights at {path}.")
+    if not model.built:
+        raise ValueError(
+            f"`model` must be built before it is given the weights in {path}."
+        )
     try:
         with hdf5.reading(path) as (_, arrays):
             shapes = {name: array.shape for name, array in arrays.items()}

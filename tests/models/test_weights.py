@@ -147,6 +147,9 @@ def test_an_unbuilt_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`model` must be built"):
         save_weights(model, tmp_path / "model.weights.h5")
     assert not list(tmp_path.iterdir())
+    save_weights(tiny_model(), tmp_path / "model.weights.h5")
+    with pytest.raises(ValueError, match="`model` must be built"):
+        load_weights(model, tmp_path / "model.weights.h5")
 
 
 def test_a_full_disk_leaves_the_previous_file(tmp_path):

@@ -1,3 +1,4 @@
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from keras_attention.training import (
     load_weights,
     save_weights,
 )
+from tests.disks import limited_files
 from tests.training.tiny import tiny_model
 
 
@@ -34,6 +36,36 @@ def test_the_average_is_the_mean_of_the_weights(tmp_path, dtype):
         mean = np.mean([their.astype("float64") for their in theirs], 0)
         np.testing.assert_array_equal(ours, mean.astype(ours.dtype))
         assert not np.array_equal(ours, theirs[0])
+
+
+def test_the_average_is_a_file_as_keras_writes_it(tmp_path):
+    model = drawn(3, None)
+    model.save_weights(source := tmp_path / "a.weights.h5")
+    average = average_weights([source, source], tmp_path / "b.weights.h5")
+    with h5py.File(source) as one, h5py.File(average) as other:
+        for name in ("layers/dense/vars", "layers/dense/vars/0"):
+            assert dict(one[name].attrs) == dict(other[name].attrs)
+        assert one.keys() == other.keys()
+    model.load_weights(average)
+
+
+def test_a_full_disk_leaves_the_previous_average(tmp_path):
+    paths = [tmp_path / f"{name}.weights.h5" for name in "ab"]
+    for seed, path in enumerate(paths):
+        save_weights(drawn(seed, None), path)
+    before = paths[0].read_bytes()
+    with limited_files(len(before) // 2):
+        with pytest.raises(OSError, match=r"a\.weights\.h5 cannot be written"):
+            average_weights(paths, paths[0])
+    assert paths[0].read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_a_file_of_something_else_is_named(tmp_path):
+    (path := tmp_path / "a.weights.h5").write_bytes(b"text")
+    for path in (path, tmp_path / "none.weights.h5"):
+        with pytest.raises(ValueError, match=path.name):
+            average_weights([path], tmp_path / "c.weights.h5")
 
 
 def test_files_of_different_models_are_not_averaged(tmp_path):
