@@ -6,10 +6,10 @@ import keras
 class HiddenStates:
     """Mixin of models whose call gives hidden states.
 
-    A cross-entropy of tokens would take them for logits, find places enough
-    for all but the rarest tokens, and fall while nothing of use is learned.
-    `compile` therefore refuses it. A subclass with a call, a `compute_loss`
-    or a `train_step` of its own may do as it likes.
+    A cross-entropy of tokens would take their `output_dim` numbers for the
+    logits of as many tokens: the loss would fall, and the weights that make
+    logits would never be trained. `compile` therefore refuses it, except for
+    a subclass with a call, a `compute_loss` or a `train_step` of its own.
     """
 
     # What to do, for the error message.
