@@ -25,7 +25,14 @@ def calls(layer, x, source):
         yield lambda: layer(x, memory=memory)
 
 
-@pytest.mark.parametrize("name", attention.names())
+# JAX compiles every call anew, and runs the same code.
+ON_JAX = [pytest.mark.slow] if BACKEND == "jax" else []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=ON_JAX) for name in attention.names()],
+)
 def test_no_call_makes_a_layer(name, rng, monkeypatch):
     layer = attention.get(name, num_heads=NUM_HEADS)
     x, source = (
