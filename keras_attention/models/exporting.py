@@ -40,7 +40,8 @@ class AnyLengthExport:
         What would then be bound to it is refused: recurrent layers, images,
         and attention in blocks, chunks or windows. These need a signature of
         fixed lengths there, or the export on TensorFlow. The formats
-        `"torch"` and `"litert"` of torch always need one.
+        `"torch"` (without `dynamic_shapes`) and `"litert"` of torch always
+        need one.
 
         Args: see `keras.Model.export`.
 
@@ -52,7 +53,10 @@ class AnyLengthExport:
         if input_signature is None:
             input_signature = free_signature(self)
         surroundings = contextlib.nullcontext()
-        if keras.backend.backend() == "torch":
+        # With `dynamic_shapes` torch itself checks what is free.
+        if keras.backend.backend() == "torch" and not (
+            format == "torch" and "dynamic_shapes" in kwargs
+        ):
             surroundings = _traced_by_torch(self, format, input_signature)
         model = _FlatOutputs(self) if _has_states(self) else super()
         with surroundings:
