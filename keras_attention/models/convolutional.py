@@ -120,6 +120,8 @@ class ConvolutionalEncoder(HiddenStates, Preset, keras.Model):
         padding_mask = as_mask("padding_mask", padding_mask)
         x = self.embedding(token_ids, training=training)
         x = self.embedding_dropout(x, training=training)
+        if 0 in tuple(x.shape)[:2]:  # where Keras' Conv1D fails on TensorFlow
+            return ops.zeros((*ops.shape(x)[:2], self.output_dim), x.dtype)
         if padding_mask is not None:
             x = ops.where(ops.expand_dims(padding_mask, -1), x, 0.0)
         return ops.concatenate([c(x) for c in self.convolutions], axis=-1)

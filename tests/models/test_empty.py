@@ -46,7 +46,7 @@ def test_a_recurrent_encoder_decoder(rng, variant, size):
     assert tuple(model(inputs).shape)[:2] == size
 
 
-@pytest.mark.parametrize("kind", ["transformer", "recurrent"])
+@pytest.mark.parametrize("kind", ["transformer", "recurrent", "convolutional"])
 @pytest.mark.parametrize("pooling", ["mean", "max", "ends", "attention"])
 def test_a_classifier(rng, kind, pooling):
     model = Classifier(ENCODERS[kind](rng), CLASSES, pooling=pooling)
