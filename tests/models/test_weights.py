@@ -102,10 +102,11 @@ def test_loading_holds_one_array_at_a_time(tmp_path):
     tracemalloc.start()
     try:
         load_weights(model, path)
-        peak = tracemalloc.get_traced_memory()[1]
+        left, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < path.stat().st_size / 3
+    # JAX takes arrays as they are: what is left are its weights.
+    assert peak - left < path.stat().st_size / 3
 
 
 # Of the weights, 55 per cent are the embedding's.

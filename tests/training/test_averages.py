@@ -62,8 +62,9 @@ def test_a_full_disk_leaves_the_previous_average(tmp_path):
 
 
 def test_a_file_of_something_else_is_named(tmp_path):
-    (path := tmp_path / "a.weights.h5").write_bytes(b"text")
-    for path in (path, tmp_path / "none.weights.h5"):
+    names = ["a.weights.h5", "none.weights.h5"]
+    (tmp_path / names[0]).write_bytes(b"text")
+    for path in map(tmp_path.joinpath, names):
         with pytest.raises(ValueError, match=path.name):
             average_weights([path], tmp_path / "c.weights.h5")
 
