@@ -124,7 +124,8 @@ def _check_room(shapes, model):
             continue
         if not room[shape]:
             raise ValueError(
-                f"the model has no place for {name} of the shape {shape}"
+                f"the model has no place for {name} of the shape {shape}, "
+                "which could not be loaded"
             )
         room[shape] -= 1
 
