@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 
 from keras_attention import files
+from keras_attention.json_files import parse_json
 from keras_attention.training import checkpoint_description
 from keras_attention.training.checkpoint_description import CheckpointError
 
@@ -101,7 +102,8 @@ class CheckpointFile:
             raise ValueError("two arrays have one name")
         text = self.read(_DESCRIPTION).tobytes()
         del self.shapes[_DESCRIPTION]
-        self.description = json.loads(text, object_pairs_hook=_as_dictionary)
+        # Losses of a run that diverged are NaN.
+        self.description = parse_json(text, _DESCRIPTION, allow_nan=True)
 
     def read(self, name):
         """Reads one array.
@@ -139,13 +141,6 @@ class CheckpointFile:
                     f"and has {entry.file_size - file.tell()} bytes"
                 )
         return shape, dtype
-
-
-def _as_dictionary(pairs):
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name is in the description twice")
-    return found
 
 
 def storable_dtype(dtype):
