@@ -39,8 +39,8 @@ def check_search(needed, rows, max_length, num_beams=1):
         ValueError: as `check_memory`.
     """
     check_memory(
-        f"The caches and tokens of a search with num_beams={num_beams} and "
-        f"max_length={max_length}, of {rows} texts at once,",
+        f"The caches and tokens of a search with num_beams={num_beams}, "
+        f"max_length={max_length} and a batch of {rows}",
         rows * needed,
     )
 

@@ -63,12 +63,14 @@ def test_a_cache_that_only_a_call_can_make_does_not_count():
 
 
 def test_a_length_beyond_the_memory_is_refused():
-    with pytest.raises(ValueError, match="max_length=10000000000, of 1 text"):
+    with pytest.raises(
+        ValueError, match="max_length=10000000000 and a batch of 1"
+    ):
         Generator(decoder(), max_length=10**10, end_id=2)
 
 
 def test_beams_beyond_the_memory_are_refused():
-    with pytest.raises(ValueError, match="num_beams=100000000 and max_len"):
+    with pytest.raises(ValueError, match="num_beams=100000000, max_len"):
         Generator(
             decoder(),
             max_length=9,
@@ -86,7 +88,7 @@ def test_a_batch_beyond_the_memory_is_refused_and_a_part_of_it_is_not(
     monkeypatch.setattr(memory, "machine_memory", lambda: limit)
     generator = Generator(model, max_length=9, end_id=2)
     prompt = np.full((4, 1), 5, "int32")
-    with pytest.raises(ValueError, match="of 4 texts at once, need at least"):
+    with pytest.raises(ValueError, match="a batch of 4 need at least"):
         generator(prompt)
     assert generator(prompt[:3])["token_ids"].shape == (3, 9)
     assert generator(prompt[:3].tolist())["token_ids"].shape == (3, 9)
