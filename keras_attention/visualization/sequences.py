@@ -189,8 +189,21 @@ def _mask(model, name, inputs):
         find = getattr(getattr(part, "embedding", None), "padding_mask", None)
         if find is not None:
             mask = find(ops.convert_to_tensor(inputs[name]))
+        if mask is not None and hasattr(part, "step"):
+            mask = _up_to_the_last(_as_numpy(mask))
     mask = _as_numpy(mask)
     return None if mask is None else mask.astype(bool)
+
+
+def _up_to_the_last(mask):
+    """Marks all before the last token of a row, and its first.
+
+    A decoder hides no token because of its value: one may start with the
+    padding id.
+    """
+    mask = np.maximum.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
+    mask[:, :1] = True
+    return mask
 
 
 def _as_numpy(tensor):

@@ -60,8 +60,8 @@ def test_weights_of_both_sides_by_hand(rng, monkeypatch):
     own = watch_inputs(monkeypatch, block.attention)
     cross = watch_inputs(monkeypatch, block.cross_attention)
     maps = attention_maps(model, pairs)
-    target, source = pairs["target_ids"] > 0, pairs["source_ids"] > 0
-    past = np.tril(np.ones((7, 7), bool)) & target[:, None]
+    source = pairs["source_ids"] > 0
+    past = np.tril(np.ones((1, 7, 7), bool))
     x = own[0][0]
     near(
         maps["decoder/block_1/attention"],
@@ -98,6 +98,21 @@ def test_names_order_shapes_and_masks(rng):
     assert maps.row(name, 1).key_tokens == ["1", "2"]
     assert maps.query_tokens[name] is None and maps.skipped == {}
     assert "(3, 3, 7, 5)" in repr(maps)
+
+
+def test_a_target_may_hold_the_padding_id(rng):
+    model, pairs = small.encoder_decoder(rng), small.pairs(rng)
+    pairs["target_ids"] = np.array(
+        [[0, 5, 0, 3, 0, 0, 0], [0] * 7, [1, 2, 3, 4, 5, 6, 7]]
+    )
+    maps = attention_maps(model, pairs)
+    lengths = [4, 1, 7]
+    for name in (
+        "decoder/block_0/attention",
+        "decoder/block_0/cross_attention",
+    ):
+        for row, length in enumerate(lengths):
+            assert maps.row(name, row).weights.shape[1] == length
 
 
 def test_the_model_stays_as_it_was(rng):
