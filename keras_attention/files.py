@@ -1,25 +1,20 @@
 """Writing files and folders so that a kill at any moment leaves whole ones.
 
 What is written is first written into a folder of its own beside its place,
-`partial-1a2b3c4d-NAME`, which the writing process keeps locked. What a killed
-process leaves of it is removed by the next that writes in the same place.
+from `partial_folders`, and then renamed.
 """
 
 import contextlib
 import ctypes
 import errno
 import os
-import re
-import shutil
 import stat
 import sys
-import uuid
 from pathlib import Path
 
-from keras_attention import locks
+from keras_attention import locks, partial_folders
+from keras_attention.partial_folders import MOVING, OLD, partial_folder
 
-_PARTIAL = re.compile(r"partial-[0-9a-f]{8}-(.+)", re.DOTALL)
-_OLD, _REMOVED = ".old", ".removed"  # within a partial folder
 _KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "folder",
@@ -37,8 +32,9 @@ def replacing(path):
     Until the block ends without an error, `path` keeps what it had.
 
     Args:
-        path: the file to write or replace; missing folders are made. Of a
-            link, what it names is replaced.
+        path: the file to write or replace; missing folders are made. A link
+            to a file is replaced, and not what it names, which may be
+            somebody else's.
 
     Yields:
         A `pathlib.Path` of the same name in another folder, to write to.
@@ -46,8 +42,9 @@ def replacing(path):
     Raises:
         ValueError: if there is something other than a file.
     """
-    path = _target(path, "file")
-    with _partial_folder(path) as partial:
+    path = Path(path)
+    _check_kind(path, "file")
+    with partial_folder(path.parent, path.name) as partial:
         yield partial / path.name
         _sync(partial / path.name)
         os.replace(partial / path.name, path)
@@ -72,13 +69,19 @@ def replacing_folder(folder, marker):
             other than a folder.
     """
     folder = check_folder(folder, marker)
-    with _partial_folder(folder) as partial:
+    # An empty folder stays what it is: it may be mounted, or the current one.
+    fills = folder.exists() and _is_empty(folder)
+    parent = folder if fills else folder.parent
+    with partial_folder(parent, folder.name) as partial:
         new = partial / folder.name
         new.mkdir()
         yield new
         for path in [*new.rglob("*"), new]:
             _sync(path)
-        if folder.exists():
+        if fills:
+            os.rename(new, partial / MOVING)
+            partial_folders.move(partial, last=marker)
+        elif folder.exists():
             _swap(new, folder, partial)
         else:
             os.rename(new, folder)
@@ -92,18 +95,17 @@ def check_folder(folder, marker):
 
     Returns:
         The `pathlib.Path` of the folder, or where it would be; links are
-        followed, and an earlier folder put back that a kill took away.
+        followed, and what a kill has left under another name is put back.
 
     Raises:
         ValueError: as of `replacing_folder`.
     """
-    folder = _target(folder, "folder")
+    folder = Path(folder)
+    _check_kind(folder, "folder")
+    folder = folder.resolve()
     recover(folder)
-    if (
-        folder.exists()
-        and any(folder.iterdir())
-        and not (folder / marker).exists()
-    ):
+    is_other = folder.exists() and not (folder / marker).exists()
+    if is_other and not _is_empty(folder):
         raise ValueError(
             f"{folder} holds something else (it has no {marker}) and is not "
             "replaced. Name a new or an empty folder."
@@ -111,8 +113,28 @@ def check_folder(folder, marker):
     return folder
 
 
+def check_links(folder):
+    """Refuses a folder with links to what lies outside of it.
+
+    Who writes into a stranger's folder would write there.
+
+    Args:
+        folder: path of the folder, which may be a link itself.
+
+    Raises:
+        ValueError: names the first such link.
+    """
+    folder = Path(folder).resolve()
+    for path in folder.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(folder):
+            raise ValueError(
+                f"{path} is a link to {os.readlink(path)}, outside of the "
+                "folder, and would be written to. Put a copy in its place."
+            )
+
+
 def recover(folder):
-    """Puts a folder back that a kill has left under its temporary name.
+    """Puts back what a kill has left of a folder under another name.
 
     Only where folders cannot be exchanged at once is there a moment without
     either the old or the new one. Call it before reading such a folder.
@@ -120,87 +142,39 @@ def recover(folder):
     Args:
         folder: path of the folder.
     """
-    folder = Path(folder)
-    if not folder.exists() and folder.parent.is_dir():
-        for partial in _left_over(folder.parent):
-            if _place_of(partial) == folder:
-                _remove(partial)
+    folder = Path(folder).resolve()
+    for parent in (folder, folder.parent):
+        if parent.is_dir():
+            for partial, _ in partial_folders.left_over(parent):
+                if partial_folders.name_of(partial) == folder.name:
+                    partial_folders.put_back(partial)
 
 
-def _target(path, expected):
-    """Follows links to what would be replaced, and refuses other kinds."""
-    path = Path(path)
+def _check_kind(path, expected):
+    """Refuses what is there and of another kind; links are followed."""
     try:
         # Not of the resolved path: that of an open pipe names nothing.
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        mode = None
+        return
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
         raise ValueError(f"{path} is a link to itself.") from None
-    if mode is not None:
-        kind = _KINDS.get(stat.S_IFMT(mode), "special file")
-        if kind != expected:
-            raise ValueError(
-                f"{path} is a {kind}, not a {expected}, and is not replaced. "
-                "Name another path."
-            )
-    return path.resolve()
+    kind = _KINDS.get(stat.S_IFMT(mode), "special file")
+    if kind != expected:
+        raise ValueError(
+            f"{path} is a {kind}, not a {expected}, and is not replaced. "
+            "Name another path."
+        )
 
 
-@contextlib.contextmanager
-def _partial_folder(path):
-    """Makes a locked folder beside a path; what others left is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in _left_over(path.parent):
-        _remove(left)
-    partial, descriptor = _make_partial(path)
-    try:
-        yield partial
-    finally:
-        _remove(partial)
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-def _make_partial(path):
-    while True:
-        mark = uuid.uuid4().hex[:8]
-        partial = path.with_name(f"partial-{mark}-{path.name}")
-        partial.mkdir()
-        if os.name != "posix":
-            return partial, None
-        try:
-            descriptor = os.open(partial, os.O_RDONLY)
-        except FileNotFoundError:
-            continue  # another process took it for one left over
-        if locks.try_lock(descriptor) is not False:
-            if locks.is_at(descriptor, partial):
-                return partial, descriptor
-        os.close(descriptor)
-
-
-def _left_over(parent):
-    """Yields the partial folders in a folder that no process works in."""
-    if os.name != "posix":
-        return  # no telling which
-    for path in parent.glob("partial-*"):
-        if not _PARTIAL.fullmatch(path.name):
-            continue
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:
-            continue  # a file, or removed meanwhile
-        try:
-            if locks.try_lock(descriptor):
-                yield path
-        finally:
-            os.close(descriptor)
-
-
-def _place_of(partial):
-    return partial.with_name(_PARTIAL.fullmatch(partial.name)[1])
+def _is_empty(folder):
+    """Whether a folder holds nothing, but for locks and partial folders."""
+    return all(
+        path.name == locks.NAME or partial_folders.is_partial(path)
+        for path in folder.iterdir()
+    )
 
 
 def _swap(new, folder, partial):
@@ -208,11 +182,11 @@ def _swap(new, folder, partial):
     try:
         _exchange(new, folder)
     except OSError:
-        os.rename(folder, partial / _OLD)
+        os.rename(folder, partial / OLD)
         try:
             os.rename(new, folder)
         except BaseException:
-            os.rename(partial / _OLD, folder)
+            os.rename(partial / OLD, folder)
             raise
 
 
@@ -231,18 +205,6 @@ def _exchange(first, second):
     if call(here, os.fsencode(first), here, os.fsencode(second), exchange):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-def _remove(partial):
-    """Removes a partial folder, and puts back an old one that has no other."""
-    old = partial / _OLD
-    if old.exists():
-        if not _place_of(partial).exists():
-            os.rename(old, _place_of(partial))
-        else:
-            # What is being removed must never be taken for a whole folder.
-            os.rename(old, partial / _REMOVED)
-    shutil.rmtree(partial, ignore_errors=True)
 
 
 def _sync(path):

@@ -1,15 +1,21 @@
 """Locks that end with the process that holds them, however it ends."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
+import stat
 from pathlib import Path
+
+from keras_attention.json_files import parse_json
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+
+NAME = ".lock"  # of the file in a folder that is locked
 
 
 class LockedError(ValueError):
@@ -18,14 +24,14 @@ class LockedError(ValueError):
 
 @contextlib.contextmanager
 def one_process(folder, what):
-    """Keeps other processes from writing to a folder, which may not exist yet.
+    """Keeps other processes from writing to a folder.
 
-    The lock is a hidden file beside the folder. The operating system takes it
+    The lock is a hidden file in the folder. The operating system takes it
     from a process that ends, so that a kill leaves nothing to clear away.
     Where the file system knows no locks (and on Windows) nothing is kept.
 
     Args:
-        folder: path of the folder.
+        folder: path of the folder; made when missing.
         what: what is being done there, for the message to another process.
 
     Yields:
@@ -33,10 +39,12 @@ def one_process(folder, what):
 
     Raises:
         LockedError: if another process holds the lock; it is named.
+        ValueError: if something else has the name of the lock.
     """
-    folder, path = _lock_of(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _acquire(path, folder)
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / NAME
+    descriptor = _acquire(path)
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "what": what}
     os.ftruncate(descriptor, 0)
     os.write(descriptor, json.dumps(holder).encode())
@@ -56,15 +64,15 @@ def check_free(folder):
 
     Raises:
         LockedError: as of `one_process`.
+        ValueError: as of `one_process`.
     """
-    folder, path = _lock_of(folder)
+    path = Path(folder).resolve() / NAME
     try:
-        descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
+        descriptor = _open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
         return
     try:
-        if try_lock(descriptor) is False:
-            raise LockedError(_message(descriptor, folder))
+        _lock(descriptor, path)
     finally:
         os.close(descriptor)
 
@@ -98,17 +106,11 @@ def is_at(descriptor, path):
         return False
 
 
-def _lock_of(folder):
-    folder = Path(folder).resolve()
-    return folder, folder.with_name(f".{folder.name}.lock")
-
-
-def _acquire(path, folder):
+def _acquire(path):
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = _open(path, os.O_RDWR | os.O_CREAT)
         try:
-            if try_lock(descriptor) is False:
-                raise LockedError(_message(descriptor, folder))
+            _lock(descriptor, path)
             # Whoever held the lock removes the file: then this is none.
             if is_at(descriptor, path):
                 return descriptor
@@ -118,14 +120,33 @@ def _acquire(path, folder):
         os.close(descriptor)
 
 
-def _message(descriptor, folder):
+def _open(path, flags):
+    """Opens a lock; never what a link names, which may be anything."""
+    if fcntl is not None:
+        # Without waiting for who may write to a pipe.
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        holder = json.loads(os.read(descriptor, 4096))
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise ValueError(f"{path} is no file, and so no lock.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path} is no file, and so no lock.")
+    return descriptor
+
+
+def _lock(descriptor, path):
+    if try_lock(descriptor) is not False:
+        return
+    try:
+        holder = parse_json(os.read(descriptor, 4096), path)
         who = f"process {holder['pid']} on {holder['host']}"
         what = holder["what"]
     except (KeyError, TypeError, ValueError):  # it is just being written
         who, what = "another process", "writing"
-    return (
-        f"{folder} is in use: {who} is {what} there. Wait for it to end, or "
-        "name another folder."
+    raise LockedError(
+        f"{path.parent} is in use: {who} is {what} there. Wait for it to end, "
+        "or name another folder."
     )

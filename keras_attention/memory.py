@@ -31,8 +31,8 @@ def machine_memory():
 def check_memory(what, needed):
     """Refuses what needs more memory than this machine has.
 
-    All of it counts, accelerators included, whatever else is using it: so
-    nothing is refused that could have been. Weights that `keras.distribution`
+    All of it counts, accelerators included, whatever else is using it, but
+    not what is swapped to a disk. Weights that `keras.distribution`
     spreads, over other machines perhaps, are let through.
 
     Args:
@@ -45,7 +45,7 @@ def check_memory(what, needed):
     limit = machine_memory()
     if limit is None or needed <= limit:
         return
-    if keras.distribution.distribution() is not None:
+    if keras.distribution.distribution() is not None or _is_on_meta():
         return
     more = _accelerator_memory()
     if needed > limit + more:
@@ -105,6 +105,15 @@ def _group_limits():
                 yield int((folder / name).read_text())
             except (OSError, ValueError):  # out of sight, or "max"
                 continue
+
+
+def _is_on_meta():
+    """Whether torch makes tensors that hold no numbers."""
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    return torch.empty(0).device.type == "meta"
 
 
 def _accelerator_memory():

@@ -50,7 +50,7 @@ def check_options(config):
         "checkpoint_steps",
     )
     check_numbers(config, "max_length", at_least=2)
-    check_numbers(config, "steps", "seed", "show", at_least=0)
+    check_numbers(config, "steps", "show", at_least=0)
     most = config.patch_size + 1
     check_numbers(config, "patch_stride", at_least=0, below=most)
     check_numbers(config, "rotate", at_least=0, below=360)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import keras
-from common import UsageError
+from common import UsageError, check_numbers
 from curves import plot_curves
 
 from keras_attention import locks, training
 from keras_attention.files import (
     check_folder,
+    check_links,
     recover,
     replacing,
     replacing_folder,
@@ -114,8 +115,10 @@ def check_run(config):
         ValueError: if it is something else than a run folder, or another
             process trains there.
     """
+    check_numbers(config, "seed", at_least=0, below=2**32)
     run = check_folder(config.run, CONFIG)
     locks.check_free(run)
+    check_links(run)
     _check_configuration(config, Path(config.run))
 
 
@@ -261,6 +264,7 @@ def finished_task(run, cls):
     config = read_config(run, cls)
     run = Path(run)
     recover(run / TASK)
+    check_links(run)  # what evaluates writes into the folder too
     if not (run / TASK).is_dir() or not (run / METRICS).is_file():
         raise UsageError(
             f"The run in {run} is not finished. The command that began it "

@@ -102,7 +102,7 @@ def check_training_options(config):
         *("patience", "checkpoint_steps", "num_beams"),
     )
     check_numbers(config, "max_length", at_least=2)
-    check_numbers(config, "steps", "seed", "show", at_least=0)
+    check_numbers(config, "steps", "show", at_least=0)
     rates = "learning_rate", "clip_norm"
     check_numbers(config, *rates, above=0, below=float("inf"))
     check_numbers(

@@ -1,6 +1,7 @@
 """Files and folders that are replaced whole, or not at all."""
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -91,14 +92,26 @@ def test_a_link_to_itself_is_named(tmp_path):
             pass
 
 
-def test_of_a_link_what_it_names_is_replaced(tmp_path):
+def test_a_link_is_replaced_and_not_the_file_that_it_names(tmp_path):
     (tmp_path / "file").write_text("old")
     (tmp_path / "link").symlink_to("file")
     with files.replacing(tmp_path / "link") as partial:
         partial.write_text("new")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "file").read_text() == "new"
+    assert (tmp_path / "link").read_text() == "new"
+    assert (tmp_path / "file").read_text() == "old"
     assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+
+def test_links_out_of_a_folder_are_named(tmp_path):
+    (tmp_path / "victim").write_text("old")
+    run = tmp_path / "run"
+    (run / "last").mkdir(parents=True)
+    (run / "inside").symlink_to("last")
+    (tmp_path / "linked").symlink_to("run")
+    files.check_links(tmp_path / "linked")
+    (run / "last/metrics.csv").symlink_to("../../victim")
+    with pytest.raises(ValueError, match="metrics.csv is a link to .*victim"):
+        files.check_links(tmp_path / "linked")
 
 
 def test_a_failed_block_leaves_what_was_there(tmp_path):
@@ -126,7 +139,7 @@ def write(folder, text):
 
 
 DIE = """
-import os, signal, sys
+import os, shutil, signal, sys
 from keras_attention import files
 
 def die(*arguments):
@@ -139,7 +152,7 @@ folder, exchanges, moment = sys.argv[1:]
 if exchanges == "renames":
     files._exchange = unable
 calls = {"rename": 0}
-rename, rmtree = os.rename, files.shutil.rmtree
+rename, rmtree = os.rename, shutil.rmtree
 
 def counted(*arguments):
     calls["rename"] += 1
@@ -149,18 +162,17 @@ def counted(*arguments):
 
 def half_removed(folder, **options):
     if moment == "removing":
-        for path in os.scandir(folder):
-            if path.name in (".old", ".removed"):
-                os.unlink(os.path.join(path, "whole.txt"))
-                die()
+        os.unlink(os.path.join(folder, "whole.txt"))
+        die()
     rmtree(folder, **options)
 
-files.os.rename = counted
-files.shutil.rmtree = half_removed
+os.rename = counted
+shutil.rmtree = half_removed
 with files.replacing_folder(folder, "whole.txt") as partial:
     if moment == "writing":
         die()
     (partial / "whole.txt").write_text("new")
+    (partial / "more.txt").write_text("new")
 """
 
 
@@ -207,8 +219,7 @@ def test_half_of_a_removed_folder_is_never_taken_for_a_whole(tmp_path):
     folder = tmp_path / "task"
     write(folder, "old")
     killed(folder, "renames", "removing")
-    (folder / MARKER).unlink()
-    folder.rmdir()  # as a user removes it
+    shutil.rmtree(folder)  # as a user removes it
     files.recover(folder)
     assert not folder.exists()
 
@@ -222,12 +233,50 @@ def test_what_another_process_is_writing_is_left_alone(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["first", "second"]
 
 
-def test_a_folder_of_the_users_is_not_taken_for_left_over(tmp_path):
-    mine = tmp_path / "partial-results-2024"
+@pytest.mark.parametrize("name", ["partial-results", "partial-20240131-x"])
+def test_a_folder_of_the_users_is_not_taken_for_left_over(tmp_path, name):
+    mine = tmp_path / name
     mine.mkdir()
+    (tmp_path / "partial-0123abcd-link").symlink_to(name)
     with files.replacing(tmp_path / "file") as partial:
         partial.write_text("new")
-    assert mine.is_dir()
+    assert mine.is_dir() and (tmp_path / "partial-0123abcd-link").exists()
+
+
+def test_an_empty_folder_is_filled_and_stays_itself(tmp_path, monkeypatch):
+    tmp_path.chmod(0o750)
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat()
+    with files.replacing_folder(".", MARKER) as partial:
+        (partial / MARKER).write_text("new")
+        (partial / "more.txt").write_text("new")
+    assert os.path.samestat(tmp_path.stat(), before)
+    assert tmp_path.stat().st_mode == before.st_mode
+    assert sorted(os.listdir()) == ["more.txt", MARKER]
+
+
+@pytest.mark.parametrize("rename", [1, 2, 3])
+def test_a_folder_that_was_being_filled_is_whole_in_the_end(tmp_path, rename):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    killed(folder, "at once", f"rename {rename}")
+    files.check_folder(folder, MARKER)
+    assert (folder / "more.txt").read_text() == "new"
+    assert (folder / MARKER).read_text() == "new"
+    with files.replacing(folder / "another") as partial:
+        partial.write_text("more")
+    assert sorted(os.listdir(folder)) == ["another", "more.txt", MARKER]
+
+
+def test_where_nothing_can_be_locked_an_old_folder_is_put_back(
+    tmp_path, monkeypatch
+):
+    folder = tmp_path / "task"
+    write(folder, "old")
+    killed(folder, "renames", "rename 1")
+    monkeypatch.setattr(files.locks, "try_lock", lambda descriptor: None)
+    files.recover(folder)
+    assert (folder / MARKER).read_text() == "old"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs renameat2")

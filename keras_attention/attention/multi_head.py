@@ -115,7 +115,7 @@ class MultiHeadAttention(ScoredAttention):
     ):
         super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
         if logit_softcap is not None:
-            check_number("logit_softcap", logit_softcap)
+            logit_softcap = check_number("logit_softcap", logit_softcap)
         if sink_logits and off_by_one:
             raise ValueError(
                 "sink_logits learns the logit that off_by_one holds at 0; "

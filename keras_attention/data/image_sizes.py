@@ -5,8 +5,8 @@ import warnings
 from keras_attention.data.errors import DataError
 from keras_attention.memory import machine_memory
 
-# More than cameras of phones make: 8,192 by 8,192. A file of some kilobytes
-# can say that it has a thousand times as many.
+# 8,192 by 8,192, far more than a classifier sees. A file of some kilobytes can
+# say that it has a thousand times as many.
 MOST_PIXELS = 2**26
 _SHOWN = 5  # names that an error message lists
 
@@ -43,6 +43,7 @@ def check_sizes(paths):
             f"{', '.join(too_large[:_SHOWN])}"
             f"{f' and {more} more' if more > 0 else ''}."
         )
+    total *= 2  # first one by one, and then side by side
     memory = machine_memory()
     if memory is not None and total > memory:
         raise DataError(

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import re
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from keras_attention.data.errors import DataError
 from keras_attention.data.model_file import is_complete
 from keras_attention.data.rows import as_integers
+from keras_attention.files import replacing
 
 PADDING_ID, UNKNOWN_ID, START_ID, END_ID = 0, 1, 2, 3
 # The longest sentence, in bytes, that SentencePiece takes into training. Its
@@ -155,10 +155,8 @@ class SentencePieceTokenizer:
 
     def save(self, path):
         """Writes the serialized model; a reader never sees half of it."""
-        temporary = f"{path}.tmp"
-        with open(temporary, "wb") as file:
-            file.write(self.proto)
-        os.replace(temporary, path)
+        with replacing(path) as partial:
+            partial.write_bytes(self.proto)
 
     def encode(self, texts):
         """Returns a list of ids for each string, without start and end."""

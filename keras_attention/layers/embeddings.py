@@ -77,7 +77,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
         if padding_id is not None:
             check_integer("padding_id", padding_id, smallest=0)
         if logit_soft_cap is not None:
-            check_number("logit_soft_cap", logit_soft_cap)
+            logit_soft_cap = check_number("logit_soft_cap", logit_soft_cap)
         self.vocabulary_size = vocabulary_size
         self.hidden_dim = hidden_dim
         self.tie_weights = tie_weights

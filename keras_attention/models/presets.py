@@ -55,8 +55,8 @@ class Preset(AnyLengthExport, ChecksBooleans):
     def save_to_preset(self, folder):
         """Writes `config.json` and `model.weights.h5` into a folder.
 
-        Each file is written under a temporary name first, so that a folder
-        that held a model never holds half of one.
+        Each file is whole at any moment. (A kill between the two leaves the
+        new weights beside the configuration that was there before.)
 
         Args:
             folder: path; made where it is missing.
@@ -87,7 +87,7 @@ class Preset(AnyLengthExport, ChecksBooleans):
         path = folder / CONFIG
         if not path.is_file():
             raise ValueError(f"No preset at {folder}: {CONFIG} is missing.")
-        description = read_json(path)
+        description = read_json(path, allow_nan=True)  # of an initializer
         try:
             model = keras.saving.deserialize_keras_object(description)
         # Keras raises whatever the first odd entry runs into.

@@ -112,15 +112,18 @@ def _load(model, path):
 
 
 def _left_out(model):
-    optimizer = getattr(model, "optimizer", None)
-    return [] if optimizer is None else [optimizer]
+    """Lists the optimizers, those of models within the model too."""
+    optimizers = [
+        getattr(layer, "optimizer", None) for layer in model._flatten_layers()
+    ]
+    return [found for found in optimizers if found is not None]
 
 
 def _check_room(shapes, model):
     """Refuses, before any is read, arrays that no weight is as large as."""
     room = Counter(tuple(weight.shape) for weight in model.weights)
     for name, shape in shapes.items():
-        if name.split("/")[0] == "optimizer":
+        if "optimizer" in name.split("/"):
             continue
         if not room[shape]:
             raise ValueError(

@@ -58,11 +58,15 @@ def check_number(name, number, above=0.0, most=math.inf):
     Returns:
         The number, of Python's own kind.
     """
-    if not is_real(number) or not above < number <= most or math.isinf(number):
+    # Float32 holds no larger ones.
+    fits = is_real(number) and abs(number) < 2.0**127
+    if not fits or not above < number <= most:
         expected = f"in ({above:g}, {most:g}]"
         if math.isinf(most):
             expected = "positive" if above == 0.0 else f"above {above:g}"
         raise ValueError(
             f"{name} must be a finite number {expected}. Received: {number!r}"
         )
-    return number if isinstance(number, int) else float(number)
+    # Tensors hold no larger integers.
+    is_small = isinstance(number, int) and abs(number) < 2**31
+    return number if is_small else float(number)

@@ -1,10 +1,9 @@
 """Images in, labels out."""
 
-import numbers
-
 import numpy as np
 
 from keras_attention.layers.patches import PatchEmbedding
+from keras_attention.positions.checks import is_real
 from keras_attention.positions.grid_size import size_of
 from keras_attention.tasks.checks import check_positions, check_positive
 from keras_attention.tasks.classifying import Classifying, compiles_shapes
@@ -71,11 +70,8 @@ class ImageClassifier(Classifying):
         for size in shape:
             check_positive(image_shape=size)
         for name, number in (("scale", scale), ("offset", offset)):
-            if (
-                isinstance(number, bool)
-                or not isinstance(number, numbers.Real)
-                or not np.isfinite(number)
-            ):
+            # Float32 holds no larger ones.
+            if not is_real(number) or not abs(number) < 2.0**127:
                 raise ValueError(
                     f"{name} must be a number. Received: {name}={number!r}"
                 )

@@ -1,6 +1,7 @@
 """Signals that end training: Ctrl-C and SIGTERM."""
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -13,7 +14,7 @@ class Interruption:
 
     While `deferred` is true, the first SIGINT (Ctrl-C) or SIGTERM (of a
     scheduler that takes the machine away) is kept for `end`. At other times,
-    and the second time, it ends the process where it stands. Signals that the
+    and the second time, it has its effect at once. Signals that the
     process ignores or handles in a way of its own are left alone, and so are
     all of them outside the main thread, where Python handles none.
     """
@@ -61,15 +62,18 @@ class Interruption:
     def _receive(self, number, frame):
         if self.deferred and not self.pending:
             self._received = number
+        elif self._handlers[number] is _end_at_once:
+            _end_at_once(number, frame, self.message)
         else:
             _raise_for(number, self.message)
 
 
 @contextlib.contextmanager
 def handle_signals():
-    """Has SIGTERM end a script with one line, and Ctrl-C as Python does.
+    """Has Ctrl-C and SIGTERM end a script at once, with one line.
 
-    A signal that the process was started to ignore stays ignored.
+    Within `resume_fit` they let the step end first. A signal that the process
+    was started to ignore stays ignored.
     """
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -83,12 +87,22 @@ def handle_signals():
             signal.signal(number, handler)
 
 
-def _end_at_once(number, frame):
-    _raise_for(number)
+def _end_at_once(number, frame, message=""):
+    # An exception would be lost where Python ignores them: in a finalizer, or
+    # while garbage is collected. Files are whole after a kill too.
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    os.write(2, f"{_line(number, message)}\n".encode())
+    os._exit(128 + number)
 
 
-def _raise_for(number, message=""):
+def _raise_for(number, message):
     if number == signal.SIGINT:
         raise KeyboardInterrupt(*filter(None, [message]))
-    print(": ".join(filter(None, ["terminated", message])), file=sys.stderr)
+    print(_line(number, message), file=sys.stderr)
     raise SystemExit(128 + number)
+
+
+def _line(number, message):
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    return ": ".join(filter(None, [word, message]))

@@ -112,7 +112,8 @@ def read_csv_log(path):
 
     Returns:
         `(columns, rows)`: the list of their names, empty for an empty file,
-        and for each epoch a dictionary of floats, NaN where it has none.
+        and for each epoch a dictionary of floats, NaN where there is none or
+        something else.
 
     Raises:
         ValueError: for a file that is damaged or of something else; it names
@@ -142,9 +143,16 @@ def _read_row(columns, values):
         raise ValueError(f"{len(values)} values for {len(columns)} columns")
     int(values[0])
     return {
-        name: float("nan" if value in ("", "NA") else value)
+        name: _number(value)
         for name, value in zip(columns, values, strict=True)
     }
+
+
+def _number(value):
+    try:
+        return float(value)
+    except ValueError:  # "NA", or what a callback of the user's logs
+        return float("nan")
 
 
 def _set_aside(path):

@@ -163,6 +163,17 @@ def test_files_hold_the_whole_tokenizer(tokenizer, tmp_path):
     assert loaded.encode(AWKWARD) == tokenizer.encode(AWKWARD)
 
 
+def test_saving_replaces_files_alone(tokenizer, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "victim").write_text("old")
+    (tmp_path / "a.model.tmp").symlink_to("victim")
+    with pytest.raises(ValueError, match="pipe is a pipe"):
+        tokenizer.save(tmp_path / "pipe")
+    tokenizer.save(tmp_path / "a.model")
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "victim").read_text() == "old"
+
+
 def test_damaged_files_are_refused(tokenizer, tmp_path):
     path = tmp_path / "vocabulary.spm"
     with pytest.raises(DataError, match="vocabulary.spm' cannot be read"):

@@ -252,6 +252,16 @@ def test_a_wrong_type_in_a_configuration_is_named(rng, tmp_path, change):
     assert "\n" not in message and len(message) < 600
 
 
+def test_infinity_in_a_configuration_comes_back(tmp_path):
+    infinite = keras.initializers.Constant(float("inf"))
+    attention = MultiHeadAttention(3, kernel_initializer=infinite)
+    TransformerEncoder(23, 1, 12, 3, attention=attention).save_to_preset(
+        tmp_path
+    )
+    again = TransformerEncoder.from_preset(tmp_path)
+    assert again.blocks[0].attention.kernel_initializer.value == float("inf")
+
+
 @pytest.mark.parametrize("levels", [60, 300, 100_000])
 @pytest.mark.parametrize("start", ["[", '{"class_name": "Dense", "config": '])
 def test_a_deeply_nested_configuration_is_refused(tmp_path, start, levels):

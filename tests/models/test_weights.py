@@ -305,3 +305,17 @@ def test_an_interrupt_between_layers_leaves_a_whole_model(tmp_path, time):
     with pytest.raises(KeyboardInterrupt):
         load_weights(model, path)
     assert_same_weights(model, before if time == 1 else saved.get_weights())
+
+
+def test_the_optimizer_of_a_model_within_is_left_out(tmp_path):
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)])
+    inner.compile("adam", "mse")
+    inner.fit(np.ones((2, 3)), np.ones((2, 5)), verbose=0)
+    model = keras.Sequential([keras.Input((3,)), inner])
+    path = tmp_path / "a.weights.h5"
+    save_weights(model, path)
+    before = model.get_weights()
+    model.set_weights([0 * values for values in before])
+    load_weights(model, path)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -219,7 +219,7 @@ def test_a_terminated_run_loses_nothing(trained, text, tmp_path, monkeypatch):
     assert ended.returncode == 143
     assert ended.stderr.startswith("terminated: training goes on from epoch 1")
     assert ended.stderr.count("\n") == 1
-    assert not list(run.parent.glob(".*.lock"))
+    assert not (run / ".lock").exists()
 
     finished = train(text, run)
     assert finished.returncode == 0, finished.stderr
@@ -258,6 +258,31 @@ def test_a_second_process_in_a_run_folder_is_refused(trained, text):
             assert refused.returncode == 2
             assert f"{run} is in use: process {os.getpid()}" in refused.stderr
             assert refused.stderr.count("\n") == 1
+
+
+def test_a_run_folder_may_be_mounted_or_of_somebody_else(text, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir(mode=0o750)
+    place = run.stat()
+    (tmp_path / "victim").write_text("old")
+    done = train(text, run, steps=1)
+    assert done.returncode == 0, done.stderr
+    assert os.path.samestat(run.stat(), place)
+    (run / "curves.png").unlink()
+    (run / "curves.png").symlink_to("../victim")
+    for refused in (
+        train(text, run, steps=1),
+        command("evaluate", "--run", run, "--dataset", f"files:{text}"),
+    ):
+        assert refused.returncode == 2
+        assert "curves.png is a link to ../victim" in refused.stderr
+    assert (tmp_path / "victim").read_text() == "old"
+
+
+def test_a_seed_out_of_range_is_named(text, tmp_path, recipe, capsys):
+    arguments = options(text, tmp_path / "run", seed=10**23)
+    code, errors = recipe(capsys, "train", *arguments)
+    assert code == 2 and "--seed must be at least 0 and below" in errors
 
 
 def test_a_damaged_log_is_set_aside(trained, text, tmp_path):

@@ -174,6 +174,7 @@ def test_probabilities_are_those_of_a_list(texts):
         ({"image_shape": (4, 6)}, "image_shape must be"),
         ({"image_shape": (4, 0, 1)}, "image_shape must be a positive"),
         ({"scale": float("nan")}, "scale must be a number"),
+        ({"scale": 10**400}, "scale must be a number"),
         ({"offset": "0"}, "offset must be a number"),
         ({"scale": True}, "scale must be a number"),
         ({"image_shape": (4, 6, 3)}, "takes 2 channels"),

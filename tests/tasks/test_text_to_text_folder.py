@@ -145,9 +145,9 @@ def test_a_save_killed_between_two_renames_is_undone(task, copy):
     # As it is where folders cannot be exchanged at once.
     partial = copy.with_name(f"partial-0123abcd-{copy.name}")
     partial.mkdir()
+    (partial / ".keras_attention-partial").touch()
     copy.rename(partial / ".old")
     assert TextToText.load(copy).settings == task.settings
-    assert os.listdir(copy.parent) == [copy.name]
 
 
 def test_a_failed_save_leaves_nothing(task, tmp_path, monkeypatch):
