@@ -6,6 +6,7 @@ import warnings
 from keras_attention.data.buckets import choose_buckets, in_order
 from keras_attention.data.resumable import ResumableDataset
 from keras_attention.data.rows import PackedRows
+from keras_attention.registry import check_boolean
 
 
 class TokenBatches(ResumableDataset):
@@ -88,6 +89,7 @@ class TokenBatches(ResumableDataset):
         self.shuffle = shuffle
         self.seed = seed
         self.padding_id = padding_id
+        check_boolean("target_padding_mask", target_padding_mask)
         self.target_padding_mask = target_padding_mask
         longest_allowed = max_source_length, max_length
         self._sources = PackedRows(

@@ -107,9 +107,9 @@ class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
             )
             for index in range(num_layers)
         )
-        self.dropouts = [
+        self.dropouts = Parts(
             make_dropout(dropout, **policy) for _ in range(num_layers - 1)
-        ]
+        )
         self.output_dense = self._make_output_dense(policy)
 
     def _make_output_dense(self, policy):

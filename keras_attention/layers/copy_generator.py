@@ -273,7 +273,7 @@ def _at_tokens(x, token_ids):
     """Picks `(batch, length, source_length)` out of all tokens' values."""
     batch, length, num_tokens = ops.shape(x)
     places, _ = _places(token_ids, length, num_tokens)
-    return ops.take(ops.reshape(x, (-1,)), places)
+    return ops.take(ops.reshape(x, (-1,)), places, axis=0)
 
 
 def _last_places(token_ids, num_tokens):
@@ -292,5 +292,5 @@ def _last_places(token_ids, num_tokens):
         num_segments=batch * num_tokens,
     )
     has_token = ops.reshape(last >= 0, (batch, 1, num_tokens))
-    last = ops.where(inside, ops.take(last, places), -1)
+    last = ops.where(inside, ops.take(last, places, axis=0), -1)
     return last[:, 0], has_token

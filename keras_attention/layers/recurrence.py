@@ -8,7 +8,11 @@ from keras import ops, tree
 from keras.src.backend import rnn as run_over_time
 
 from keras_attention import attention as attention_layers
-from keras_attention.positions.base import at_least_float32
+from keras_attention.positions.base import (
+    at_least_float32,
+    is_traced_by_torch,
+    known_integer,
+)
 from keras_attention.positions.checks import check_dropout, check_integer
 from keras_attention.registry import PACKAGE
 
@@ -132,6 +136,25 @@ def check_sizes(dropout, **sizes):
     check_dropout(dropout)
 
 
+def check_length(x):
+    """Refuses what runs over time in a graph for any length on torch.
+
+    Args:
+        x: `(batch, length, dim)`.
+
+    Raises:
+        ValueError: while torch traces, unless it is for the traced length
+            alone.
+    """
+    if is_traced_by_torch() and known_integer(x.shape[1]) is None:
+        raise ValueError(
+            "A graph that torch traces is to serve every length, and a "
+            "recurrent layer runs over one that is known. Export the model on "
+            "TensorFlow, or give the export of a model of keras_attention an "
+            "input_signature of fixed lengths"
+        )
+
+
 def repeat_over_time(step, x, state):
     """Applies a step to one place of a sequence after another.
 
@@ -145,7 +168,8 @@ def repeat_over_time(step, x, state):
     Returns:
         `(outputs, state)`: `(batch, length, output_dim)` and the last state.
     """
-    if x.shape[1] == 1:
+    check_length(x)
+    if known_integer(x.shape[1]) == 1:
         # One token of a decoding loop, where a loop within costs more than
         # its contents.
         output, state = step(x[:, 0], state, 0)

@@ -116,6 +116,8 @@ class Classifier(Preset, keras.Model):
         self.build()
 
     def build(self, input_shape=None):
+        if self.built:
+            return
         shape = (None, None, self.encoder.output_dim)
         widths = [shape[-1], self.hidden_dim, self.num_classes]
         widths = [width for width in widths if width is not None]

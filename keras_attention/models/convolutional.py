@@ -93,6 +93,8 @@ class ConvolutionalEncoder(HiddenStates, Preset, keras.Model):
         self.build()
 
     def build(self, input_shape=None):
+        if self.built:
+            return
         dim = self.embedding_dim
         counts = {
             "embedding": least_weights.of_layer(self.embedding, dim),
@@ -143,7 +145,7 @@ class ConvolutionalEncoder(HiddenStates, Preset, keras.Model):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class ImageConvolutionEncoder(Preset, keras.Model):
+class ImageConvolutionEncoder(HiddenStates, Preset, keras.Model):
     """A small convolutional network for images.
 
     Each stage has two convolutions of 3 by 3, each with batch normalization
@@ -181,17 +183,19 @@ class ImageConvolutionEncoder(Preset, keras.Model):
         self.dropout = dropout
         self._check_weights()
         policy = {"dtype": self.dtype_policy}
-        self.stages = [
-            [
+        self.stages = Parts(
+            Parts(
                 self._convolution(number, f"stage_{stage}_{index}")
                 for index in range(2)
-            ]
+            )
             for stage, number in enumerate(self.filters)
-        ]
+        )
         self.pool = keras.layers.MaxPooling2D(
             2, data_format="channels_last", **policy
         )
-        self.dropouts = [make_dropout(dropout, **policy) for _ in self.filters]
+        self.dropouts = Parts(
+            make_dropout(dropout, **policy) for _ in self.filters
+        )
         self.build()
 
     def _check_weights(self):
@@ -204,7 +208,7 @@ class ImageConvolutionEncoder(Preset, keras.Model):
 
     def _convolution(self, filters, name):
         policy = {"dtype": self.dtype_policy}
-        return [
+        parts = [
             keras.layers.Conv2D(
                 filters,
                 3,
@@ -220,8 +224,11 @@ class ImageConvolutionEncoder(Preset, keras.Model):
                 momentum=0.9, name=f"{name}_norm", **policy
             ),
         ]
+        return Parts(parts)
 
     def build(self, input_shape=None):
+        if self.built:
+            return
         channels = self.channels
         for stage, number in zip(self.stages, self.filters, strict=True):
             for convolution, norm in stage:

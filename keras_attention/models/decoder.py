@@ -64,16 +64,16 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
 
     With `segment_memory` every block attends to what it was given for the
     last positions before this segment, which are constants to the gradient.
-    Two layers so see further back than one, and a long text is read in pieces
-    of a fixed size:
+    So two layers see further back than one, and a long text is read in
+    segments of a fixed size:
 
     ```python
     decoder = TransformerDecoder(
         8000, 4, 256, 4, position="transformer_xl", segment_memory=128
     )
     segments = decoder.init_segments(batch_size)
-    for piece in pieces:  # each (batch, length), the one behind the other
-        hidden, segments = decoder(piece, segments=segments)
+    for token_ids in parts_of_the_text:  # each (batch, length), in order
+        hidden, segments = decoder(token_ids, segments=segments)
     ```
 
     Unlike a cache it forgets, so how a text is cut changes the result. A call

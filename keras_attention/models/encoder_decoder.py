@@ -140,6 +140,8 @@ class EncoderDecoder(Preset, keras.Model):
         return layer
 
     def build(self, input_shape=None):
+        if self.built:
+            return
         if self.copy_generator is not None:
             shape = (None, None, self.decoder.output_dim)
             source_shape = (None, None, self.encoder.output_dim)
@@ -227,9 +229,11 @@ class EncoderDecoder(Preset, keras.Model):
             `(logits, cache)` with logits `(batch, vocabulary_size)`.
         """
         if self.copy_generator is None:
-            return self.decoder.step(
-                token_ids, cache, memory, start, padding_mask
+            # A step of the user's own may know no mask.
+            masks = (
+                {} if padding_mask is None else {"padding_mask": padding_mask}
             )
+            return self.decoder.step(token_ids, cache, memory, start, **masks)
         hidden, cache = self.decoder(
             token_ids,
             padding_mask=padding_mask,

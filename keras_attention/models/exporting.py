@@ -86,7 +86,7 @@ def _traced_by_torch(model, format, signature):
 
 
 def _sizes(spec):
-    return tuple(spec.shape)
+    return tuple(spec.shape or ())  # Keras refuses one without any
 
 
 def _check_free_on_torch(model, format, signature):

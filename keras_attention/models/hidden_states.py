@@ -2,6 +2,18 @@
 
 import keras
 
+_CLASSES = (
+    keras.losses.CategoricalCrossentropy,
+    keras.losses.CategoricalFocalCrossentropy,
+    keras.losses.SparseCategoricalCrossentropy,
+)
+_FUNCTIONS = (
+    keras.losses.categorical_crossentropy,
+    keras.losses.categorical_focal_crossentropy,
+    keras.losses.sparse_categorical_crossentropy,
+)
+_OURS = "keras_attention>LabelSmoothedCrossentropy"
+
 
 class HiddenStates:
     """Mixin of models whose call gives hidden states.
@@ -56,10 +68,23 @@ def _name(loss):
 
 
 def _is_of_tokens(loss):
-    """Whether it is a cross-entropy over classes, known by its names."""
-    names = [_name(loss), *(cls.__name__ for cls in type(loss).__mro__)]
-    names = [name.replace("_", "").lower() for name in names]
-    return any("crossentropy" in n and "binary" not in n for n in names)
+    """Whether it is a cross-entropy over classes, of Keras or of ours.
+
+    One of the user's own may make logits of hidden states itself.
+    """
+    loss = getattr(loss, "func", loss)  # of a `functools.partial`
+    if isinstance(loss, (str, dict)):
+        try:
+            loss = keras.losses.get(loss)
+        except (TypeError, ValueError):
+            return False  # Keras says what is wrong with it
+    if isinstance(loss, _CLASSES):
+        return type(loss).call is keras.losses.CategoricalCrossentropy.call
+    return loss in _FUNCTIONS or _OURS in _registered_names(type(loss))
+
+
+def _registered_names(cls):
+    return [keras.saving.get_registered_name(base) for base in cls.__mro__]
 
 
 def _trains_as_given(cls):

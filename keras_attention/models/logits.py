@@ -1,5 +1,7 @@
 """Logits of a decoder, in functional models too."""
 
+import inspect
+
 import keras
 
 from keras_attention.models.hidden_states import HiddenStates
@@ -33,6 +35,8 @@ class Logits(HiddenStates):
         # A functional model knows its layers by their calls. The embedding's
         # own call would make a layer of it beside the decoder that holds it,
         # and two of one when the model is loaded or cloned.
-        if isinstance(hidden, keras.KerasTensor):
+        # (A call of the user's own may know nothing of it.)
+        takes_reverse = "reverse" in inspect.signature(self.call).parameters
+        if isinstance(hidden, keras.KerasTensor) and takes_reverse:
             return self(hidden, reverse=True)
         return self.embedding(hidden, reverse=True)

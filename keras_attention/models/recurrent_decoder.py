@@ -151,6 +151,8 @@ class RecurrentDecoder(Logits, Preset, keras.Model):
         self.build()
 
     def build(self, input_shape=None):
+        if self.built:
+            return
         least_weights.check_recurrent(self)
         if not self.embedding.built:
             self.embedding.build((None, None))

@@ -104,12 +104,14 @@ class RecurrentEncoder(HiddenStates, Preset, keras.Model):
             make_layer(cell, hidden_dim, name=f"layer_{index}", **policy)
             for index in range(num_layers)
         )
-        self.dropouts = [
+        self.dropouts = Parts(
             make_dropout(dropout, **policy) for _ in range(num_layers)
-        ]
+        )
         self.build()
 
     def build(self, input_shape=None):
+        if self.built:
+            return
         least_weights.check_recurrent(self, 1 + self.bidirectional)
         known_shape = getattr(self.embedding, "known_shape", None)
         if not self.embedding.built and known_shape is not None:
@@ -140,6 +142,7 @@ class RecurrentEncoder(HiddenStates, Preset, keras.Model):
                 "A source must have one place at least, which may be padding. "
                 f"Received: {tuple(token_ids.shape)}"
             )
+        recurrence.check_length(x)
         names, state = recurrence.state_names(self.cell), {}
         if shape[0] == 0:  # where Keras' LSTM fails on TensorFlow
             nothing = ops.zeros((0, self.hidden_dim), self.compute_dtype)

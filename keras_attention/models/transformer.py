@@ -201,6 +201,8 @@ class Transformer(Preset, keras.Model):
         )
 
     def build(self, input_shape=None):
+        if self.built:
+            return
         least_weights.check_weights(
             self,
             least_weights.of_transformer(self),

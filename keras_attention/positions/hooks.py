@@ -9,7 +9,7 @@ class PositionHooks:
         return x
 
     def rotate(self, x, positions, role):
-        """Turns split heads `(batch, length, heads, head_dim)`.
+        """Rotates split heads `(batch, length, heads, head_dim)`.
 
         Args:
             x: query or key heads.
@@ -65,7 +65,10 @@ class PositionHooks:
             What `bias` returns.
         """
         return self.bias(
-            *(query, key, visible.query_positions, visible.key_positions),
+            query,
+            key,
+            visible.query_positions,
+            visible.key_positions,
             visible.causal,
         )
 

@@ -66,7 +66,7 @@ def _attend(layer, length, dim, causal):
     if layer.kind == "pooling":
         x, source = layer.with_queries(x, None, None, None)
     causal = causal and layer.supports_causal_mask
-    query, key, value, visible, position, side = prepare(
+    _, query, key, value, visible, position, side = prepare(
         layer, x, source, None, use_causal_mask=causal
     )
     named = {"query": query, "key": key, "value": value, **side}

@@ -211,9 +211,10 @@ def test_a_failed_export_leaves_what_was_there(task, tmp_path, monkeypatch):
 
 def test_a_folder_of_something_else_is_not_replaced(task, saved, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    for folder in (tmp_path, tmp_path / "thesis.txt"):
-        with pytest.raises(ValueError, match="something else"):
-            task.export(folder)
+    with pytest.raises(ValueError, match="something else"):
+        task.export(tmp_path)
+    with pytest.raises(ValueError, match="thesis.txt is a file, not a folder"):
+        task.export(tmp_path / "thesis.txt")
     assert os.listdir(tmp_path) == ["thesis.txt"]
     with pytest.raises(ValueError, match="something else"):
         task.export(saved)

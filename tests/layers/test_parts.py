@@ -4,10 +4,13 @@ import keras
 import pytest
 
 from keras_attention import (
+    Classifier,
     ConvolutionalEncoder,
     FeedForward,
+    ImageConvolutionEncoder,
     MultiHeadAttention,
     RecurrentEncoder,
+    RecurrentEncoderDecoder,
     TransformerBlock,
 )
 from keras_attention.layers.parts import Parts
@@ -52,9 +55,14 @@ def test_an_item_cannot_be_replaced(rng, find):
 
 
 def test_the_layers_of_other_models_cannot_either():
+    images = ImageConvolutionEncoder((4, 6), channels=2)
     for parts in (
         RecurrentEncoder(23, 1, 12).recurrent_layers,
+        RecurrentEncoder(23, 1, 12).dropouts,
         ConvolutionalEncoder(23, 12).convolutions,
+        images.dropouts,
+        images.stages,
+        images.stages[0],
     ):
         with pytest.raises(ValueError, match="cannot be replaced after"):
             parts[0] = parts[-1]
@@ -87,3 +95,24 @@ def test_parts_are_sublayers(rng):
     assert all(layer.trainable for layer in model.blocks)
     model.trainable = False
     assert not model.blocks[1].attention.trainable
+
+
+MODELS = {
+    "encoder": small.encoder,
+    "decoder": small.decoder,
+    "encoder_decoder": small.encoder_decoder,
+    "classifier": lambda rng: Classifier(small.encoder(rng), 5),
+    "recurrent": lambda rng: RecurrentEncoderDecoder(23, 1, 12),
+    "convolutional": lambda rng: ConvolutionalEncoder(23, 12),
+    "images": lambda rng: ImageConvolutionEncoder((4, 6), channels=2),
+}
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_a_model_builds_twice_unchanged(rng, make):
+    model = make(rng)
+    before = [id(weight) for weight in model.weights]
+    for part in (model, *model._flatten_layers(include_self=False)):
+        if isinstance(part, keras.Model):
+            part.build((None, 7))
+    assert [id(weight) for weight in model.weights] == before

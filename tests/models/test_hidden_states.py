@@ -1,11 +1,14 @@
 """Models of hidden states refuse losses that would take them for logits."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
 from keras_attention import (
     ConvolutionalEncoder,
+    ImageConvolutionEncoder,
     RecurrentDecoder,
     RecurrentEncoder,
     TransformerDecoder,
@@ -22,6 +25,9 @@ LOSSES = {
     "a function": keras.losses.sparse_categorical_crossentropy,
     "one-hot": keras.losses.CategoricalCrossentropy(from_logits=True),
     "smoothed": LabelSmoothedCrossentropy(),
+    "a partial": functools.partial(
+        keras.losses.sparse_categorical_crossentropy, from_logits=True
+    ),
     "a list": ["mse", TOKENS],
     "a dictionary": {"output": TOKENS},
 }
@@ -45,6 +51,7 @@ def test_a_bare_decoder_refuses_the_cross_entropy_of_tokens(loss):
         lambda **sizes: RecurrentEncoder(23, 1, 12),
         lambda **sizes: RecurrentDecoder(23, 1, 12),
         lambda **sizes: ConvolutionalEncoder(23, 12),
+        lambda **sizes: ImageConvolutionEncoder((4, 6)),
     ],
 )
 def test_other_models_of_hidden_states_refuse_it_too(make):
@@ -52,7 +59,19 @@ def test_other_models_of_hidden_states_refuse_it_too(make):
         make(**small.SIZES).compile("adam", TOKENS)
 
 
-@pytest.mark.parametrize("loss", ["mse", None, "binary_crossentropy"])
+class ChunkedCrossentropy(keras.losses.Loss):
+    def call(self, y_true, hidden):
+        return keras.ops.mean(hidden, axis=-1)  # as if of logits made here
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        *("mse", None, "binary_crossentropy"),
+        ChunkedCrossentropy(),
+        lambda y_true, hidden: keras.ops.mean(hidden),
+    ],
+)
 def test_other_losses_are_taken(rng, loss):
     small.decoder(rng, num_layers=1).compile("sgd", loss)
 

@@ -129,6 +129,14 @@ def test_memory_is_measured_where_tensorflow_does_not_count(monkeypatch):
     assert case._peak() - before >= held.nbytes // 2
 
 
+@pytest.mark.parametrize("name", ["multi_head", "pooling"])
+def test_the_core_of_a_flavour_is_called_as_in_its_layer(name):
+    layer = attention.get(name, num_heads=2)
+    layer(np.ones((1, 8, 6), "float32"))
+    function, tensors = script("attention_case")._attend(layer, 8, 6, False)
+    assert function(*tensors).shape[0] == 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="oneDNN of TensorFlow")
 @pytest.mark.parametrize("with_onednn", ["0", "1"])
