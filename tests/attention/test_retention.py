@@ -139,7 +139,7 @@ def test_a_model_in_half_precision_hands_the_state_on_as_it_is(rng):
     cache = keras.tree.map_structure(draw, decoder.init_cache(BATCH, 5))
     # Padding neither writes nor, with a decay of 1, does its place count.
     padding = np.zeros((BATCH, 1), "int32")
-    _, after = decoder.step(padding, cache, start=3)
+    _, after = decoder.step(padding, cache, start=3, padding_mask=padding > 0)
     keras.tree.map_structure(
         np.testing.assert_array_equal, to_numpy(after), cache
     )

@@ -165,8 +165,8 @@ def count_traces(model):
 @pytest.mark.skipif(BACKEND == "torch", reason="nothing is compiled")
 def test_new_weights_act_without_a_new_compilation(rng):
     model = make_decoder(rng)
-    traces = count_traces(model)
     generator = make_generator(model)
+    traces = count_traces(model)
     before = generator(PROMPT)
     randomize(model, rng, deviation=1.0)
     after = generator(PROMPT)
@@ -178,8 +178,8 @@ def test_new_weights_act_without_a_new_compilation(rng):
 @pytest.mark.skipif(BACKEND == "torch", reason="nothing is compiled")
 def test_compiles_once_for_a_shape(rng):
     model = make_decoder(rng)
-    traces = count_traces(model)
     generator = make_generator(model)
+    traces = count_traces(model)
     generator(np.full((2, 5), 4))
     generator(np.full((2, 5), 6))
     assert len(traces) == 1
@@ -192,8 +192,8 @@ def test_compiles_once_for_a_shape(rng):
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a graph of TensorFlow")
 def test_a_plain_graph_serves_all_shapes(rng):
     model = make_translator(rng)
-    traces = count_traces(model)
     generator = make_generator(model, "beam", jit_compile=False)
+    traces = count_traces(model)
     start = np.ones((7, 1), "int32")
     for batch_size, length in [(2, 3), (5, 7), (3, 2), (1, 5), (7, 6)]:
         sources = rng.integers(1, VOCABULARY, (batch_size, length))
@@ -306,7 +306,7 @@ def test_refuses_a_prompt_that_does_not_fit(rng):
     with pytest.raises(ValueError, match="max_length"):
         generator(np.ones((1, LENGTH + 1), "int32"))
     with pytest.raises(ValueError, match="row 1"):
-        generator(np.array([[1, 2], [0, 0]]))
+        generator(np.array([[1, 2], [0, 0]]), prompt_lengths=[2, 0])
 
 
 def test_ids_outside_the_vocabulary_are_refused_before_compiling(rng):

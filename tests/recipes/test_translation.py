@@ -228,13 +228,23 @@ def test_a_terminated_run_loses_nothing(trained, text, tmp_path, monkeypatch):
         np.testing.assert_allclose(value, expected[name], rtol=0, atol=1e-6)
 
 
+# Whoever started the tests may have had them ignore Ctrl-C.
+START = """
+import os, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+del sys.argv[0]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.mark.parametrize(
     ("number", "code", "word"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
 )
 def test_a_signal_while_it_starts_is_one_line(number, code, word):
     with subprocess.Popen(
-        [sys.executable, "-X", "importtime", RECIPE, "train"],
+        [sys.executable, "-X", "importtime", "-c", START, RECIPE, "train"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,

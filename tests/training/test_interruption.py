@@ -58,10 +58,17 @@ def unbroken(tmp_path_factory):
 
 @pytest.fixture
 def handled():
-    """The handlers of before, put back by the test's end."""
+    """The usual handlers; those of before are put back in the end."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
-    yield before
+    # Whoever started the tests may have had them ignore signals.
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+    }
+    for number, handler in usual.items():
+        signal.signal(number, handler)
+    yield usual
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -153,6 +160,7 @@ class Finalized:
     def __del__(self):
         os.kill(os.getpid(), int(sys.argv[1]))
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("a line that is kept", end="")
 with handle_signals():
     if sys.argv[2] == "finalizer":  # where Python ignores exceptions
