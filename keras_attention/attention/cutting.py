@@ -1,5 +1,6 @@
 """Cutting the queries of a call into blocks, and joining them again."""
 
+import keras
 from keras import ops
 
 from keras_attention.positions.base import known_integer
@@ -54,11 +55,12 @@ def without_eager_masks(visible):
 def count_blocks(length, block_size):
     """How many blocks a length has, the last one short.
 
-    One at least where a graph learns the length later: a TensorFlow loop of
-    no steps knows no shape, and there is nothing to gather from no block.
+    One at least where a graph of TensorFlow learns the length later: a loop
+    of no steps knows no shape, and there is nothing to gather from no block.
     """
     num_blocks = -(-length // block_size)
-    if known_integer(num_blocks) is not None:
+    is_known = known_integer(num_blocks) is not None
+    if is_known or keras.backend.backend() != "tensorflow":
         return num_blocks
     return ops.maximum(num_blocks, 1)
 
