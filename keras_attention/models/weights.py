@@ -9,6 +9,7 @@ import keras
 from keras.src.saving import saving_lib
 
 from keras_attention.models import hdf5
+from keras_attention.models.large_weights import assigned_by_rows
 
 
 def check_path(path):
@@ -67,8 +68,8 @@ def load_weights(model, path):
     """Loads a file of weights, leaving the optimizer as it is.
 
     A file that is refused leaves the model as it was; an interrupt leaves it
-    as it was or with all of the new weights. Beside the model, no more is in
-    memory than what setting its largest weight takes.
+    as it was or with all of the new weights. Beside the model, little more
+    than its largest weight is in memory.
 
     Args:
         model: a built model.
@@ -108,7 +109,8 @@ def load_weights(model, path):
 def _load(model, path):
     left_out = _left_out(model)
     arguments = {"objects_to_skip": left_out} if left_out else {}
-    model.load_weights(path, **arguments)
+    with assigned_by_rows(model):
+        model.load_weights(path, **arguments)
 
 
 def _left_out(model):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_attention.models import large_weights
 from keras_attention.training import load_weights, save_weights
 from tests.disks import limited_files, small_disk
 from tests.tools import ROOT, near, run_python
@@ -319,3 +320,51 @@ def test_the_optimizer_of_a_model_within_is_left_out(tmp_path):
     load_weights(model, path)
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_large_weights_are_set_some_rows_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(large_weights, "_LARGE", 100)
+    monkeypatch.setattr(large_weights, "_AT_ONCE", 3 * 5 * 4 + 1)
+    path, model = tmp_path / "a.weights.h5", trained()
+    save_weights(model, path)
+    weights = model.get_weights()
+    other = tiny_model()
+    load_weights(other, path)
+    assert_same_weights(other, weights)
+    assert not any("assign" in vars(variable) for variable in other.weights)
+
+    wider = keras.Sequential([keras.Input((None,)), *tiny_layers()[:3]])
+    before = wider.get_weights()
+    with pytest.raises(ValueError, match="truncated or holds no weights"):
+        load_weights(wider, path)
+    assert_same_weights(wider, before)
+
+
+# Of the weights, 93 per cent are the embedding's.
+MEMORY_OF_ONE_ARRAY = """
+import gc, pathlib, re, sys
+from keras_attention import TransformerEncoder
+from keras_attention.training import load_weights, save_weights
+
+def bytes_of(name):
+    status = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(rf"{name}:\\s+(\\d+)", status)[1])
+
+path = pathlib.Path(sys.argv[1]) / "model.weights.h5"
+for vocabulary_size in (7, 80_000):  # the first loads what it needs
+    model = TransformerEncoder(vocabulary_size, 1, 512, 8)
+    save_weights(model, path)
+    gc.collect()
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    before = bytes_of("VmRSS")
+    load_weights(model, path)
+print((bytes_of("VmHWM") - before) / path.stat().st_size)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="not in place")
+def test_one_large_weight_takes_little_memory_either(tmp_path):
+    told = run_python(MEMORY_OF_ONE_ARRAY, tmp_path)
+    assert float(told.splitlines()[-1]) < 1.3
