@@ -17,7 +17,7 @@ _AT_ONCE = 2**24
 def assigned_by_rows(model):
     """Has large weights of a model take arrays some rows at a time.
 
-    On JAX, which takes arrays as they are, Keras does as always.
+    On JAX, whose arrays cannot be changed, only a rehearsal makes none.
 
     Args:
         model: a built model.
@@ -25,13 +25,11 @@ def assigned_by_rows(model):
     Yields:
         Nothing; meanwhile `assign` of these variables makes no whole tensor.
     """
-    large = []
-    if keras.backend.backend() in ("tensorflow", "torch"):
-        large = [
-            variable
-            for variable in {id(x): x for x in model.weights}.values()
-            if len(variable.shape) > 1 and _bytes_of(variable) > _LARGE
-        ]
+    large = [
+        variable
+        for variable in {id(x): x for x in model.weights}.values()
+        if len(variable.shape) > 1 and _bytes_of(variable) > _LARGE
+    ]
     try:
         for variable in large:
             variable.assign = _Assign(variable)
@@ -54,7 +52,8 @@ class _Assign:
         if in_stateless_scope() and fits:
             get_stateless_scope().add_update((variable, None))
             return value
-        if in_stateless_scope() or not fits:
+        is_fixed = keras.backend.backend() == "jax"
+        if in_stateless_scope() or is_fixed or not fits:
             return type(variable).assign(variable, value)
         rows = max(1, _AT_ONCE // (_bytes_of(variable) // variable.shape[0]))
         for start in range(0, variable.shape[0], rows):

@@ -364,7 +364,6 @@ print((bytes_of("VmHWM") - before) / path.stat().st_size)
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="not in place")
 def test_one_large_weight_takes_little_memory_either(tmp_path):
     told = run_python(MEMORY_OF_ONE_ARRAY, tmp_path)
     assert float(told.splitlines()[-1]) < 1.3
