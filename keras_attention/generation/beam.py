@@ -12,6 +12,11 @@ from keras_attention.generation.prompts import check_ids, read_prompt
 from keras_attention.positions.checks import is_real
 from keras_attention.registry import check_boolean
 
+# The widest beams in print are of some thousands. A million of a model so small
+# that its caches fit would go on for minutes before anybody saw the typing
+# error.
+MOST_BEAMS = 10_000
+
 
 def beam_search(
     step,
@@ -67,7 +72,7 @@ def beam_search(
         max_length: Integer, the length of the result, prompt included. Inside
             a plain TensorFlow graph it may be a scalar tensor.
         end_id: Integer, the token that ends a hypothesis, or None.
-        num_beams: Integer, at least 1.
+        num_beams: Integer from 1 to 10,000.
         length_penalty: Number, the exponent of the length. 0 compares sums, 1
             means per token; higher values favour longer results.
         early_stopping: True, False or `"never"`, as above.
@@ -154,9 +159,9 @@ def check_beams(
     return_all_beams=False,
 ):
     """Raises ValueError for a setting out of its range."""
-    if type(num_beams) is not int or num_beams < 1:
+    if type(num_beams) is not int or not 1 <= num_beams <= MOST_BEAMS:
         raise ValueError(
-            "`num_beams` must be an integer of at least 1. "
+            f"`num_beams` must be an integer from 1 to {MOST_BEAMS}. "
             f"Received: num_beams={num_beams!r}"
         )
     if not is_real(length_penalty) or not math.isfinite(length_penalty):

@@ -70,13 +70,24 @@ def test_a_length_beyond_the_memory_is_refused():
 
 
 def test_beams_beyond_the_memory_are_refused():
-    with pytest.raises(ValueError, match="num_beams=100000000, max_len"):
+    with pytest.raises(ValueError, match="num_beams=10000, max_length=1000000"):
         Generator(
             decoder(),
-            max_length=9,
+            max_length=10**6,
             end_id=2,
             strategy="beam",
-            settings={"num_beams": 10**8},
+            settings={"num_beams": 10**4},
+        )
+
+
+def test_more_beams_than_anybody_searches_with_are_refused_however_small():
+    with pytest.raises(ValueError, match="from 1 to 10000. .*=1000000"):
+        Generator(
+            RecurrentEncoderDecoder(11, 1, 1),
+            max_length=2,
+            end_id=2,
+            strategy="beam",
+            settings={"num_beams": 10**6},
         )
 
 
