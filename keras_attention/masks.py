@@ -8,7 +8,7 @@ from keras import ops
 # Keras has no public way to read a mask that it attached to a tensor.
 from keras.src.backend import get_keras_mask
 
-from keras_attention.positions.base import known_integer
+from keras_attention.tensors import known_integer
 
 
 def padding_mask_from_ids(token_ids, padding_id=0):

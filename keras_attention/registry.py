@@ -10,8 +10,8 @@ import inspect
 import math
 
 import keras
-import numpy as np
 
+from keras_attention.checks import check_boolean
 from keras_attention.memory import bytes_of, check_memory
 
 PACKAGE = "keras_attention"
@@ -32,20 +32,6 @@ class ChecksBooleans:
             if isinstance(default, bool):
                 check_boolean(name, value)
         return super().__new__(cls, *args, **kwargs)
-
-
-def check_boolean(name, value):
-    """Refuses what is neither True nor False.
-
-    Args:
-        name: the argument's name.
-        value: what was received.
-
-    Raises:
-        ValueError: for another value, numbers and strings included.
-    """
-    if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False. Received: {value!r}")
 
 
 class Template(ChecksBooleans):

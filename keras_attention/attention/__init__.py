@@ -3,42 +3,48 @@
 import inspect
 
 from keras_attention import positions, registry
-from keras_attention.attention.additive import AdditiveAttention
-from keras_attention.attention.axial import AxialAttention
 from keras_attention.attention.base import Attention
-from keras_attention.attention.bigbird import BigBirdAttention
-from keras_attention.attention.block_sparse import BlockSparseAttention
 from keras_attention.attention.choice import choose_attention
-from keras_attention.attention.content import ContentAttention
-from keras_attention.attention.cosformer import CosformerAttention
-from keras_attention.attention.differential import DifferentialAttention
-from keras_attention.attention.efficient import EfficientAttention
-from keras_attention.attention.entmax import EntmaxAttention
-from keras_attention.attention.fourier import FourierMixing
-from keras_attention.attention.gated_delta import GatedDeltaAttention
-from keras_attention.attention.gated_linear import GatedLinearAttention
-from keras_attention.attention.induced_set import InducedSetAttention
-from keras_attention.attention.latent import LatentAttention
-from keras_attention.attention.linear import LinearAttention
-from keras_attention.attention.linformer import LinformerAttention
-from keras_attention.attention.longformer import LongformerAttention
-from keras_attention.attention.lsh import LSHAttention
-from keras_attention.attention.luong import LuongAttention
-from keras_attention.attention.multi_head import MultiHeadAttention
-from keras_attention.attention.nystrom import NystromAttention
-from keras_attention.attention.perceiver import PerceiverAttention
-from keras_attention.attention.performer import PerformerAttention
-from keras_attention.attention.pointer import PointerAttention
-from keras_attention.attention.pooling import AttentionPooling
-from keras_attention.attention.prob_sparse import ProbSparseAttention
-from keras_attention.attention.retention import RetentionAttention
-from keras_attention.attention.shifted_window import ShiftedWindowAttention
-from keras_attention.attention.sigmoid import SigmoidAttention
-from keras_attention.attention.sliding_window import SlidingWindowAttention
-from keras_attention.attention.sparse_transformer import (
+from keras_attention.attention.exact.additive import AdditiveAttention
+from keras_attention.attention.exact.content import ContentAttention
+from keras_attention.attention.exact.differential import DifferentialAttention
+from keras_attention.attention.exact.entmax import EntmaxAttention
+from keras_attention.attention.exact.latent import LatentAttention
+from keras_attention.attention.exact.luong import LuongAttention
+from keras_attention.attention.exact.multi_head import MultiHeadAttention
+from keras_attention.attention.exact.pointer import PointerAttention
+from keras_attention.attention.exact.sigmoid import SigmoidAttention
+from keras_attention.attention.exact.talking_heads import TalkingHeadsAttention
+from keras_attention.attention.linear.cosformer import CosformerAttention
+from keras_attention.attention.linear.efficient import EfficientAttention
+from keras_attention.attention.linear.linear import LinearAttention
+from keras_attention.attention.linear.performer import PerformerAttention
+from keras_attention.attention.recurrent.gated_delta import GatedDeltaAttention
+from keras_attention.attention.recurrent.gated_linear import (
+    GatedLinearAttention,
+)
+from keras_attention.attention.recurrent.retention import RetentionAttention
+from keras_attention.attention.reduced.fourier import FourierMixing
+from keras_attention.attention.reduced.induced_set import InducedSetAttention
+from keras_attention.attention.reduced.linformer import LinformerAttention
+from keras_attention.attention.reduced.nystrom import NystromAttention
+from keras_attention.attention.reduced.perceiver import PerceiverAttention
+from keras_attention.attention.reduced.pooling import AttentionPooling
+from keras_attention.attention.sparse.bigbird import BigBirdAttention
+from keras_attention.attention.sparse.block_sparse import BlockSparseAttention
+from keras_attention.attention.sparse.lsh import LSHAttention
+from keras_attention.attention.sparse.prob_sparse import ProbSparseAttention
+from keras_attention.attention.sparse.sparse_transformer import (
     SparseTransformerAttention,
 )
-from keras_attention.attention.talking_heads import TalkingHeadsAttention
+from keras_attention.attention.windows.axial import AxialAttention
+from keras_attention.attention.windows.longformer import LongformerAttention
+from keras_attention.attention.windows.shifted_window import (
+    ShiftedWindowAttention,
+)
+from keras_attention.attention.windows.sliding_window import (
+    SlidingWindowAttention,
+)
 
 _CLASSES = {
     "additive": AdditiveAttention,

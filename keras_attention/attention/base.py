@@ -6,22 +6,22 @@ import keras
 from keras import ops
 
 from keras_attention import positions, registry
-from keras_attention.attention import key_value_cache
-from keras_attention.attention.cache_dtype import KeepsCache, released
-from keras_attention.attention.checks import (
+from keras_attention.attention.core import kv_cache
+from keras_attention.attention.core.cache_dtype import KeepsCache, released
+from keras_attention.attention.core.checks import (
     check_cache,
     check_heads,
     check_masks,
     check_position,
     refuse_unless,
 )
-from keras_attention.attention.empty import is_empty, run_with_one
-from keras_attention.attention.inputs import other_than, prepare
-from keras_attention.attention.products import swap_heads
-from keras_attention.attention.projections import Projections
+from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.core.empty import is_empty, run_with_one
+from keras_attention.attention.core.inputs import other_than, prepare
+from keras_attention.attention.core.projections import Projections
+from keras_attention.checks import check_dropout
 from keras_attention.masks import as_mask, hide_all, implicit_mask
-from keras_attention.positions.base import known_integer
-from keras_attention.positions.checks import check_dropout
+from keras_attention.tensors import known_integer
 
 
 class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
@@ -288,7 +288,7 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         Returns:
             `(output, cache)`.
         """
-        cache, key, value, visible = key_value_cache.extend(
+        cache, key, value, visible = kv_cache.extend(
             cache, key, value, visible, start
         )
         output = self.attend(query, key, value, visible, position, **inputs)
@@ -303,7 +303,7 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
             `(batch, max_length)`.
         """
         self._check_cache()
-        return key_value_cache.empty(
+        return kv_cache.empty(
             *(batch_size, self.num_kv_heads, max_length, self.head_dim),
             self.compute_dtype,
         )

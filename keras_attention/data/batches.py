@@ -3,10 +3,10 @@
 import hashlib
 import warnings
 
+from keras_attention.checks import check_boolean
 from keras_attention.data.buckets import choose_buckets, in_order
 from keras_attention.data.resumable import ResumableDataset
 from keras_attention.data.rows import PackedRows
-from keras_attention.registry import check_boolean
 
 
 class TokenBatches(ResumableDataset):

@@ -1,7 +1,7 @@
 """Greedy search, sampling and beam search over a model's step."""
 
 from keras_attention.generation.beam import beam_search
-from keras_attention.generation.compiled import Generator
+from keras_attention.generation.generator import Generator
 from keras_attention.generation.greedy import greedy_search
 from keras_attention.generation.sampling import sample
 

@@ -4,13 +4,12 @@ import math
 
 from keras import ops
 
-from keras_attention.generation import beams
+from keras_attention.checks import check_boolean, is_real
+from keras_attention.generation import beam_state
 from keras_attention.generation.constraints import make_forbid
 from keras_attention.generation.greedy import most_probable
 from keras_attention.generation.loop import decode_rows, repeat_until_ended
 from keras_attention.generation.prompts import check_ids, read_prompt
-from keras_attention.positions.checks import is_real
-from keras_attention.registry import check_boolean
 
 # The widest beams in print are of some thousands. A million of a model so small
 # that its caches fit would go on for minutes before anybody saw the typing
@@ -128,14 +127,14 @@ def beam_search(
             memory=memory,
             forbid=forbid,
         )
-        scores = scores / beams.penalty(generated, length_penalty)
+        scores = scores / beam_state.penalty(generated, length_penalty)
         token_ids, scores = token_ids[:, None], scores[:, None]
     else:
         token_ids, scores = _search(
             step,
             cache,
             prompt,
-            beams.Rules(
+            beam_state.Rules(
                 prompt,
                 end_id,
                 length_penalty,
@@ -184,14 +183,16 @@ def _search(step, cache, prompt, rules, num_beams, padding_id, memory):
         last = ops.take(state["token_ids"], position - 1, axis=2)
         last = ops.reshape(last, (-1, 1))
         logits, cache = step(last, state["cache"], memory, position - 1)
-        state, parents = beams.advance(rules, position, logits, state)
-        return {**state, "cache": beams.reorder(cache, parents)}
+        state, parents = beam_state.advance(rules, position, logits, state)
+        return {**state, "cache": beam_state.reorder(cache, parents)}
 
     logits, cache = step(prompt.token_ids[:, :first], cache, memory, 0)
     check_ids(logits.shape[-1], end_id=rules.end_id, padding_id=padding_id)
-    logits, cache, memory = beams.repeat((logits, cache, memory), num_beams)
-    state, _ = beams.advance(
-        rules, first, logits, beams.initial_state(prompt, num_beams)
+    logits, cache, memory = beam_state.repeat(
+        (logits, cache, memory), num_beams
+    )
+    state, _ = beam_state.advance(
+        rules, first, logits, beam_state.initial_state(prompt, num_beams)
     )
     state["cache"] = cache
     state = repeat_until_ended(body, first + 1, prompt.max_length, state)

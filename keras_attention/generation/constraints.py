@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_attention.layers.copy_generator import sum_by_token
-from keras_attention.positions.base import known_integer
+from keras_attention.tensors import known_integer
 
 
 def make_forbid(max_length, end_id, min_length=0, no_repeat_ngram_size=0):

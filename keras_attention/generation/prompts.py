@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.positions.base import known_integer
+from keras_attention.tensors import known_integer
 
 Prompt = collections.namedtuple(
     "Prompt", ["token_ids", "lengths", "prefill_length", "max_length"]

@@ -4,11 +4,11 @@ import math
 
 from keras import ops
 
+from keras_attention.checks import is_real
 from keras_attention.generation.constraints import make_forbid
 from keras_attention.generation.loop import decode_rows
-from keras_attention.generation.noise import uniform
 from keras_attention.generation.prompts import read_prompt
-from keras_attention.positions.checks import is_real
+from keras_attention.generation.uniform import uniform
 
 
 def sample(

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_attention.layers import recurrence
 from keras_attention.layers.dropout import dropout_mask, make_dropout
-from keras_attention.layers.held_draws import HeldDraws
+from keras_attention.layers.loop_seeds import HeldDraws
 from keras_attention.layers.parts import Parts
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE, ChecksBooleans, describe

@@ -4,12 +4,12 @@ import keras
 from keras import ops
 
 from keras_attention import attention as attention_layers
-from keras_attention.attention.cache_dtype import KeepsCache, released
+from keras_attention.attention.core.cache_dtype import KeepsCache, released
+from keras_attention.checks import check_integer
 from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers import normalization as normalizations
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.parts import Parts
-from keras_attention.positions.checks import check_integer
 from keras_attention.registry import (
     PACKAGE,
     ChecksBooleans,

@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.checks import check_integer, check_shape
-from keras_attention.attention.pointer import PointerAttention
+from keras_attention.attention.core.checks import check_integer, check_shape
+from keras_attention.attention.exact.pointer import PointerAttention
 from keras_attention.layers.token_ids import check_ids
 from keras_attention.masks import hide
-from keras_attention.positions.base import at_least_float32
 from keras_attention.registry import PACKAGE, Template, copy_initializer
+from keras_attention.tensors import at_least_float32
 
 # What stands for the logarithm of zero: of tokens that are beyond the
 # vocabulary and do not stand in the source.

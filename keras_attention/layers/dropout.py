@@ -5,7 +5,7 @@ import random
 import keras
 from keras import ops
 
-from keras_attention.positions.checks import check_dropout
+from keras_attention.checks import check_dropout
 
 
 def make_dropout(rate, seed=None, dtype=None):

@@ -7,10 +7,10 @@ from keras import ops
 # Keras has no public way to tell whether it is saving a file.
 from keras.src.backend.common.global_state import get_global_attribute
 
+from keras_attention.checks import check_integer, check_number
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.token_ids import check_ids
 from keras_attention.masks import implicit_mask, padding_mask_from_ids
-from keras_attention.positions.checks import check_integer, check_number
 from keras_attention.registry import (
     PACKAGE,
     Template,

@@ -5,15 +5,15 @@ import functools
 import keras
 from keras import ops
 
+from keras_attention.checks import check_dropout, check_integer
 from keras_attention.layers.dropout import make_dropout
-from keras_attention.positions.base import known_integer
-from keras_attention.positions.checks import check_dropout, check_integer
 from keras_attention.registry import (
     PACKAGE,
     Template,
     copy_initializer,
     resolve,
 )
+from keras_attention.tensors import known_integer
 
 
 def exact_gelu(x):

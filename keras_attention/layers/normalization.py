@@ -3,12 +3,9 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.root_mean_square import RMSNormalization
-from keras_attention.positions.base import (
-    at_least_float32,
-    is_traced_by_torch,
-)
+from keras_attention.attention.core.rms_norm import RMSNormalization
 from keras_attention.registry import PACKAGE, resolve
+from keras_attention.tensors import at_least_float32, is_traced_by_torch
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

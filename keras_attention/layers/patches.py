@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.positions.checks import check_integer
+from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE, Template
 
 

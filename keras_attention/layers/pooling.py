@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_attention import attention as attention_layers
 from keras_attention.attention.base import Attention
-from keras_attention.positions.base import at_least_float32
 from keras_attention.registry import PACKAGE, Template, describe, resolve
+from keras_attention.tensors import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -8,13 +8,13 @@ from keras import ops, tree
 from keras.src.backend import rnn as run_over_time
 
 from keras_attention import attention as attention_layers
-from keras_attention.positions.base import (
+from keras_attention.checks import check_dropout, check_integer
+from keras_attention.registry import PACKAGE
+from keras_attention.tensors import (
     at_least_float32,
     is_traced_by_torch,
     known_integer,
 )
-from keras_attention.positions.checks import check_dropout, check_integer
-from keras_attention.registry import PACKAGE
 
 _ORDERS = ("before", "after")
 _CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}

@@ -5,15 +5,15 @@ import operator
 import keras
 from keras import ops
 
+from keras_attention.checks import check_integer
 from keras_attention.layers import pooling as poolings
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
-from keras_attention.models.presets import Preset
+from keras_attention.models.saving import Preset
 from keras_attention.models.transformer import unpack
-from keras_attention.positions.base import at_least_float32
-from keras_attention.positions.checks import check_integer
 from keras_attention.registry import PACKAGE, describe
+from keras_attention.tensors import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.checks import check_integer
 from keras_attention.layers import embeddings
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.parts import Parts
@@ -10,10 +11,9 @@ from keras_attention.layers.patches import as_images
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
 from keras_attention.models.hidden_states import HiddenStates
-from keras_attention.models.presets import Preset
 from keras_attention.models.recurrent_encoder import make_embedding
+from keras_attention.models.saving import Preset
 from keras_attention.models.transformer import unpack
-from keras_attention.positions.checks import check_integer
 from keras_attention.registry import PACKAGE
 
 

@@ -2,14 +2,14 @@
 
 import keras
 
-from keras_attention.attention.cache_dtype import KeepsCache, released
-from keras_attention.attention.checks import check_cached_position
+from keras_attention.attention.core.cache_dtype import KeepsCache, released
+from keras_attention.attention.core.checks import check_cached_position
 from keras_attention.masks import implicit_mask
 from keras_attention.models import segments as segment_states
 from keras_attention.models.logits import Logits
 from keras_attention.models.transformer import Transformer, unpack
-from keras_attention.positions.base import known_integer
 from keras_attention.registry import PACKAGE
+from keras_attention.tensors import known_integer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -9,7 +9,7 @@ from keras import tree
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.embeddings import TokenEmbedding
 from keras_attention.layers.recurrence import state_names
-from keras_attention.positions.base import fixed_sizes
+from keras_attention.tensors import fixed_sizes
 
 
 class AnyLengthExport:

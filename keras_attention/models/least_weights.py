@@ -14,7 +14,7 @@ from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
 from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.memory import bytes_of, check_memory
-from keras_attention.positions.learned import LearnedEncoding
+from keras_attention.positions.absolute.learned import LearnedEncoding
 from keras_attention.registry import PACKAGE
 
 # Ten times the deepest Transformer published (Wang et al. 2022, DeepNet,

@@ -3,22 +3,22 @@
 import keras
 from keras import ops, tree
 
-from keras_attention.attention.checks import check_shape
+from keras_attention.attention.core.checks import check_shape
+from keras_attention.checks import check_integer
 from keras_attention.layers import embeddings, recurrence
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.masks import as_mask, implicit_mask
 from keras_attention.models import least_weights
 from keras_attention.models.logits import Logits
-from keras_attention.models.presets import Preset
 from keras_attention.models.recurrent_encoder import (
     RecurrentEncoder,
     make_embedding,
 )
+from keras_attention.models.saving import Preset
 from keras_attention.models.transformer import unpack
-from keras_attention.positions.base import known_integer
-from keras_attention.positions.checks import check_integer
 from keras_attention.registry import PACKAGE
+from keras_attention.tensors import known_integer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -3,14 +3,14 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.checks import check_shape
+from keras_attention.attention.core.checks import check_shape
 from keras_attention.layers import embeddings, recurrence
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.parts import Parts
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
 from keras_attention.models.hidden_states import HiddenStates
-from keras_attention.models.presets import Preset
+from keras_attention.models.saving import Preset
 from keras_attention.models.transformer import unpack
 from keras_attention.registry import PACKAGE
 

@@ -2,9 +2,9 @@
 
 from keras import ops
 
-from keras_attention.attention.checks import check_shape, refuse_unless
-from keras_attention.positions.base import known_integer
-from keras_attention.positions.checks import check_integer
+from keras_attention.attention.core.checks import check_shape, refuse_unless
+from keras_attention.checks import check_integer
+from keras_attention.tensors import known_integer
 
 
 def check_segment_memory(model):

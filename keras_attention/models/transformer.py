@@ -7,6 +7,7 @@ from keras.src.utils.tracking import DotNotTrackScope
 
 from keras_attention import attention as attention_layers
 from keras_attention import positions
+from keras_attention.checks import check_dropout, check_integer
 from keras_attention.layers import embeddings
 from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers import normalization as normalizations
@@ -14,8 +15,7 @@ from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.parts import Parts
 from keras_attention.models import least_weights
-from keras_attention.models.presets import Preset
-from keras_attention.positions.checks import check_dropout, check_integer
+from keras_attention.models.saving import Preset
 from keras_attention.registry import describe
 
 

@@ -3,20 +3,22 @@
 import inspect
 
 from keras_attention import registry
-from keras_attention.positions.alibi import ALiBi
+from keras_attention.positions.absolute.learned import LearnedEncoding
+from keras_attention.positions.absolute.sinusoidal import SinusoidalEncoding
 from keras_attention.positions.base import PositionalEncoding
-from keras_attention.positions.cope import CoPE
-from keras_attention.positions.disentangled import DisentangledRelative
-from keras_attention.positions.fire import FIRE
-from keras_attention.positions.kerple import Kerple
-from keras_attention.positions.learned import LearnedEncoding
-from keras_attention.positions.rotary import RotaryEmbedding
-from keras_attention.positions.shaw import ShawRelative
-from keras_attention.positions.sinusoidal import SinusoidalEncoding
-from keras_attention.positions.t5_relative import T5RelativeBias
-from keras_attention.positions.transformer_xl import TransformerXLRelative
-from keras_attention.positions.window_relative import WindowRelativeBias
-from keras_attention.positions.xpos import XPos
+from keras_attention.positions.bias.alibi import ALiBi
+from keras_attention.positions.bias.fire import FIRE
+from keras_attention.positions.bias.kerple import Kerple
+from keras_attention.positions.bias.t5_relative import T5RelativeBias
+from keras_attention.positions.bias.window_relative import WindowRelativeBias
+from keras_attention.positions.relative.cope import CoPE
+from keras_attention.positions.relative.disentangled import DisentangledRelative
+from keras_attention.positions.relative.shaw import ShawRelative
+from keras_attention.positions.relative.transformer_xl import (
+    TransformerXLRelative,
+)
+from keras_attention.positions.rotary.rotary import RotaryEmbedding
+from keras_attention.positions.rotary.xpos import XPos
 
 _CLASSES = {
     "none": PositionalEncoding,

@@ -1,14 +1,129 @@
 """The contract of positional encodings."""
 
-import contextlib
-import contextvars
-import operator
-
 import keras
-from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
-from keras_attention.positions.hooks import PositionHooks
 from keras_attention.registry import PACKAGE, Template
+from keras_attention.tensors import is_made_up, known_integer
+
+
+class PositionHooks:
+    """The hooks of positional encodings, each of which does nothing here."""
+
+    def embed(self, x, start=0):
+        """Adds the encoding to embeddings `(batch, length, hidden_dim)`."""
+        return x
+
+    def rotate(self, x, positions, role):
+        """Rotates split heads `(batch, length, heads, head_dim)`.
+
+        Args:
+            x: query or key heads.
+            positions: integers `(length,)`, or with leading axes.
+            role: `"query"` or `"key"`.
+
+        Returns:
+            A tensor of the shape and dtype of `x`.
+        """
+        return x
+
+    def bias(self, query, key, query_positions, key_positions, causal):
+        """Gives what is added to the scaled scores, or None.
+
+        Args:
+            query: `(batch, query_length, heads, head_dim)`.
+            key: `(batch, key_length, kv_heads, head_dim)`.
+            query_positions: integers `(..., query_length)`.
+            key_positions: integers `(..., key_length)`.
+            causal: whether queries see only the past.
+
+        Returns:
+            `(batch or 1, heads, query_length, key_length)` in float32, one
+            row for each row of positions that have a leading axis.
+        """
+        return None
+
+    def values(self, weights, query_positions, key_positions):
+        """Gives what is added to the weighted values, or None.
+
+        Args:
+            weights: `(batch, heads, query_length, key_length)`.
+            query_positions: integers `(..., query_length)`.
+            key_positions: integers `(..., key_length)`.
+
+        Returns:
+            `(batch, query_length, heads, head_dim)`.
+        """
+        return None
+
+    def bias_in(self, query, key, visible):
+        """Gives the bias of one call of attention; by default that of `bias`.
+
+        An encoding overrides it beside `bias` if it needs to know more than
+        the positions: which keys count, that positions are in order, or their
+        grid.
+
+        Args:
+            query, key: as of `bias`.
+            visible: the `Visibility` of the call.
+
+        Returns:
+            What `bias` returns.
+        """
+        return self.bias(
+            query,
+            key,
+            visible.query_positions,
+            visible.key_positions,
+            visible.causal,
+        )
+
+    def values_in(self, weights, visible):
+        """Gives what is added to the values in one call of attention.
+
+        Args:
+            weights: as of `values`.
+            visible: the `Visibility` of the call.
+
+        Returns:
+            What `values` returns.
+        """
+        return self.values(
+            weights, visible.query_positions, visible.key_positions
+        )
+
+    def scale(self, head_dim):
+        """Gives the factor of the scores; by default 1/sqrt(head_dim)."""
+        return head_dim**-0.5
+
+    @property
+    def acts_in_attention(self):
+        """Whether a hook that attention calls is overridden."""
+        return self.overrides("rotate", "bias", "values", "scale")
+
+    @property
+    def acts_on_scores(self):
+        """Whether a hook between queries and output is overridden."""
+        return self.overrides("bias", "values", "scale")
+
+    @property
+    def acts_on_embeddings(self):
+        """Whether `embed` is overridden."""
+        return self.overrides("embed")
+
+    def overrides(self, *hooks):
+        """Whether this encoding does something in one of the hooks.
+
+        Args:
+            *hooks: names, `"bias"` or `"values"` for example. An encoding
+                whose option turns one off says so here.
+
+        Returns:
+            True for any of them.
+        """
+        return any(
+            getattr(type(self), hook) is not getattr(PositionHooks, hook)
+            for hook in hooks
+        )
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -92,81 +207,13 @@ class PositionalEncoding(Template, PositionHooks, keras.layers.Layer):
         return self.embed(x, start=start)
 
 
-_FIXED = contextvars.ContextVar("fixed_sizes", default=False)
+class _NoPosition(PositionHooks):
+    weights = ()
 
 
-@contextlib.contextmanager
-def fixed_sizes():
-    """Says that a graph which torch traces serves the traced lengths alone."""
-    token = _FIXED.set(True)
-    try:
-        yield
-    finally:
-        _FIXED.reset(token)
+NO_POSITION = _NoPosition()
+"""For attention across two sequences, which have no common order.
 
-
-def known_integer(number):
-    """The value of an integer; None where a graph computes it later."""
-    if number is None:
-        return None
-    # A tensor with the size of the example, which the graph is not bound to.
-    is_size = not isinstance(number, int) and is_traced_by_torch()
-    if is_size and not _FIXED.get():
-        return None
-    try:
-        return operator.index(number)
-    except (AttributeError, RuntimeError, TypeError):
-        return None
-
-
-def is_made_up(x):
-    """Whether Keras infers shapes from a length that nobody passed.
-
-    Torch then has tensors without numbers, JAX a length without a value.
-
-    Args:
-        x: `(batch, length, ...)`.
-
-    Raises:
-        ValueError: if a length without a value is meant to be computed with:
-            on JAX, or in a graph that torch traces.
-    """
-    device = getattr(x, "device", None)
-    if getattr(device, "type", None) == "meta":
-        return True
-    length = x.shape[1]
-    if length is None or known_integer(length) is not None:
-        return False
-    if in_symbolic_scope():
-        return True
-    if is_traced_by_torch():
-        raise ValueError(
-            "A graph that torch traces is to serve every length, and this "
-            "attention needs one that is known. Export the model on "
-            "TensorFlow, or give the export of a model of keras_attention an "
-            "input_signature of fixed lengths"
-        )
-    raise ValueError(
-        "On JAX this attention needs a length that is known. Received: "
-        f"{length}, as an export of an Input of unknown length has; give the "
-        "Input a length, as in keras.Input((128, dim)), or export on "
-        "TensorFlow"
-    )
-
-
-def is_traced_by_torch():
-    """Whether torch records a graph, as its export to ONNX does.
-
-    Sizes are tensors then, since the graph is to serve others too.
-    """
-    if keras.backend.backend() != "torch":
-        return False
-    import torch
-
-    return torch.jit.is_tracing()
-
-
-def at_least_float32(dtype):
-    """The dtype to place features in: positions need more than half has."""
-    dtype = keras.backend.standardize_dtype(dtype)
-    return dtype if dtype == "float64" else "float32"
+It holds nothing, so one serves every call: a layer made in a call costs more
+than a small call itself, and `torch.compile` cannot trace it.
+"""

@@ -6,7 +6,7 @@ from keras_attention.tasks.checks import (
     check_positive,
     check_tokenizer,
 )
-from keras_attention.tasks.classifying import Classifying, compiles_shapes
+from keras_attention.tasks.classifier import Classifying, compiles_shapes
 
 
 class TextClassifier(Classifying):

@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention import attention
-from keras_attention.attention.inputs import prepare
+from keras_attention.attention.core.inputs import prepare
 
 # What a length asks of a flavour whose sizes must follow it.
 OPTIONS = {

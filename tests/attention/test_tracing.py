@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_attention import attention
-from keras_attention.attention.softmax import softmax
-from keras_attention.positions.base import fixed_sizes
+from keras_attention.attention.core.softmax import softmax
+from keras_attention.tensors import fixed_sizes
 from tests.tools import BACKEND, few, near, to_numpy
 
 torch = pytest.importorskip("torch")

@@ -1,23 +1,19 @@
 """The flavours that go through the contract: one line each, by family."""
 
 from tests.contract.families import (
-    blocks,
+    exact,
     linear,
-    older,
     recurrent,
     reduced,
-    scored,
-    sets,
+    sparse,
     windows,
 )
 
 CASES = {
-    **blocks.CASES,
+    **exact.CASES,
+    **windows.CASES,
+    **sparse.CASES,
     **linear.CASES,
-    **older.CASES,
     **recurrent.CASES,
     **reduced.CASES,
-    **scored.CASES,
-    **sets.CASES,
-    **windows.CASES,
 }

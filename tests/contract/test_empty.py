@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_attention import PointerAttention
 from tests.contract.case import BATCH, DIM, KEY_LENGTH, LENGTH, nothing_of
-from tests.contract.families.sets import POOLING
+from tests.contract.families.reduced import POOLING
 from tests.tools import BACKEND, gradients, near, to_numpy
 
 SIZES = [(0, LENGTH), (BATCH, 0), (0, 0)]

@@ -5,7 +5,7 @@ import pytest
 
 from keras_attention import PointerAttention
 from tests.contract.case import BATCH, KEY_LENGTH, LENGTH
-from tests.contract.families.sets import POOLING
+from tests.contract.families.reduced import POOLING
 from tests.spoilt import check_same, some_of, spoilt
 from tests.tools import randomize, to_numpy
 

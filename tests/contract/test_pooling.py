@@ -10,7 +10,7 @@ from keras import ops
 from keras_attention import attention
 from keras_attention.registry import describe
 from tests.contract.case import BATCH, DIM, DTYPES, LENGTH, nothing_of
-from tests.contract.families.sets import POOLING
+from tests.contract.families.reduced import POOLING
 from tests.tools import BACKEND, compiled, gradients, near, to_numpy
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from keras_attention import attention
 from tests.contract.cases import CASES
-from tests.contract.families.sets import POOLING
+from tests.contract.families.reduced import POOLING
 
 KINDS = {name: form["kind"] for name, form in attention.describe().items()}
 

@@ -105,7 +105,7 @@ def test_a_network_with_batch_norm_is_served(tmp_path):
 @pytest.mark.slow  # the command of a TextToText runs always
 def test_a_saved_classifier_is_exported_from_the_command_line(tmp_path):
     text_classifier().save(tmp_path / "task")
-    command = [sys.executable, "-m", "keras_attention.export"]
+    command = [sys.executable, "-m", "keras_attention.tasks"]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [*command, tmp_path / "task", tmp_path / "exported"],

@@ -4,13 +4,13 @@ import pytest
 from keras import ops
 
 from keras_attention.generation import greedy_search, sample
-from keras_attention.generation.noise import uniform
 from keras_attention.generation.sampling import (
     draw,
     keep_top_k,
     keep_top_p,
     temper,
 )
+from keras_attention.generation.uniform import uniform
 from tests.generation.fakes import FakeModel, padded
 from tests.tools import compiled, to_numpy
 

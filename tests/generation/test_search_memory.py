@@ -11,7 +11,7 @@ from keras_attention import (
     memory,
 )
 from keras_attention.generation import constraints
-from keras_attention.generation.compiled import Generator
+from keras_attention.generation.generator import Generator
 from keras_attention.generation.search_memory import bytes_of_row
 from tests.tools import to_numpy
 

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_attention import CopyGenerator
-from tests.attention import context
+from tests.attention.exact import context
 from tests.tools import compiled, gradients, near, randomize, to_numpy
 
 BATCH, LENGTH, SOURCE_LENGTH, DIM, VOCABULARY = 3, 5, 7, 6, 11

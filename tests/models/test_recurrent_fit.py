@@ -13,7 +13,7 @@ from keras_attention import (
     RecurrentEncoder,
     RecurrentEncoderDecoder,
 )
-from keras_attention.layers.held_draws import HeldDraws
+from keras_attention.layers.loop_seeds import HeldDraws
 from tests.models import small, small_recurrent
 from tests.models.test_fit import Lengths
 from tests.tools import (

@@ -12,7 +12,7 @@ from keras_attention import (
     RotaryEmbedding,
     TransformerDecoder,
 )
-from tests.positions.test_rotary import turned
+from tests.positions.rotary.test_rotary import turned
 from tests.tools import compiled, near, randomize, to_numpy
 
 HEADS, HEAD_DIM, GRID = 3, 12, (5, 7)

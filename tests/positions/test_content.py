@@ -12,7 +12,7 @@ from keras_attention import (
 )
 from keras_attention import attention as attention_layers
 from keras_attention.masks import Visibility
-from keras_attention.positions import transformer_xl
+from keras_attention.positions.relative import transformer_xl
 from tests.positions.content import (
     CALLS,
     DIM,

@@ -5,7 +5,10 @@ import pytest
 from keras import ops
 
 from keras_attention import PositionalEncoding, positions
-from keras_attention.positions.angles import inverse_wavelengths, sine_cosine
+from keras_attention.positions.core.angles import (
+    inverse_wavelengths,
+    sine_cosine,
+)
 from tests.tools import compiled, near, to_numpy
 
 SHAPE = (2, 7, 3, 6)

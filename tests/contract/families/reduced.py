@@ -1,4 +1,4 @@
-"""Flavours that attend to fewer keys, or to chosen ones, or mix by a rule."""
+"""Flavours that attend to fewer keys, or by fewer queries."""
 
 from tests.contract.case import Case
 
@@ -41,23 +41,17 @@ CASES = {
         weights_sum_to_one=False,
         weights_make_output=False,
     ),
-    # Chooses nothing: all tokens are one chunk, and all queries active.
-    "lsh": Case("lsh", {"num_hashes": 2}, growth=1.0),
-    "lsh_chunks": Case(
-        "lsh",
-        {"num_hashes": 2, "chunk_size": 2, "num_chunks_after": 1, "seed": 3},
+    "induced_set": Case(
+        "induced_set",
+        {"num_inducing": 3},
         growth=1.0,
-        sees_all=False,
-        chooses=True,
+        weights_make_output=False,
     ),
-    "prob_sparse": Case(
-        "prob_sparse", {}, growth=1.15, weights_sum_to_one=False
-    ),
-    "prob_sparse_choosing": Case(
-        "prob_sparse",
-        {"factor": 1, "num_kv_heads": 2, "seed": 3},
-        growth=1.15,
-        weights_sum_to_one=False,
-        chooses=True,
+}
+
+POOLING = {
+    "pooling": Case("pooling", {"num_seeds": 3}, growth=1.0),
+    "perceiver": Case(
+        "perceiver", {"num_latents": 3, "latent_dim": 20}, growth=1.0
     ),
 }

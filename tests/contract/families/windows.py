@@ -1,4 +1,4 @@
-"""Flavours that see a band of keys around each query."""
+"""Flavours that attend to what lies near, in a sequence or a grid."""
 
 from tests.contract.case import DIM, NUM_HEADS, Case
 
@@ -53,5 +53,34 @@ CASES = {
         },
         growth=1.0,
         weights_make_output=False,
+    ),
+    "shifted_window": Case(
+        "shifted_window",
+        {"window_size": 2},
+        growth=1.0,
+        sees_all=False,
+        cuts_tails=False,
+    ),
+    "shifted": Case(
+        "shifted_window",
+        {"window_size": 3, "shift": 1, "num_kv_heads": 2},
+        growth=1.0,
+        sees_all=False,
+        cuts_tails=False,
+    ),
+    # A padded query's row may hold no key where its column holds one.
+    "axial": Case(
+        "axial",
+        {},
+        growth=1.5,
+        cuts_tails=False,
+        weights_sum_to_one=False,
+    ),
+    "axial_rows": Case(
+        "axial",
+        {"axis": "row", "position": "rotary"},
+        growth=1.5,
+        sees_all=False,
+        cuts_tails=False,
     ),
 }

@@ -1,0 +1,51 @@
+"""Sequences as grids: rows of cells, one after the other."""
+
+from keras import ops
+
+from keras_attention.tensors import known_integer
+
+
+def to_grid(x, height, width):
+    """Lays a sequence out as a grid, the cells behind its end being zero.
+
+    Args:
+        x: `(batch, length, ...)`.
+        height, width: integers, at least `length` cells.
+
+    Returns:
+        `(batch, height, width, ...)`.
+    """
+    shape = ops.shape(x)
+    x = pad_to(x, height * width, axis=1)
+    return ops.reshape(x, (shape[0], height, width, *shape[2:]))
+
+
+def pad_to(x, size, axis):
+    """Adds zeros at the end of an axis until it has `size` entries."""
+    length = ops.shape(x)[axis]
+    known = known_integer(length), known_integer(size)
+    if None not in known and known[0] == known[1]:
+        return x
+    padding = [(0, 0)] * len(x.shape)
+    padding[axis] = (0, size - length)
+    return ops.pad(x, padding)
+
+
+def cells_that_count(visible, length, height, width):
+    """Marks the cells of a grid that hold a key that counts.
+
+    Args:
+        visible: the `Visibility` of the call.
+        length: integer, the number of keys.
+        height, width: integers.
+
+    Returns:
+        Boolean `(batch or 1, height, width)`, or None where all cells do.
+    """
+    mask = visible.padding_mask
+    known = [known_integer(n) for n in (length, height * width)]
+    if mask is None:
+        if None not in known and known[0] == known[1]:
+            return None
+        mask = ops.ones((1, length), dtype="bool")
+    return to_grid(mask, height, width)

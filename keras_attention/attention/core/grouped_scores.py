@@ -1,0 +1,145 @@
+"""Scores and sums of many small pieces of attention at once.
+
+A piece is a few queries with the keys that they see. Pieces lie along the
+third axis: queries are `(batch, heads, pieces, queries, head_dim)`, keys and
+values `(batch, kv_heads, pieces, keys, head_dim)`, positions `(pieces,
+queries)` and `(1 or heads, pieces, keys)`.
+"""
+
+import keras
+from keras import ops
+
+from keras_attention.tensors import at_least_float32, known_integer
+
+
+def piece_scores(query, key, position, query_positions, key_positions, causal):
+    """Computes scaled scores with the position's bias, before any mask.
+
+    Args:
+        query, key: as above.
+        position: a `PositionalEncoding`.
+        query_positions, key_positions: as above.
+        causal: whether queries see only the past.
+
+    Returns:
+        `(batch, heads, pieces, queries, keys)` in float32, or float64 for
+        such inputs.
+    """
+    scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
+    products = _products(scaled, key)
+    products = ops.cast(products, at_least_float32(products.dtype))
+    if not position.overrides("bias"):
+        return products
+
+    def bias_of(piece, key_positions):
+        return position.bias(
+            piece["query"],
+            piece["key"],
+            piece["positions"],
+            key_positions,
+            causal,
+        )
+
+    parts = {"query": _rows_first(query), "key": _rows_first(key)}
+    parts.update(positions=query_positions, key_positions=key_positions)
+    bias = _by_piece(bias_of, position, parts, 1)
+    return products + ops.cast(ops.moveaxis(bias, 0, 2), products.dtype)
+
+
+def piece_outputs(weights, value, position, query_positions, key_positions):
+    """Sums values by their weights, and what the position adds.
+
+    Args:
+        weights: `(batch, heads, pieces, queries, keys)`.
+        value, position, query_positions, key_positions: as above.
+
+    Returns:
+        `(batch, heads, pieces, queries, head_dim)`.
+    """
+    output = _weighted_values(weights, value)
+    if not position.overrides("values"):
+        return output
+
+    def values_of(piece, key_positions):
+        return position.values(
+            piece["weights"], piece["positions"], key_positions
+        )
+
+    parts = {"weights": ops.moveaxis(weights, 2, 0)}
+    parts.update(positions=query_positions, key_positions=key_positions)
+    extra = _by_piece(values_of, position, parts, 2)
+    extra = ops.transpose(extra, (1, 3, 0, 2, 4))
+    return output + ops.cast(extra, output.dtype)
+
+
+def _by_piece(hook, position, parts, head_axis):
+    """Calls a position's hook for one piece after the other.
+
+    Args:
+        hook: function from a piece and its key positions `(keys,)`.
+        position: the `PositionalEncoding` that it calls.
+        parts: dictionary of tensors with the pieces first, but for the key
+            positions.
+        head_axis: integer, the axis of heads of what the hook gives.
+
+    Returns:
+        What the hook gives, stacked along the first axis.
+    """
+    tables = parts["key_positions"].shape[0]
+    key_positions = ops.swapaxes(parts["key_positions"], 0, 1)
+    parts = {**parts, "key_positions": key_positions}
+    # A TensorFlow loop cannot differentiate a variable that it reads inside.
+    variables = position.weights
+    weights = [variable + 0.0 for variable in variables]
+
+    def of_table(piece, table):
+        found = hook(piece, piece["key_positions"][table])
+        # An encoding may have none after all.
+        found = ops.zeros((1, 1, 1, 1)) if found is None else found
+        if tables == 1 or found.shape[head_axis] == 1:
+            return found
+        return ops.take(found, [table], axis=head_axis)
+
+    def run(piece):
+        mapping = list(zip(variables, weights, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            # The hook takes one row of positions for all heads, so heads
+            # that see other keys need a call each.
+            found = [of_table(piece, table) for table in range(tables)]
+        return ops.concatenate(found, head_axis) if tables > 1 else found[0]
+
+    if known_integer(parts["positions"].shape[0]) == 1:
+        return run({name: x[0] for name, x in parts.items()})[None]
+    return ops.map(run, parts)
+
+
+def _rows_first(x):
+    """From heads first to the form of the hooks, `(pieces, batch, ...)`."""
+    return ops.transpose(x, (2, 0, 3, 1, 4))
+
+
+def _products(query, key):
+    heads, kv_heads = query.shape[1], key.shape[1]
+    if heads == kv_heads:
+        return ops.einsum("bhgqd,bhgkd->bhgqk", query, key)
+    query = _grouped(query, kv_heads)
+    products = ops.einsum("bnrgqd,bngkd->bnrgqk", query, key)
+    return _ungrouped(products)
+
+
+def _weighted_values(weights, value):
+    heads, kv_heads = weights.shape[1], value.shape[1]
+    if heads == kv_heads:
+        return ops.einsum("bhgqk,bhgkd->bhgqd", weights, value)
+    weights = _grouped(weights, kv_heads)
+    return _ungrouped(ops.einsum("bnrgqk,bngkd->bnrgqd", weights, value))
+
+
+def _grouped(x, kv_heads):
+    batch, heads, *rest = ops.shape(x)
+    return ops.reshape(x, (batch, kv_heads, heads // kv_heads, *rest))
+
+
+def _ungrouped(x):
+    batch, kv_heads, group, *rest = ops.shape(x)
+    return ops.reshape(x, (batch, kv_heads * group, *rest))

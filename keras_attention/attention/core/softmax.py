@@ -1,0 +1,212 @@
+"""Exact softmax attention, all queries at once."""
+
+import keras
+from keras import ops
+
+from keras_attention.attention.core.einsum import (
+    query_key_products,
+    swap_heads,
+    weighted_values,
+)
+from keras_attention.tensors import at_least_float32
+
+
+def scores(query, key, visible, position):
+    """Computes scaled scores with the position's bias, before any mask.
+
+    Args:
+        query: `(batch, query_length, heads, head_dim)`.
+        key: `(batch, key_length, kv_heads, head_dim)`.
+        visible: the `Visibility` of these queries.
+        position: a `PositionalEncoding`.
+
+    Returns:
+        `(batch, heads, query_length, key_length)` in float32, or float64 for
+        such inputs.
+    """
+    products = scaled_products(query, key, position)
+    return add_bias(products, query, key, visible, position)
+
+
+def scaled_products(query, key, position):
+    """Computes scaled products of queries and keys, without any bias.
+
+    Args: as of `scores`.
+
+    Returns:
+        `(batch, heads, query_length, key_length)` in float32, or float64 for
+        such inputs.
+    """
+    scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
+    # Where keys are kept by heads, the compiler finds that the swap cancels.
+    products = query_key_products(swap_heads(scaled), swap_heads(key))
+    return ops.cast(products, at_least_float32(products.dtype))
+
+
+def add_bias(products, query, key, visible, position):
+    """Adds the position's bias to what was compared, in enough precision.
+
+    Args: as of `scores`, and
+        products: `(batch, heads, query_length, key_length)`.
+
+    Returns:
+        What `scores` returns.
+    """
+    products = ops.cast(products, at_least_float32(products.dtype))
+    bias = position.bias_in(query, key, visible)
+    if bias is None:
+        return products
+    return products + ops.cast(bias, products.dtype)
+
+
+def add_mask(scores, mask):
+    """Lowers scores that do not count so far that they vanish.
+
+    Args:
+        scores: `(batch, heads, query_length, key_length)`, float32 or float64:
+            float16 has no numbers so low.
+        mask: boolean, broadcastable to them, True for those that count; or
+            None.
+
+    Returns:
+        `(batch, heads, query_length, key_length)`.
+    """
+    if mask is None:
+        return scores
+    # Added, since the gradient of a sum is for free and that of a choice is
+    # not.
+    return scores - ops.cast(ops.logical_not(mask), scores.dtype) * 1e30
+
+
+def weigh(scores, mask):
+    """Computes softmax weights; rows that see nothing get zeros.
+
+    Args:
+        scores: `(batch, heads, query_length, key_length)`.
+        mask: boolean, broadcastable to them, or None.
+
+    Returns:
+        `(batch, heads, query_length, key_length)`.
+    """
+    weights = softmax(add_mask(scores, mask))
+    if mask is not None:
+        weights = ops.where(sees_any(mask), weights, 0.0)
+    return weights
+
+
+def attend(query, key, value, visible, position, dropout=0.0, seed=None):
+    """Mixes all values at once: softmax(QK' / sqrt(d)) V.
+
+    Args: as of `scores`, and
+        value: `(batch, key_length, kv_heads, head_dim)`.
+        dropout: share of the weights that is dropped.
+        seed: integer tensor `(2,)` for dropout.
+
+    Returns:
+        `(batch, query_length, heads, head_dim)`; zeros for queries that see
+        nothing.
+    """
+    mask = visible.dense()
+    found = add_mask(scores(query, key, visible, position), mask)
+    weights = ops.cast(softmax(found), query.dtype)
+    if dropout:
+        weights = keras.random.dropout(weights, dropout, seed=HeldSeed(seed))
+    output = swap_heads(weighted_values(weights, swap_heads(value)))
+    output = add_values(output, weights, visible, position)
+    if mask is not None:
+        # Here and not in the weights, which are so much larger.
+        output = ops.where(swap_heads(sees_any(mask)), output, 0.0)
+    return output
+
+
+def add_values(output, weights, visible, position):
+    """Adds what the position adds to the output of attention, if anything.
+
+    Args:
+        output: `(batch, query_length, heads, head_dim)`.
+        weights: `(batch, heads, query_length, key_length)`.
+        visible: the `Visibility` of these queries.
+        position: a `PositionalEncoding`.
+
+    Returns:
+        `(batch, query_length, heads, head_dim)`.
+    """
+    extra = position.values_in(weights, visible)
+    if extra is None:
+        return output
+    return output + ops.cast(extra, output.dtype)
+
+
+def softmax(scores):
+    """Softmax over the keys, the last axis of scores of any shape."""
+    if scores.shape[-1] == 1:
+        # Keras warns of a softmax over one number. Ones instead would be
+        # wrong in a graph that is traced at one key and run at several.
+        return ops.exp(ops.log_softmax(scores, axis=-1))
+    return ops.softmax(scores, axis=-1)
+
+
+def sees_any(mask):
+    """Whether a query sees any key: `(batch or 1, 1, query_length or 1, 1)`."""
+    return ops.any(mask, axis=-1, keepdims=True)
+
+
+class HeldSeed(keras.random.SeedGenerator):
+    """A seed that is drawn already and stays the same.
+
+    Dropout inside `keras.remat` is computed twice and must draw the same
+    numbers both times, so the seed is drawn outside and handed in.
+
+    Args:
+        value: integer tensor `(2,)` from `SeedGenerator.next()`.
+    """
+
+    # No `super().__init__()`: it would create a variable.
+    def __init__(self, value):
+        self.value = value
+        self._initial_seed = 0
+
+    def next(self, ordered=True):
+        return self.value
+
+
+def soft_cap(scores, cap):
+    """Bends scores smoothly so that they stay within -cap and cap.
+
+    Args:
+        scores: a tensor of any shape.
+        cap: float, the largest score.
+
+    Returns:
+        A tensor of the same shape: `cap * tanh(scores / cap)`.
+    """
+    if keras.backend.standardize_dtype(scores.dtype) == "float64":
+        # `tanh` on JAX gives float32.
+        return cap * (2.0 * ops.sigmoid(2.0 * scores / cap) - 1.0)
+    return cap * ops.tanh(scores / cap)
+
+
+def softmax_with_sink(scores, sink):
+    """Softmax over the keys and one logit more, which takes no value.
+
+    exp(s) / (exp(sink) + sum of exp(s)): a query that finds nothing may give
+    its weight to the sink.
+
+    Args:
+        scores: `(batch, heads, query_length, key_length)`, those that do not
+            count lowered by `softmax.add_mask`.
+        sink: `(heads, 1, 1)`, or a number.
+
+    Returns:
+        `(batch, heads, query_length, key_length)`; zeros in rows where
+        nothing counts.
+    """
+    sink = ops.cast(sink, scores.dtype)
+    # It cancels, and so has no gradient.
+    highest = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
+    bound = ops.stop_gradient(sink)
+    # `maximum` on torch gives float32 for float64.
+    highest = ops.where(highest > bound, highest, bound)
+    raised = ops.exp(scores - highest)
+    total = ops.sum(raised, axis=-1, keepdims=True)
+    return raised / (total + ops.exp(sink - highest))

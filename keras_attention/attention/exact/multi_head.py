@@ -1,0 +1,187 @@
+"""Multi-head, grouped-query and multi-query attention."""
+
+import keras
+from keras import ops
+
+from keras_attention.attention.core import softmax
+from keras_attention.attention.core.rms_norm import RootMeanSquare
+from keras_attention.attention.core.softmax import soft_cap, softmax_with_sink
+from keras_attention.attention.exact.base import ScoredAttention
+from keras_attention.checks import check_number
+from keras_attention.registry import PACKAGE
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class MultiHeadAttention(ScoredAttention):
+    """Exact softmax attention of several heads: softmax(QK' / sqrt(d)) V.
+
+    With fewer key and value heads than query heads it is grouped-query
+    attention, with one of them multi-query attention. The heads are
+    concatenated and projected once more.
+
+    Where the scores would be large, queries are worked off in blocks that the
+    backward pass computes again, with the same numbers: memory then grows
+    with the length of the keys and no more with the square. (In a plain
+    TensorFlow graph `"auto"` keeps 512 MiB of weights in each call, which is
+    faster.)
+
+    Later models change small things, each an option and off by default; any
+    of them go together, but for the two last, which exclude each other:
+    normalized queries and keys, RMS(q)'RMS(k); bounded scores, c tanh(s / c);
+    gated heads, each times sigmoid(Wx) of the query's input; a sink, which
+    takes the weight that no key deserves, exp(s) / (exp(z) + sum of exp(s)),
+    with a learned z a head or with z = 0.
+
+    Args:
+        num_heads: integer, number of query heads.
+        head_dim: integer, width of a head; `dim // num_heads` by default.
+        num_kv_heads: integer, number of key and value heads, a divisor of
+            `num_heads`; `num_heads` by default.
+        use_bias: whether the projections have biases.
+        dropout: float, share of attention weights dropped in training.
+        position: a positional encoding that acts in attention, or None.
+        query_block_size: `"auto"` (once the scores of a call exceed 256 MiB,
+            blocks of as many queries as have 64 MiB of them, from 64 to
+            1,024; a batch of unknown size is taken for one of 16; where the
+            lengths are known while the call is traced: a TensorFlow graph for
+            any length stays dense), an integer (always blocks of that
+            many queries), or None (never).
+        qk_norm: whether heads of queries and keys are divided by their root
+            mean square and scaled by `head_dim` learned numbers, before any
+            rotation. (Henry et al. divide by the norm and learn one number;
+            this is the form that became common.)
+        logit_softcap: positive float, bound of the scaled scores before the
+            bias of a position and masks are added; None for no bound.
+        gate: whether heads are gated before the output projection.
+        sink_logits: whether every head learns a logit of its sink, 0 at
+            first.
+        off_by_one: whether every head has a sink of logit 0.
+        kernel_initializer: initializer of the projections.
+        seed: integer for dropout; drawn by default.
+
+    Call arguments:
+        query: `(batch, query_length, dim)`.
+        value: `(batch, key_length, dim)`; by default `query`.
+        key: `(batch, key_length, dim)`; by default `value`.
+        attention_mask: boolean `(batch, query_length, key_length)`.
+        padding_mask: boolean `(batch, key_length)`.
+        use_causal_mask, cache, memory, start, training: see `Attention`.
+
+    Returns:
+        `(batch, query_length, dim)`; with a cache, `(output, cache)`.
+
+    Raises:
+        ValueError: if the widths and head counts do not fit, or for arguments
+            that exclude each other.
+
+    Reference:
+        Vaswani et al. 2017, Attention Is All You Need,
+        https://arxiv.org/abs/1706.03762;
+        Shazeer 2019, Fast Transformer Decoding (one key head),
+        https://arxiv.org/abs/1911.02150;
+        Ainslie et al. 2023, GQA, https://arxiv.org/abs/2305.13245;
+        Rabe, Staats 2021, Self-attention Does Not Need O(n^2) Memory
+        (blocks), https://arxiv.org/abs/2112.05682;
+        Henry et al. 2020, Query-Key Normalization (qk_norm),
+        https://arxiv.org/abs/2010.04245;
+        Gemma Team 2024, Gemma 2 (logit_softcap),
+        https://arxiv.org/abs/2408.00118;
+        Qiu et al. 2025, Gated Attention (gate),
+        https://arxiv.org/abs/2505.06708;
+        OpenAI 2025, gpt-oss (sink_logits), https://arxiv.org/abs/2508.10925;
+        Miller 2023, Attention Is Off By One,
+        https://www.evanmiller.org/attention-is-off-by-one.html
+    """
+
+    paper = "Vaswani et al. 2017"
+    cost = "n²d / n²"
+    cache_size = "n · num_kv_heads · 2d"
+
+    def __init__(
+        self,
+        num_heads,
+        head_dim=None,
+        num_kv_heads=None,
+        *,
+        qk_norm=False,
+        logit_softcap=None,
+        gate=False,
+        sink_logits=False,
+        off_by_one=False,
+        **kwargs,
+    ):
+        super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
+        if logit_softcap is not None:
+            logit_softcap = check_number("logit_softcap", logit_softcap)
+        if sink_logits and off_by_one:
+            raise ValueError(
+                "sink_logits learns the logit that off_by_one holds at 0; "
+                "use one of them. Received: sink_logits=True, off_by_one=True"
+            )
+        self.qk_norm = qk_norm
+        self.logit_softcap = logit_softcap
+        self.gate = gate
+        self.sink_logits = sink_logits
+        self.off_by_one = off_by_one
+
+    def build(self, query_shape, value_shape=None, key_shape=None):
+        super().build(query_shape, value_shape, key_shape)
+        if self.qk_norm:
+            width, policy = self.head_dim, self.dtype_policy
+            self.query_norm = RootMeanSquare(
+                width, name="query_norm", dtype=policy
+            )
+            self.key_norm = RootMeanSquare(width, name="key_norm", dtype=policy)
+        if self.gate:
+            self.gate_dense = self._split_dense("gate", self.num_heads)
+            self.gate_dense.build(query_shape)
+        if self.sink_logits:
+            self.sinks = self.add_weight(
+                shape=(self.num_heads,),
+                initializer="zeros",
+                name="sinks",
+                autocast=False,
+            )
+
+    def project_query(self, query):
+        heads = super().project_query(query)
+        return self.query_norm(heads) if self.qk_norm else heads
+
+    def project_source(self, key, value):
+        key_heads, value_heads = super().project_source(key, value)
+        if self.qk_norm:
+            key_heads = self.key_norm(key_heads)
+        return key_heads, value_heads
+
+    def project_output(self, output, query):
+        if self.gate:
+            gates = ops.sigmoid(self.gate_dense(query))
+            output = ops.convert_to_tensor(output) * gates
+        return super().project_output(output, query)
+
+    def scores(self, query, key, visible, position):
+        products = softmax.scaled_products(query, key, position)
+        if self.logit_softcap is not None:
+            products = soft_cap(products, self.logit_softcap)
+        return softmax.add_bias(products, query, key, visible, position)
+
+    def weigh(self, scores, mask, visible):
+        if not (self.sink_logits or self.off_by_one):
+            return softmax.weigh(scores, mask)
+        sink = self.sinks[:, None, None] if self.sink_logits else 0.0
+        return softmax_with_sink(softmax.add_mask(scores, mask), sink)
+
+    def _is_plain(self):
+        changed = self.sink_logits or self.off_by_one
+        changed = changed or self.logit_softcap is not None
+        return not changed and self._weighs_like(MultiHeadAttention)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "qk_norm": self.qk_norm,
+            "logit_softcap": self.logit_softcap,
+            "gate": self.gate,
+            "sink_logits": self.sink_logits,
+            "off_by_one": self.off_by_one,
+        }

@@ -1,0 +1,170 @@
+"""A band in blocks with the backward pass written out, for TensorFlow."""
+
+from keras import ops
+
+from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.core.query_blocks_tf import Block, loop
+from keras_attention.attention.core.split import join
+from keras_attention.attention.windows.band_call import block_mask, with_extra
+from keras_attention.masks import Visibility, causal_mask
+from keras_attention.tensors import at_least_float32
+
+
+def attend_by_hand(call, mixing):
+    """Works off one block of queries after the other.
+
+    Only the output is kept for the backward pass, where keys and values get
+    their gradients from a sum that moves along with the blocks.
+
+    Args:
+        call: a padded `Call` without dilation.
+        mixing: a `Mixing`; its position acts neither on scores nor on values.
+
+    Returns:
+        `(batch, length, heads, head_dim)`.
+    """
+    scale = mixing.position.scale(call.query.shape[-1])
+    query = call.query * ops.cast(scale, call.query.dtype)
+    heads = [query, call.key, call.value]
+    if call.extra is not None:
+        heads += [call.extra.key, call.extra.value]
+
+    @ops.custom_gradient
+    def run(*heads):
+        blocks = _Blocks(heads, call, mixing)
+        output = blocks.outputs()
+        return output, lambda upstream: blocks.gradients(output, upstream)
+
+    return swap_heads(run(*map(swap_heads, heads)))
+
+
+class _Blocks:
+    """All blocks of one call.
+
+    Args:
+        heads: query, key, value and perhaps those of the extra keys, each
+            `(batch, heads, length, head_dim)`.
+        call, mixing: as of `attend_by_hand`.
+    """
+
+    def __init__(self, heads, call, mixing):
+        self.query, self.key, self.value, *self.extra = heads
+        self.call, self.mixing = call, mixing
+        self.size = mixing.block_size
+        self.mask = block_mask(call, self.size)
+        self.keys = call.window_size + self.size + call.after
+        self.count = ops.shape(self.query)[2] // self.size
+        self.num_extra = 0
+        if self.extra:
+            self.num_extra = ops.shape(self.extra[0])[2]
+
+    def outputs(self):
+        """Gives `(batch, heads, length, head_dim)`."""
+
+        def add_block(index, outputs):
+            return (outputs.write(index, self._block(index).output()),)
+
+        (outputs,) = loop(add_block, self._array(self.query.dtype))
+        return self._joined(outputs)
+
+    def gradients(self, output, upstream):
+        """Gives the gradients of all heads."""
+
+        def add_block(index, of_query, of_key, of_value, *sums):
+            own = {
+                "output": self._rows(output, index, self.size),
+                "upstream": self._rows(upstream, index, self.size),
+            }
+            found, *of_source = self._block(index, **own).gradients()
+            of_key, key_sums = self._add(index, of_key, of_source[0], sums[::2])
+            of_value, value_sums = self._add(
+                index, of_value, of_source[1], sums[1::2]
+            )
+            # Keys and values take turns, as they came.
+            sums = [
+                s
+                for pair in zip(key_sums, value_sums, strict=True)
+                for s in pair
+            ]
+            return of_query.write(index, found), of_key, of_value, *sums
+
+        # Sums of many blocks need more digits than half precision has.
+        dtype = at_least_float32(self.query.dtype)
+        near = ops.zeros_like(self.key[:, :, : self.keys], dtype)
+        arrays = [self._array(d) for d in (self.query.dtype, dtype, dtype)]
+        of_extra = [ops.zeros_like(x, dtype) for x in self.extra]
+        found = loop(add_block, *arrays, near, near, *of_extra)
+        of_query, *joined = map(self._joined, found[:3])
+        # The last sums reach beyond the last block.
+        ends = [rest[:, :, : self.keys - self.size] for rest in found[3:5]]
+        of_source = [
+            ops.concatenate(pair, axis=2)
+            for pair in zip(joined, ends, strict=True)
+        ]
+        return of_query, *(
+            ops.cast(x, self.query.dtype) for x in (*of_source, *found[5:])
+        )
+
+    def _add(self, index, array, found, sums):
+        """Adds what one block found for the extra keys and those near by."""
+        near, *of_extra = sums
+        found = ops.cast(found, near.dtype)
+        of_extra = [x + found[:, :, : self.num_extra] for x in of_extra]
+        near = near + found[:, :, self.num_extra :]
+        # No later block sees these keys, and the next one as many new ones.
+        array = array.write(index, near[:, :, : self.size])
+        zeros = ops.zeros_like(near[:, :, : self.size])
+        near = ops.concatenate([near[:, :, self.size :], zeros], axis=2)
+        return array, [near, *of_extra]
+
+    def _block(self, index, **more):
+        heads = [
+            self._rows(x, index, self.keys) for x in (self.key, self.value)
+        ]
+        counts = self.call.visible.padding_mask
+        counts = ops.slice(
+            counts, (0, index * self.size), (ops.shape(counts)[0], self.keys)
+        )
+        visible = Visibility(None, None, counts, self.mask)
+        if self.extra:
+            heads = [
+                ops.concatenate(pair, axis=2)
+                for pair in zip(self.extra, heads, strict=True)
+            ]
+            visible = with_extra(visible, self.call.extra, self._seen(index))
+        parts = {
+            **more,
+            "index": index,
+            "positions": None,
+            "mask": visible.attention_mask,
+            "query": self._rows(self.query, index, self.size),
+        }
+        dropout = self.mixing.dropout, self.mixing.seed
+        return Block(parts, *heads, visible, *dropout)
+
+    def _seen(self, index):
+        if not self.call.visible.causal:
+            return None
+        positions = self.call.visible.query_positions
+        positions = ops.slice(
+            positions,
+            (0, index * self.size),
+            (ops.shape(positions)[0], self.size),
+        )
+        return causal_mask(positions, self.call.extra.positions)
+
+    def _rows(self, x, index, rows):
+        batch, heads, _, width = ops.shape(x)
+        return ops.slice(
+            x, (0, 0, index * self.size, 0), (batch, heads, rows, width)
+        )
+
+    def _array(self, dtype):
+        import tensorflow as tf
+
+        # A loop turned backwards reads nothing of it: it is stacked once.
+        return tf.TensorArray(dtype, size=self.count)
+
+    def _joined(self, array):
+        blocks = array.stack()
+        return join(blocks, self.count * self.size, axis=2)

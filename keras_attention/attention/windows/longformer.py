@@ -1,0 +1,306 @@
+"""Longformer attention: a window, and global tokens."""
+
+import keras
+from keras import ops
+
+from keras_attention.attention.base import Attention
+from keras_attention.attention.core import softmax
+from keras_attention.attention.core.checks import (
+    check_integer,
+    check_shape,
+    refuse_unless,
+)
+from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.windows import band
+from keras_attention.attention.windows.band_call import Call, Extra, Mixing
+from keras_attention.attention.windows.global_tokens import (
+    FirstTokens,
+    MarkedTokens,
+)
+from keras_attention.masks import Visibility, as_mask, combine_masks, hide
+from keras_attention.registry import PACKAGE
+from keras_attention.tensors import is_made_up, known_integer
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class LongformerAttention(Attention):
+    """Attention to a window around each query and to a few global tokens.
+
+    An ordinary token at position i attends to the keys j with `|i - j| <=
+    window_size` and to all global tokens, in one softmax. A global token
+    attends to every key, with queries, keys and values of projections of its
+    own (`global_query`, `global_key`, `global_value`). Padding counts
+    nowhere, marked or not.
+
+    Global are the first `num_global_tokens`, a classification token for
+    example, or, where the call gives a `global_mask`, those that it marks
+    instead: the tokens of a question for example.
+
+    Args:
+        num_heads: integer, number of query heads.
+        head_dim: integer, width of a head; `dim // num_heads` by default.
+        num_kv_heads: integer, number of key and value heads, a divisor of
+            `num_heads`; `num_heads` by default.
+        window_size: integer, how far the window reaches to each side, half
+            of the paper's `w`.
+        dilation: integer, the distance between the keys of a window.
+        num_global_tokens: integer, first tokens that are global.
+        max_global_tokens: integer, the most that a `global_mask` may mark in
+            one row: a compiled call has a place for each. More are refused
+            where their number is known; elsewhere those behind the first
+            `max_global_tokens` stay ordinary.
+        use_bias, dropout, position, kernel_initializer, seed: see
+            `Attention`. A position with a score bias goes with
+            `num_global_tokens` alone, not with a `global_mask`.
+
+    Call arguments:
+        query: `(batch, length, dim)`; self-attention alone.
+        global_mask: boolean `(batch, length)`, True for global tokens.
+        padding_mask: boolean `(batch, length)`.
+        training: whether to apply dropout.
+
+    Returns:
+        `(batch, length, dim)`.
+
+    Raises:
+        ValueError: for sizes that make no sense, for more global tokens than
+            `max_global_tokens`, and for what this flavour cannot honour:
+            cross-attention, a dense `attention_mask`, a cache, and causality,
+            for which `SlidingWindowAttention(num_sinks=...)` keeps the first
+            tokens in sight.
+
+    Reference:
+        Beltagy et al. 2020, Longformer: The Long-Document Transformer,
+        https://arxiv.org/abs/2004.05150
+    """
+
+    paper = "Beltagy et al. 2020"
+    cost = "n(w+g) / n(w+g)"
+    supports_cross_attention = False
+    supports_causal_mask = False
+    supports_attention_mask = False
+    supports_cache = False
+
+    def __init__(
+        self,
+        num_heads,
+        head_dim=None,
+        num_kv_heads=None,
+        *,
+        window_size=256,
+        dilation=1,
+        num_global_tokens=1,
+        max_global_tokens=64,
+        **kwargs,
+    ):
+        super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
+        check_integer("window_size", window_size)
+        check_integer("dilation", dilation)
+        check_integer("num_global_tokens", num_global_tokens)
+        check_integer("max_global_tokens", max_global_tokens)
+        self.window_size = window_size
+        self.dilation = dilation
+        self.num_global_tokens = num_global_tokens
+        self.max_global_tokens = max_global_tokens
+
+    def build(self, query_shape, value_shape=None, key_shape=None):
+        super().build(query_shape, value_shape, key_shape)
+        heads, kv_heads = self.num_heads, self.num_kv_heads
+        self.global_query_dense = self._split_dense("global_query", heads)
+        self.global_key_dense = self._split_dense("global_key", kv_heads)
+        self.global_value_dense = self._split_dense("global_value", kv_heads)
+        for dense in (
+            self.global_query_dense,
+            self.global_key_dense,
+            self.global_value_dense,
+        ):
+            dense.build(query_shape)
+
+    def call(
+        self,
+        query,
+        value=None,
+        key=None,
+        *,
+        global_mask=None,
+        attention_mask=None,
+        padding_mask=None,
+        use_causal_mask=False,
+        cache=None,
+        memory=None,
+        start=0,
+        training=None,
+        mask=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+    ):
+        if padding_mask is None and value is None:
+            implicit = (key_mask, query_mask, mask)
+            padding_mask = next((m for m in implicit if m is not None), None)
+        self._refuse_causality(use_causal_mask)
+        return self.run(
+            query,
+            value,
+            key,
+            attention_mask=attention_mask,
+            padding_mask=padding_mask,
+            use_causal_mask=use_causal_mask,
+            cache=cache,
+            memory=memory,
+            start=start,
+            training=training,
+            options={"global_mask": self._checked(global_mask, query)},
+        )
+
+    def attention_weights(
+        self,
+        query,
+        value=None,
+        key=None,
+        *,
+        global_mask=None,
+        use_causal_mask=False,
+        **arguments,
+    ):
+        """Computes the weights that a call with these arguments uses.
+
+        Args: as of the call.
+
+        Returns:
+            `(batch, num_heads, length, length)`; rows of global tokens weigh
+            values of their own projection.
+        """
+        self._refuse_causality(use_causal_mask)
+        options = {"global_mask": self._checked(global_mask, query)}
+        return super().attention_weights(
+            query, value, key, options=options, **arguments
+        )
+
+    def side_inputs(self, query, key, value):
+        return {"hidden": query}
+
+    def attend(
+        self,
+        query,
+        key,
+        value,
+        visible,
+        position,
+        hidden,
+        global_mask=None,
+        training=None,
+    ):
+        if is_made_up(query):
+            return query
+        tokens = self._tokens(global_mask, visible)
+        positions = tokens.positions
+        if global_mask is not None:
+            positions = None  # they differ by row
+        extra = Extra(
+            tokens.take(key), tokens.take(value), tokens.mask, positions
+        )
+        ordinary = ops.logical_not(tokens.is_global)
+        seen = combine_masks(visible.padding_mask, ordinary)
+        everything = visible
+        visible = visible._replace(padding_mask=seen)
+        reach = self.window_size, self.dilation
+        call = Call(query, key, value, visible, extra, *reach)
+        output = band.attend(call, self._mixing(position, training))
+        query, key, value, visible = self._global_heads(
+            tokens, hidden, everything, position
+        )
+        mixing = self._mixing(position, training)
+        found = softmax.attend(query, key, value, visible, *mixing[:3])
+        return tokens.put(found, output)
+
+    def compute_weights(
+        self, query, key, visible, position, hidden, global_mask=None
+    ):
+        tokens = self._tokens(global_mask, visible)
+        places = ops.arange(ops.shape(key)[1], dtype="int32")
+        mask = band.band_mask(places, places, self.window_size, self.dilation)
+        mask = ops.logical_or(mask, tokens.is_global[:, None])[:, None]
+        scores = softmax.scores(query, key, visible, position)
+        weights = softmax.weigh(scores, combine_masks(mask, visible.dense()))
+        query, key, _, visible = self._global_heads(
+            tokens, hidden, visible, position
+        )
+        scores = softmax.scores(query, key, visible, position)
+        found = softmax.weigh(scores, visible.dense())
+        weights = tokens.put(swap_heads(found), swap_heads(weights))
+        return ops.cast(swap_heads(weights), query.dtype)
+
+    def _tokens(self, global_mask, visible):
+        if global_mask is None:
+            return FirstTokens.find(self.num_global_tokens, visible)
+        return MarkedTokens.find(global_mask, self.max_global_tokens, visible)
+
+    def _global_heads(self, tokens, hidden, visible, position):
+        """Projects what global tokens attend with.
+
+        Returns:
+            `(query, key, value, visible)` with the queries of `tokens`.
+        """
+        places = visible.key_positions
+        if position.supports_cache:
+            query = self.global_query_dense(tokens.take(hidden))
+            query = position.rotate(query, tokens.positions, "query")
+        else:  # the few alone are turned otherwise than as a part of all
+            query = self.global_query_dense(hidden)
+            query = tokens.take(position.rotate(query, places, "query"))
+        key = self.global_key_dense(hidden)
+        key = position.rotate(key, places, "key")
+        value = self.global_value_dense(hidden)
+        if visible.padding_mask is not None:
+            key = hide(key, visible.padding_mask)
+            value = hide(value, visible.padding_mask)
+        seen = Visibility(tokens.positions, places, visible.padding_mask)
+        return query, key, value, seen
+
+    def _mixing(self, position, training):
+        dropout = self.dropout if training else 0.0
+        seed = self.seed_generator.next() if dropout else None
+        return Mixing(position, dropout, seed)
+
+    def _checked(self, global_mask, query):
+        """Reads a `global_mask`, and refuses one that does not fit."""
+        if global_mask is None:
+            return None
+        refuse_unless(
+            self,
+            not self.position.acts_on_scores,
+            f"{type(self.position).__name__} together with global_mask",
+            "place the global tokens first and use num_global_tokens, or "
+            "another position",
+        )
+        global_mask = as_mask("global_mask", global_mask)
+        check_shape("global_mask", global_mask, tuple(query.shape[:2]))
+        if 0 in tuple(global_mask.shape):
+            return global_mask
+        marked = ops.sum(ops.cast(global_mask, "int32"), axis=1)
+        most = known_integer(ops.max(marked))
+        if most is not None and most > self.max_global_tokens:
+            raise ValueError(
+                "global_mask may mark at most max_global_tokens="
+                f"{self.max_global_tokens} tokens in a row. Received: {most}"
+            )
+        return global_mask
+
+    def _refuse_causality(self, use_causal_mask):
+        refuse_unless(
+            self,
+            not use_causal_mask,
+            "a causal mask",
+            "use SlidingWindowAttention(num_sinks=...), where the first "
+            "tokens stay visible",
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "window_size": self.window_size,
+            "dilation": self.dilation,
+            "num_global_tokens": self.num_global_tokens,
+            "max_global_tokens": self.max_global_tokens,
+        }

@@ -1,0 +1,202 @@
+"""Sliding-window attention."""
+
+import keras
+from keras import ops
+
+from keras_attention.attention.base import Attention
+from keras_attention.attention.core import softmax
+from keras_attention.attention.core.checks import check_integer
+from keras_attention.attention.windows import band
+from keras_attention.attention.windows.band_call import Call, Extra, Mixing
+from keras_attention.attention.windows.ring_cache import Ring
+from keras_attention.registry import PACKAGE
+from keras_attention.tensors import is_made_up, known_integer
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class SlidingWindowAttention(Attention):
+    """Softmax attention to a band of keys around each query.
+
+    A query at position i sees the keys j with `|i - j| <= window_size`, ends
+    included; with a causal mask, those with `i - window_size <= j <= i`. (A
+    window of W tokens in Mistral's counting, the query's own among them, is
+    `window_size=W - 1`.) With `dilation`, distances are multiples of it and
+    `window_size` counts steps: `|i - j| <= window_size * dilation`.
+
+    The first `num_sinks` positions are seen by every query as well, however
+    far it is, in the same softmax; with a causal mask by themselves and later
+    queries, without one by all. Streaming language models lose their footing
+    when these leave the window. Positions are those of the sequence, not
+    renumbered within the cache as by Xiao et al., so that decoding gives what
+    the full pass gives.
+
+    Queries are worked off in blocks, each with the keys around it, so that
+    no tensor grows with the square of the length, and large groups of blocks
+    are computed again in the backward pass. The cache holds the last
+    `(window_size + 1) * dilation` keys and the sinks, and goes on for
+    sequences of any length.
+
+    Args:
+        num_heads: integer, number of query heads.
+        head_dim: integer, width of a head; `dim // num_heads` by default.
+        num_kv_heads: integer, number of key and value heads, a divisor of
+            `num_heads`; `num_heads` by default.
+        window_size: integer, how far the band reaches to each side.
+        dilation: integer, the distance between the keys of a band.
+        num_sinks: integer, first positions that every query sees.
+        use_bias, dropout, position, kernel_initializer, seed: see
+            `Attention`.
+
+    Call arguments:
+        query: `(batch, length, dim)`; self-attention alone.
+        padding_mask: boolean `(batch, length)`.
+        use_causal_mask, cache, start, training: see `Attention`.
+
+    Returns:
+        `(batch, length, dim)`; with a cache, `(output, cache)`.
+
+    Raises:
+        ValueError: for a window, dilation or number of sinks that makes no
+            sense, and for what does not go with a band: cross-attention and
+            a dense `attention_mask`.
+
+    Reference:
+        Beltagy et al. 2020, Longformer (window and dilation),
+        https://arxiv.org/abs/2004.05150;
+        Jiang et al. 2023, Mistral 7B (causal window, ring cache),
+        https://arxiv.org/abs/2310.06825;
+        Xiao et al. 2023, Efficient Streaming Language Models with Attention
+        Sinks, https://arxiv.org/abs/2309.17453
+    """
+
+    paper = "Beltagy et al. 2020"
+    cost = "nw / nw"
+    cache_size = "(w + sinks) · num_kv_heads · 2d"
+    supports_cross_attention = False
+    supports_attention_mask = False
+
+    def __init__(
+        self,
+        num_heads,
+        head_dim=None,
+        num_kv_heads=None,
+        *,
+        window_size=256,
+        dilation=1,
+        num_sinks=0,
+        **kwargs,
+    ):
+        super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
+        check_integer("window_size", window_size)
+        check_integer("dilation", dilation)
+        check_integer("num_sinks", num_sinks, smallest=0)
+        self.window_size = window_size
+        self.dilation = dilation
+        self.num_sinks = num_sinks
+
+    @property
+    def counts_from_start(self):
+        """Whether it matters where a sequence begins: there are the sinks."""
+        return self.num_sinks > 0
+
+    def attend(self, query, key, value, visible, position, training=None):
+        if is_made_up(query):
+            return query
+        sinks = None
+        if self.num_sinks:
+            sinks, visible = self._cut_sinks(key, value, visible)
+        reach = self.window_size, self.dilation
+        call = Call(query, key, value, visible, sinks, *reach)
+        return band.attend(call, self._mixing(position, training))
+
+    def compute_weights(self, query, key, visible, position):
+        places = ops.arange(ops.shape(key)[1], dtype="int32")
+        mask = band.band_mask(places, places, self.window_size, self.dilation)
+        mask = ops.logical_or(mask, places < self.num_sinks)
+        # A position may count the keys that the band shows.
+        visible = visible._replace(attention_mask=mask[None])
+        scores = softmax.scores(query, key, visible, position)
+        return ops.cast(softmax.weigh(scores, visible.dense()), query.dtype)
+
+    def init_cache(self, batch_size, max_length):
+        """Makes an empty cache, a ring.
+
+        Returns:
+            `{"key", "value"}` of `(batch, num_kv_heads, num_sinks + slots,
+            head_dim)` and `{"key_mask"}` of `(batch, num_sinks + slots)`. The
+            slots are `(window_size + 1) * dilation`, or as many as
+            `max_length` positions need; a ring of all of them holds sequences
+            of any length.
+        """
+        self._check_cache()
+        return self._ring().empty(
+            *(batch_size, self.num_kv_heads, max_length, self.head_dim),
+            self.compute_dtype,
+        )
+
+    def attend_with_cache(
+        self,
+        query,
+        key,
+        value,
+        visible,
+        position,
+        cache,
+        start,
+        training=None,
+    ):
+        mask = visible.padding_mask
+        if mask is None:
+            mask = ops.ones(ops.shape(key)[:2], "bool")
+        ring, piece = self._ring(), (key, value, mask, start)
+        ring.check(cache, start, key.shape[1])
+        if known_integer(key.shape[1]) == 1:
+            new, held = ring.step(cache, *piece)
+            before, attend = 0, band.attend_at_once
+        else:
+            new, held = ring.extend(cache, *piece), ring.before(cache, start)
+            positions = visible.key_positions
+            mask = ops.logical_and(mask, positions >= self.num_sinks)
+            held = held.append(key, value, mask, positions)
+            before, attend = ring.reach, band.attend
+        visible = visible._replace(
+            key_positions=held.positions, padding_mask=held.mask
+        )
+        sinks = None
+        if self.num_sinks:
+            found = ring.sinks(new)
+            sinks = Extra(found.key, found.value, found.mask, found.positions)
+        reach = self.window_size, self.dilation, before
+        call = Call(query, held.key, held.value, visible, sinks, *reach)
+        return attend(call, self._mixing(position, training)), new
+
+    def _cut_sinks(self, key, value, visible):
+        """Gives the first keys as extra ones, hidden from the band."""
+        rows, mask = slice(self.num_sinks), visible.padding_mask
+        if mask is None:
+            mask = ops.ones((1, ops.shape(key)[1]), "bool")
+        sinks = Extra(
+            key[:, rows],
+            value[:, rows],
+            mask[:, rows],
+            visible.key_positions[rows],
+        )
+        places = ops.arange(ops.shape(key)[1], dtype="int32")
+        mask = ops.logical_and(mask, places >= self.num_sinks)
+        return sinks, visible._replace(padding_mask=mask)
+
+    def _ring(self):
+        return Ring(self.window_size, self.dilation, self.num_sinks)
+
+    def _mixing(self, position, training):
+        dropout = self.dropout if training else 0.0
+        seed = self.seed_generator.next() if dropout else None
+        return Mixing(position, dropout, seed)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "window_size": self.window_size,
+            "dilation": self.dilation,
+            "num_sinks": self.num_sinks,
+        }

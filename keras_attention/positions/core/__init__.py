@@ -1,0 +1,1 @@
+"""What encodings of several families use: angles, distances, grids."""

@@ -1,0 +1,201 @@
+"""Rotary position embedding."""
+
+import keras
+from keras import ops
+
+from keras_attention.checks import check_number
+from keras_attention.positions.base import PositionalEncoding
+from keras_attention.positions.core.angles import (
+    inverse_wavelengths,
+    sine_cosine,
+)
+from keras_attention.positions.core.grid import check_grid, size_of
+from keras_attention.positions.rotary.dynamic_ntk import ntk_turns
+from keras_attention.positions.rotary.rotation import count_turned, turn_pairs
+from keras_attention.positions.rotary.scaling import (
+    attention_factor,
+    read_scaling,
+    scaled_frequencies,
+)
+from keras_attention.registry import PACKAGE
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class RotaryEmbedding(PositionalEncoding):
+    """Turns pairs of query and key features by angles that grow with position.
+
+    A pair `(a, b)` at position `p` becomes `(a cos - b sin, b cos + a sin)`
+    of the angle `p * base ** (-i / pairs)`, so that the product of a query
+    and a key depends on their distance alone. Angles are exact to 1e-5 up to
+    position two million, whatever the scaling and the dtype policy.
+
+    A `scaling` slows the turning down for sequences longer than those of
+    training. It is a dictionary of a `type` and its options:
+
+    - `linear`: all frequencies are divided by `factor`.
+    - `ntk`: the base grows with the length once that exceeds
+      `original_max_length`, by `factor` (Hugging Face's `dynamic`). The
+      length is the highest position of a call + 1. Early tokens turn
+      otherwise once later ones are there, so there can be no cache.
+    - `yarn`: `factor` divides the frequencies of pairs that make fewer than
+      `beta_slow` (1) turns in `original_max_length` positions, leaves those
+      of more than `beta_fast` (32) turns, and a part of those between, from
+      whole pair to whole pair if `truncate` (True). Queries and keys are
+      multiplied by `attention_factor`, by default `0.1 ln(factor) + 1`; with
+      `mscale` and `mscale_all_dim`, the quotient of `0.1 m ln(factor) + 1`
+      for both. (DeepSeek's models also change the scale of the scores; that
+      is not done here.)
+    - `llama3`, also by its name alone: `factor` (8) divides the frequencies
+      of pairs that make fewer than `low_freq_factor` (1) turns in
+      `original_max_length` (8192) positions, leaves those of more than
+      `high_freq_factor` (4), and a part of those between.
+
+    With `axes=2` a sequence is a grid, read by rows: the first half of the
+    pairs turns by the row, `position // width`, the second by the column,
+    `position % width`, each with the frequencies of so many pairs. A `start`
+    is a place in that order, not a row. Without a `grid` the height and
+    width follow from the length, the highest position of the call + 1, so
+    that there can be no cache, and more padding gives other places.
+
+    Args:
+        base: the longest wavelength over two pi; `rope_theta` elsewhere.
+        fraction: share of the features that is turned, from the first on.
+        interleaved: whether a pair is two neighbours (GPT-J) or one feature
+            of each half (GPT-NeoX, Llama).
+        scaling: None, a name, or a dictionary as above. Lengths in it count
+            along an axis.
+        axes: 1 for sequences, 2 for grids.
+        grid: `(height, width)` for two axes; by default the nearest to a
+            square that holds the sequence.
+
+    Raises:
+        ValueError: if the turned features make no pairs for each axis, for
+            options that do not fit, or a sequence longer than its grid.
+
+    Reference:
+        Su et al. 2021, RoFormer, https://arxiv.org/abs/2104.09864
+        Chen et al. 2023, Extending Context Window of Large Language Models
+        via Positional Interpolation, https://arxiv.org/abs/2306.15595
+        Peng et al. 2023, YaRN, https://arxiv.org/abs/2309.00071 (also ntk)
+        Grattafiori et al. 2024, The Llama 3 Herd of Models,
+        https://arxiv.org/abs/2407.21783
+    """
+
+    paper = "Su et al. 2021"
+
+    def __init__(
+        self,
+        base=10_000.0,
+        fraction=1.0,
+        interleaved=False,
+        scaling=None,
+        axes=1,
+        grid=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.base = check_number("base", base, above=1.0)
+        self.fraction = check_number("fraction", fraction, most=1.0)
+        if axes not in (1, 2) or isinstance(axes, bool):
+            raise ValueError(f"axes must be 1 or 2. Received: {axes!r}")
+        if grid is not None and axes == 1:
+            raise ValueError(
+                f"grid is for axes=2. Received: axes=1, grid={grid!r}"
+            )
+        self.interleaved = interleaved
+        self.scaling = read_scaling(scaling)
+        self.axes = int(axes)
+        self.grid = check_grid(grid)
+        if self.grid is not None:
+            self.max_length = self.grid[0] * self.grid[1]
+        if self._is_dynamic and axes == 2:
+            raise ValueError(
+                "scaling of type ntk is for axes=1; use linear, yarn or "
+                f"llama3. Received: axes={axes}"
+            )
+
+    @property
+    def _is_dynamic(self):
+        return self.scaling is not None and self.scaling["type"] == "ntk"
+
+    @property
+    def supports_cache(self):
+        """Whether angles do without the length of the whole sequence."""
+        needs_width = self.axes == 2 and self.grid is None
+        return not (self._is_dynamic or needs_width)
+
+    @property
+    def instead_of_cache(self):
+        """What the refusal of a cache proposes."""
+        if self._is_dynamic:
+            return "use scaling of type yarn, linear or llama3, not ntk"
+        return "give it a grid=(height, width)"
+
+    def build(self, input_shape):
+        pairs = self._count_pairs(input_shape[-1])
+        if self._is_dynamic and pairs < 2:
+            raise ValueError(
+                "scaling of type ntk needs two pairs of features or more. "
+                f"Received: head_dim={input_shape[-1]}, "
+                f"fraction={self.fraction}"
+            )
+
+    def rotate(self, x, positions, role):
+        self.check_length(x)
+        num_pairs = self._count_pairs(x.shape[-1]) // self.axes
+        turned = [
+            # One axis for the heads, which stand behind the length.
+            sine_cosine(ops.expand_dims(places, -1), frequencies)
+            for places, frequencies in self._axes(positions, num_pairs)
+        ]
+        sine, cosine = (
+            parts[0] if self.axes == 1 else ops.concatenate(parts, axis=-1)
+            for parts in zip(*turned, strict=True)
+        )
+        factor = attention_factor(self.scaling)
+        if factor != 1.0:
+            sine, cosine = sine * factor, cosine * factor
+        return turn_pairs(x, sine, cosine, self.interleaved)
+
+    def _axes(self, positions, num_pairs):
+        """Gives places `(..., length)` and frequencies for each axis."""
+        positions = ops.cast(positions, "int32")
+        if self._is_dynamic:
+            turns = ntk_turns(
+                _length(positions),
+                inverse_wavelengths(num_pairs, self.base),
+                self.scaling,
+            )
+            # They are those of all positions and of all heads.
+            return [(positions, turns.map(lambda x: x[..., None, None, :]))]
+        frequencies = scaled_frequencies(num_pairs, self.base, self.scaling)
+        if self.axes == 1:
+            return [(positions, frequencies)]
+        if self.grid is None:
+            _, width = size_of(_length(positions))
+            if ops.is_tensor(width):
+                width = width[..., None]
+        else:
+            width = self.grid[1]
+        places = (positions // width, positions % width)
+        return [(place, frequencies) for place in places]
+
+    def _count_pairs(self, head_dim):
+        sizes = head_dim, self.fraction, 2 * self.axes
+        return count_turned(type(self).__name__, *sizes) // 2
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "base": self.base,
+            "fraction": self.fraction,
+            "interleaved": self.interleaved,
+            "scaling": self.scaling and dict(self.scaling),
+            "axes": self.axes,
+            "grid": self.grid,
+        }
+
+
+def _length(positions):
+    """The length of the sequences that `(..., length)` are the end of."""
+    return ops.max(positions, axis=-1, initial=0) + 1
