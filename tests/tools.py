@@ -14,12 +14,27 @@ ROOT = pathlib.Path(__file__).parents[1]
 BACKEND = keras.backend.backend()
 
 
-def few(values, quick=1):
-    """Parameters of which all behind the first `quick` are marked as slow."""
-    marks = [()] * quick + [pytest.mark.slow] * len(values)
+def few(values, quick=1, mark="slow"):
+    """Parameters of which all behind the first `quick` have a mark."""
+    values = list(values)
+    marks = [()] * quick + [getattr(pytest.mark, mark)] * len(values)
     return [
         pytest.param(value, marks=mark)
         for value, mark in zip(values, marks, strict=False)
+    ]
+
+
+def only(chosen, values):
+    """Parameters of which all but the chosen are marked as full.
+
+    A tuple stands for several parameters.
+    """
+    return [
+        pytest.param(
+            *(value if isinstance(value, tuple) else [value]),
+            marks=() if value in chosen else pytest.mark.full,
+        )
+        for value in values
     ]
 
 

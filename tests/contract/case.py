@@ -1,6 +1,9 @@
 """One flavour of the contract: how it is made and what may be asked."""
 
+import zlib
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from keras_attention import attention
 from tests.tools import BACKEND, randomize, to_numpy
@@ -63,6 +66,28 @@ class Case(NamedTuple):
         layer = self.make(**options)
         layer.build((BATCH, LENGTH, DIM))
         return randomize(layer, rng)
+
+
+class BuiltLayers:
+    """Layers of cases, each built once, with weights drawn once."""
+
+    def __init__(self):
+        self._layers = {}
+
+    def get(self, case, **options):
+        """A case's layer with further options. Nobody may change it."""
+        name = repr((case._replace(cache=None), options))
+        if name not in self._layers:
+            rng = np.random.default_rng(zlib.crc32(name.encode()))
+            layer = case.layer(rng, **options)
+            self._layers[name] = layer, to_numpy(layer.get_weights())
+        return self._layers[name][0]
+
+    def check_unchanged(self):
+        """Raises an error if the weights of a layer are no longer its own."""
+        for name, (layer, weights) in self._layers.items():
+            found = to_numpy(layer.get_weights())
+            np.testing.assert_equal(found, weights, err_msg=name)
 
 
 def nothing_of(layer):

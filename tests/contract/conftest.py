@@ -1,10 +1,15 @@
-"""Every test of this folder runs over all cases."""
+"""Every test of this folder runs over all cases.
+
+By default `tiers` says which cases have which tests; the rest is marked as
+`full`.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from tests.contract.case import BATCH, DIM, KEY_LENGTH, LENGTH
+from tests.contract import tiers
+from tests.contract.case import BATCH, DIM, KEY_LENGTH, LENGTH, BuiltLayers
 from tests.contract.cases import CASES
 from tests.tools import BACKEND
 
@@ -38,13 +43,15 @@ ON_JAX = {
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if BACKEND != "jax" or item.path.parent != FOLDER:
-            continue
         call = getattr(item, "callspec", None)
         case = None if call is None else call.params.get("case")
-        if case in CASES and case != "multi_head":
+        if item.path.parent != FOLDER or case not in CASES:
+            continue
+        if BACKEND == "jax" and case != "multi_head":
             if item.originalname not in ON_JAX:
                 item.add_marker(pytest.mark.slow)
+        if not tiers.is_default(item):
+            item.add_marker(pytest.mark.full)
 
 
 def cases():
@@ -63,9 +70,18 @@ def case(request):
     return CASES[request.param]
 
 
+@pytest.fixture(scope="session")
+def layers():
+    """Layers that are built once; what a test changes is told at the end."""
+    layers = BuiltLayers()
+    yield layers
+    layers.check_unchanged()
+
+
 @pytest.fixture
-def layer(case, rng):
-    return case.layer(rng)
+def layer(case, layers):
+    """The case's layer with weights off their start. No test changes it."""
+    return layers.get(case)
 
 
 @pytest.fixture

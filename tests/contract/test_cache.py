@@ -52,8 +52,8 @@ def feed(layer, x, borders, padding_mask=None, max_length=MAX_LENGTH):
     return np.concatenate(to_numpy(outputs), axis=1), cache
 
 
-def test_a_flavour_without_a_cache_refuses_one(case, rng, x):
-    layer = case.layer(rng)
+def test_a_flavour_without_a_cache_refuses_one(case, layers, x):
+    layer = layers.get(case)
     assert layer.supports_cache == (case.cache is not None)
     if layer.supports_cache:
         # A cache is exact, so what it serves has to be.
@@ -112,11 +112,11 @@ def test_the_cache_is_as_small_as_the_idea_allows(case, layer):
         assert shapes == case.cache(batch_size, max_length)
 
 
-def test_a_step_keeps_the_form_of_the_cache(case, rng, x):
+def test_a_step_keeps_the_form_of_the_cache(case, layers, x):
     if case.cache is None:
         pytest.skip("has no cache")
     for dtype in ("float32", "mixed_bfloat16", "float16"):
-        layer = case.layer(rng, dtype=dtype)
+        layer = layers.get(case, dtype=dtype)
         empty = layer.init_cache(BATCH, MAX_LENGTH)
         _, cache = layer(x[:, :1], cache=empty, start=0)
         form = lambda leaf: (

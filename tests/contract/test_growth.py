@@ -43,10 +43,10 @@ def _functions(graph):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="reads TensorFlow's graph")
 @pytest.mark.parametrize("causal", [False, True])
-def test_the_largest_tensor_grows_as_the_idea_says(case, rng, causal):
-    layer = case.layer(rng)
-    if causal and not layer.supports_causal_mask:
+def test_the_largest_tensor_grows_as_the_idea_says(case, layers, causal):
+    if causal and not case.make().supports_causal_mask:
         pytest.skip("is not causal")
+    layer = layers.get(case)
     short, long = (largest_tensor(layer, n, causal) for n in (SHORT, LONG))
     growth = math.log(long / short) / math.log(LONG / SHORT)
     assert growth < case.growth + 0.1

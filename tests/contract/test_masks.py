@@ -59,8 +59,10 @@ def test_a_cut_off_tail_of_padding_changes_nothing(case, layer, x):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_contents_of_padding_do_not_matter(case, rng, x, padding, dtype):
-    layer = case.layer(rng, dtype=dtype)
+def test_contents_of_padding_do_not_matter(
+    case, layers, rng, x, padding, dtype
+):
+    layer = layers.get(case, dtype=dtype)
     contents = [rng.normal(size=x.shape), HUGE[dtype], -HUGE[dtype]]
     for causal in {False, layer.supports_causal_mask}:
         arguments = {"padding_mask": padding, "use_causal_mask": causal}
@@ -145,8 +147,8 @@ def calls_that_see_nothing(layer):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_rows_that_see_nothing_give_zeros(case, rng, x, dtype):
-    layer = case.layer(rng, dtype=dtype)
+def test_rows_that_see_nothing_give_zeros(case, layers, x, dtype):
+    layer = layers.get(case, dtype=dtype)
     nothing = nothing_of(layer)
     for arguments, blind in calls_that_see_nothing(layer):
 

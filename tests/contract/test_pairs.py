@@ -1,7 +1,8 @@
 """Every flavour with every encoding of attention that it takes.
 
-By default a part of the pairs runs, in which every flavour and every encoding
-occurs; `pytest -m ""` runs them all.
+By default those of exact attention run, in which every encoding occurs, and a
+few others; that every flavour minds every hook of an encoding is shown in
+`test_positions.py`. `pytest -m full` runs more of them, `pytest -m ""` all.
 """
 
 import math
@@ -32,17 +33,22 @@ FIRST = {case.name: case for case in reversed(CASES.values())}
 
 
 def pairs():
-    """Allowed pairs, of which one in `EVERY` and those of exact attention."""
+    """Allowed pairs: those of exact attention, and one in twice `EVERY`.
+
+    One in `EVERY` is marked as full, the others as slow.
+    """
     number = 0
     for flavour, refusals in PAIRS.items():
         for encoding, refusal in refusals.items():
             if refusal:
                 continue
             number += 1
-            quick = number % EVERY == 0 or flavour == "multi_head"
-            yield pytest.param(
-                flavour, encoding, marks=() if quick else pytest.mark.slow
-            )
+            marks = pytest.mark.slow
+            if flavour == "multi_head" or number % (2 * EVERY) == 0:
+                marks = ()
+            elif number % EVERY == 0:
+                marks = pytest.mark.full
+            yield pytest.param(flavour, encoding, marks=marks)
 
 
 def make(flavour, encoding, rng=None):

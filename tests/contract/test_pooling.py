@@ -50,8 +50,10 @@ def test_the_order_does_not_matter(layer, x, rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_contents_of_padding_do_not_matter(case, rng, x, padding, dtype):
-    layer = case.layer(rng, dtype=dtype)
+def test_contents_of_padding_do_not_matter(
+    case, layers, rng, x, padding, dtype
+):
+    layer = layers.get(case, dtype=dtype)
     expected = to_numpy(layer(x, padding_mask=padding))
     for content in (rng.normal(size=x.shape), 1e3):
         changed = np.where(padding[..., None], x, content).astype("float32")
@@ -127,8 +129,8 @@ def test_configurations_and_files(case, layer, x, tmp_path):
     near(again(x), model(x), 1e-6)
 
 
-def test_half_precision_stays_near_float32(case, rng, x):
-    exact = case.layer(rng)
+def test_half_precision_stays_near_float32(case, layer, x):
+    exact = layer
     for policy, error in (("mixed_bfloat16", 3e-2), ("mixed_float16", 4e-3)):
         layer = case.make(dtype=policy)
         layer.build(x.shape)

@@ -19,10 +19,10 @@ if BACKEND != "tensorflow":
 
 
 @pytest.mark.parametrize("policy", few([*POLICIES], 2))
-def test_half_precision_stays_near_float32(case, rng, x, source, policy):
+def test_half_precision_stays_near_float32(case, layer, x, source, policy):
     if case.chooses:
         pytest.skip("rounding may choose other keys or queries")
-    exact = case.layer(rng)
+    exact = layer
     layer = case.make(dtype=policy)
     layer.build(x.shape)
     layer.set_weights(exact.get_weights())
@@ -44,9 +44,9 @@ def test_half_precision_stays_near_float32(case, rng, x, source, policy):
 
 @pytest.mark.parametrize("policy", few(["mixed_bfloat16", "mixed_float16"]))
 def test_mixed_precision_keeps_weights_and_gradients_in_float32(
-    case, rng, x, policy
+    case, layers, x, policy
 ):
-    layer = case.layer(rng, dtype=policy)
+    layer = layers.get(case, dtype=policy)
     assert {v.dtype for v in layer.trainable_variables} <= {"float32"}
     _, found = gradients(
         lambda x: ops.sum(ops.cast(layer(x), "float32") ** 2), x, layer=layer
@@ -55,8 +55,8 @@ def test_mixed_precision_keeps_weights_and_gradients_in_float32(
         assert gradient.dtype == "float32" and np.isfinite(gradient).all()
 
 
-def test_a_cache_and_a_memory_work_in_mixed_precision(case, rng, x, source):
-    layer = case.layer(rng, dtype="mixed_bfloat16")
+def test_a_cache_and_a_memory_work_in_mixed_precision(case, layers, x, source):
+    layer = layers.get(case, dtype="mixed_bfloat16")
     if layer.supports_cache:
         cache = layer.init_cache(BATCH, LENGTH)
         first, cache = layer(x[:, :3], cache=cache, start=0)

@@ -1,5 +1,7 @@
 """What holds for all encodings that meet queries or keys."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -32,6 +34,7 @@ from tests.tools import (
     few,
     gradients,
     near,
+    only,
     randomize,
     to_numpy,
 )
@@ -69,8 +72,10 @@ def numbers(layer, query, key, visible):
 
 
 @pytest.mark.parametrize(("name", "causal"), CALLS)
-@pytest.mark.parametrize("kv_heads", [HEADS, 1])
-@pytest.mark.parametrize("start", [0, 4])
+@pytest.mark.parametrize(
+    ("kv_heads", "start"),
+    only({(HEADS, 0), (1, 4)}, itertools.product((HEADS, 1), (0, 4))),
+)
 def test_order_changes_no_number(rng, name, causal, kv_heads, start):
     layer = make(name, rng)
     query, key = heads(rng, 7), heads(rng, 7 + start, kv_heads)
@@ -181,7 +186,8 @@ def test_keys_behind_the_query_or_below_0_have_finite_numbers(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("flavour", FLAVOURS)
+# The pairs of the contract decode with the others.
+@pytest.mark.parametrize("flavour", only({"window_with_sinks"}, FLAVOURS))
 def test_decoding_in_any_pieces_is_the_full_pass(rng, name, flavour):
     layer = attention(flavour, name, rng, LENGTH)
     x = rng.normal(size=(2, LENGTH, DIM)).astype("float32")
@@ -192,7 +198,9 @@ def test_decoding_in_any_pieces_is_the_full_pass(rng, name, flavour):
         near(decode(layer, x, borders, padding_mask), full, 2e-5)
 
 
-@pytest.mark.parametrize(("name", "causal"), CALLS)
+@pytest.mark.parametrize(
+    ("name", "causal"), only({(name, True) for name in NAMES}, CALLS)
+)
 def test_query_blocks_give_the_numbers_of_the_whole(rng, name, causal):
     whole = MultiHeadAttention(
         HEADS, num_kv_heads=2, query_block_size=None, position=make(name)
@@ -223,7 +231,9 @@ def test_query_blocks_give_the_numbers_of_the_whole(rng, name, causal):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("flavour", ["window", "window_with_sinks"])
+@pytest.mark.parametrize(
+    "flavour", few(["window_with_sinks", "window"], 1, "full")
+)
 def test_blocks_of_a_window_give_the_numbers_of_the_whole(rng, name, flavour):
     length = 263  # more than one block of 128 queries and its window
     layer = attention(flavour, name, rng, length)
@@ -245,7 +255,12 @@ def test_blocks_of_a_window_give_the_numbers_of_the_whole(rng, name, flavour):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "policy", few(["mixed_bfloat16", "mixed_float16", "bfloat16"], 2)
+    "policy",
+    [
+        "mixed_bfloat16",
+        pytest.param("mixed_float16", marks=pytest.mark.full),
+        pytest.param("bfloat16", marks=pytest.mark.slow),
+    ],
 )
 def test_half_precision_rounds_and_no_more(rng, name, policy):
     whole = MultiHeadAttention(HEADS, position=make(name))
@@ -307,8 +322,11 @@ def test_blocks_share_an_encoding_or_not(name, shared):
     )
 
 
-# JAX compiles every operation of every flavour.
-@pytest.mark.parametrize("name", few(NAMES, 0 if BACKEND == "jax" else 4))
+# The pairs of the contract show the same of a part. JAX compiles every
+# operation of every flavour.
+@pytest.mark.parametrize(
+    "name", few(NAMES, 0, "slow" if BACKEND == "jax" else "full")
+)
 def test_every_flavour_takes_it_or_refuses_it_by_name(rng, name):
     x = rng.normal(size=(2, 8, DIM)).astype("float32")
     for flavour in attention_layers.names():
@@ -331,7 +349,7 @@ def test_every_flavour_takes_it_or_refuses_it_by_name(rng, name):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="graphs of TensorFlow")
 @pytest.mark.parametrize(("name", "causal"), CALLS)
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", few([False, True], 1, "full"))
 def test_a_graph_may_learn_lengths_later(rng, name, causal, jit_compile):
     import tensorflow as tf
 

@@ -1,0 +1,140 @@
+"""Which tests of the contract run by default for which flavour.
+
+One case for each implementation of `attend` and of a cache represents it, and
+has every test. The others run through the same code with other options or
+other scores; by default they have what an option or a score can break by
+itself. The rest is marked as `full`.
+"""
+
+import functools
+
+from tests.contract.case import DTYPES
+from tests.contract.cases import CASES
+from tests.tools import BACKEND
+
+# The cases that have every test (but for those of `ITEMS_OF_A_BUILD`), and what
+# they run through.
+REPRESENTATIVES = {
+    "multi_head": "softmax of all scores at once, a cache of all keys",
+    "normalized_gated_with_sinks": "scores in blocks of queries, all options",
+    "differential": "two softmaxes, a cache of pairs of keys",
+    "latent": "expanded keys and values, a cache of compressed vectors",
+    "luong_predictive": "sources without projections, weights by place",
+    "dilated_window_with_sinks": "a band in blocks, a ring as its cache",
+    "longformer": "a band beside global tokens, a call of its own",
+    "shifted_window": "windows of a padded and shifted grid",
+    "sparse_transformer_fixed": "a grid of strides, a cache of summaries",
+    "bigbird": "gathered blocks of keys",
+    "lsh": "keys sorted by their hashes, in chunks",
+    "prob_sparse": "queries chosen by samples of their scores",
+    "linear": "sums over chunks of keys, which are its cache as well",
+    "gated_delta_convolution": "states scanned over chunks, with tails",
+    "linformer": "keys and values projected along the length",
+    "nystrom": "landmarks and a pseudo-inverse",
+}
+
+# What the others have: each name may say one value of a further parameter.
+ITEMS = {
+    "test_cache::test_a_flavour_without_a_cache_refuses_one",
+    "test_cache::test_any_split_gives_the_full_pass",
+    "test_cache::test_the_cache_is_as_small_as_the_idea_allows",
+    "test_files::test_config_is_the_constructor",
+    "test_files::test_config_makes_the_same_layer",
+    "test_gradients::test_every_weight_takes_part",
+    "test_gradients::test_gradients_are_finite_differences[causal]",
+    "test_keras::test_a_graph_that_knows_neither_batch_nor_length",
+    "test_keras::test_dropout_acts_in_training_alone",
+    "test_keras::test_projections_carry_the_names_of_keras",
+    "test_keras::test_weights_sum_to_one_and_make_the_output",
+    "test_masks::test_dense_causal_mask_is_the_causal_mask",
+    "test_masks::test_dense_mask_hides_what_it_says",
+    "test_masks::test_future_tokens_do_not_change_the_past",
+    f"test_masks::test_rows_that_see_nothing_give_zeros[{DTYPES[0]}]",
+    "test_masks::test_without_the_causal_mask_the_future_counts",
+    "test_memory::test_a_flavour_that_attends_to_itself_alone_refuses_a_source",
+    "test_memory::test_memory_is_direct_cross_attention",
+    "test_padding::test_of_a_sequence[True]",
+    "test_padding::test_of_what_a_cache_is_fed",
+    "test_positions::test_a_position_counts_or_is_refused[Biasing]",
+    "test_positions::test_a_position_counts_or_is_refused[Turning]",
+    "test_precision::test_half_precision_stays_near_float32[float16]",
+    "test_shapes::test_source_may_have_other_widths",
+    "test_shapes::test_symbolic_shape_leaves_batch_and_length_open",
+}
+# Flavours that are not causal have the same of plain self-attention.
+NOT_CAUSAL = {
+    "test_gradients::test_gradients_are_finite_differences[self]",
+    "test_padding::test_of_a_sequence[False]",
+}
+# Those that promise less than all pairs have what shows it.
+OF_LESS_THAN_ALL_PAIRS = {
+    "test_growth::test_the_largest_tensor_grows_as_the_idea_says[False]",
+}
+# What goes by the weights alone: one case for each `build`.
+ITEMS_OF_A_BUILD = {
+    "test_files::test_keras_file_gives_the_same_model",
+    "test_keras::test_a_model_of_it_trains",
+    "test_keras::test_int8_through_a_model",
+    "test_keras::test_lora_on_each_projection",
+}
+
+
+@functools.cache
+def representatives():
+    """The keys of the cases that have all tests on this backend."""
+    if BACKEND == "tensorflow":
+        return set(REPRESENTATIVES)
+    # The variants run on TensorFlow alone: the first of a flavour stands in.
+    return {first_of_flavours()[CASES[key].name] for key in REPRESENTATIVES}
+
+
+@functools.cache
+def builders():
+    """The key of one case for each `build`, a representative's if possible."""
+    found = {}
+    for key in (*sorted(representatives()), *first_of_flavours().values()):
+        found.setdefault(build_of(key), key)
+    return set(found.values())
+
+
+@functools.cache
+def not_causal():
+    """The keys of the cases that know no causal mask."""
+    return {key for key in CASES if not CASES[key].make().supports_causal_mask}
+
+
+def first_of_flavours():
+    """The key of the first case of each registered name."""
+    return {case.name: key for key, case in reversed(CASES.items())}
+
+
+def build_of(key):
+    """The function that makes the weights of a case's layer."""
+    return type(CASES[key].make()).build
+
+
+def wanted(key):
+    """The names of the tests that a case has even if it represents none."""
+    names = ITEMS | (ITEMS_OF_A_BUILD if key in builders() else set())
+    if key in not_causal():
+        names |= NOT_CAUSAL
+    if CASES[key].growth < 2:
+        names |= OF_LESS_THAN_ALL_PAIRS
+    return names
+
+
+def is_default(item):
+    """Whether a test of a case runs by default."""
+    case = item.callspec.params["case"]
+    names = names_of(item)
+    if not names.isdisjoint(ITEMS_OF_A_BUILD):
+        return case in builders()
+    return case in representatives() or not names.isdisjoint(wanted(case))
+
+
+def names_of(item):
+    """The names under which a test may be listed above."""
+    name = f"{item.path.stem}::{item.originalname}"
+    parts = item.callspec.id.split("-")
+    parts.remove(item.callspec.params["case"])
+    return {name, f"{name}[{'-'.join(parts)}]"} if parts else {name}
