@@ -178,7 +178,10 @@ def test_exporting_again_replaces_with_other_limits(
 
 @pytest.mark.parametrize(
     "dtype",
-    ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
+    [
+        pytest.param("mixed_bfloat16", marks=pytest.mark.full),
+        pytest.param("mixed_float16", marks=pytest.mark.slow),
+    ],
 )
 def test_half_precision_is_exported(dtype, tmp_path):
     task = tiny.task({"dtype": dtype})

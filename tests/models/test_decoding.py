@@ -23,14 +23,11 @@ PARTS = {
 }
 
 
-@pytest.fixture(params=PARTS)
-def parts(request):
-    return PARTS[request.param]
-
-
-@pytest.fixture
-def model(rng, parts):
-    return small.encoder_decoder(rng, **parts)
+@pytest.fixture(scope="module", params=PARTS)
+def model(request):
+    """Built once: no test changes it."""
+    rng = np.random.default_rng(7)
+    return small.encoder_decoder(rng, **PARTS[request.param])
 
 
 @st.composite

@@ -19,15 +19,19 @@ from keras_attention import (
 )
 from keras_attention.generation import Generator
 from tests.models import small, small_recurrent
-from tests.tools import BACKEND, compiled, near, to_numpy
+from tests.tools import BACKEND, compiled, near, only, to_numpy
 
 LENGTH = 7
 ALONE = {"attention": None, "bidirectional": False}
 
 
-@pytest.fixture(params=small_recurrent.VARIANTS)
-def model(rng, request):
-    return small_recurrent.model(rng, request.param)
+@pytest.fixture(
+    scope="module",
+    params=only({"bahdanau", "luong"}, small_recurrent.VARIANTS),
+)
+def model(request):
+    """Built once: no test changes it."""
+    return small_recurrent.model(np.random.default_rng(7), request.param)
 
 
 @st.composite

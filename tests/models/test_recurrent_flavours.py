@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_attention import RecurrentDecoder, attention
 from tests.models import small, small_recurrent
-from tests.tools import near, to_numpy
+from tests.tools import near, only, to_numpy
 
 FLAVOURS = attention.describe()
 CROSS = [
@@ -16,7 +16,7 @@ CROSS = [
 ]
 
 
-@pytest.mark.parametrize("name", CROSS)
+@pytest.mark.parametrize("name", only({"multi_head", "additive"}, CROSS))
 def test_a_flavour_by_its_name(rng, name):
     inputs = small.pairs(rng)
     for options in ({"attention_order": "before"}, {"input_feeding": True}):

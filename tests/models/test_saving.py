@@ -1,6 +1,7 @@
 """Models as folders and files, whole or not at all."""
 
 import json
+import shutil
 
 import h5py
 import keras
@@ -182,6 +183,19 @@ def test_a_compiled_and_trained_model_saves_too(rng, tmp_path):
     assert "optimizer" not in h5py.File(tmp_path / "model.weights.h5")
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A folder of an encoder, to be copied."""
+    folder = tmp_path_factory.mktemp("written")
+    small.encoder(np.random.default_rng(7)).save_to_preset(folder)
+    return folder
+
+
+@pytest.fixture
+def preset(written, tmp_path):
+    return shutil.copytree(written, tmp_path / "preset")
+
+
 def edit(folder, change):
     path = folder / "config.json"
     description = json.loads(path.read_text())
@@ -217,11 +231,10 @@ def with_config(**entries):
         with_config(vocabulary_size=9, embedding="tokens"),
     ],
 )
-def test_another_configuration_is_refused(rng, tmp_path, change):
-    small.encoder(rng).save_to_preset(tmp_path)
-    edit(tmp_path, change)
+def test_another_configuration_is_refused(preset, change):
+    edit(preset, change)
     with pytest.raises(ValueError):
-        TransformerEncoder.from_preset(tmp_path)
+        TransformerEncoder.from_preset(preset)
 
 
 @pytest.mark.parametrize(
@@ -238,12 +251,11 @@ def test_another_configuration_is_refused(rng, tmp_path, change):
     ],
     ids=str,
 )
-def test_a_wrong_type_in_a_configuration_is_named(rng, tmp_path, change):
-    small.encoder(rng).save_to_preset(tmp_path)
-    edit(tmp_path, with_config(**change))
-    path = tmp_path / "config.json"
+def test_a_wrong_type_in_a_configuration_is_named(preset, change):
+    edit(preset, with_config(**change))
+    path = preset / "config.json"
     with pytest.raises(ValueError) as caught:
-        TransformerEncoder.from_preset(tmp_path)
+        TransformerEncoder.from_preset(preset)
     message = str(caught.value)
     assert message.startswith(f"{path} describes no model that can be made: ")
     name = "scale" if "embedding" in change else next(iter(change))
@@ -318,11 +330,10 @@ def empty_file(path):
         lambda path: path.unlink(),
     ],
 )
-def test_damaged_weights_are_refused(rng, tmp_path, damage):
-    small.encoder(rng).save_to_preset(tmp_path)
-    damage(tmp_path / "model.weights.h5")
+def test_damaged_weights_are_refused(preset, damage):
+    damage(preset / "model.weights.h5")
     with pytest.raises(ValueError, match="weights"):
-        TransformerEncoder.from_preset(tmp_path)
+        TransformerEncoder.from_preset(preset)
 
 
 def test_what_is_no_folder_is_refused(tmp_path):

@@ -17,7 +17,14 @@ from keras_attention import (
 from keras_attention.visualization.layer_paths import attention_layers
 from keras_attention.visualization.recording import recording
 from tests.models import small
-from tests.tools import BACKEND, near, randomize, run_python, to_numpy
+from tests.tools import (
+    BACKEND,
+    near,
+    only,
+    randomize,
+    run_python,
+    to_numpy,
+)
 
 FLAVOURS = attention.describe()
 MIXERS = [name for name in FLAVOURS if FLAVOURS[name]["kind"] == "mixer"]
@@ -153,7 +160,11 @@ def test_another_thread_is_not_watched(rng):
         assert made.calls == []
 
 
-@pytest.mark.parametrize("name", MIXERS)
+KINDS = {"multi_head", "latent", "longformer", "linear", "fourier"}
+
+
+# The contract shows that weights are those that mix.
+@pytest.mark.parametrize("name", only(KINDS, MIXERS))
 def test_every_mixer_in_an_encoder(rng, name):
     if BACKEND == "jax" and name not in ("multi_head", "linear", "fourier"):
         pytest.skip("JAX compiles each anew")

@@ -1,12 +1,14 @@
 """Entmax attention agrees with the `entmax` package."""
 
+import itertools
+
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_attention import EntmaxAttention
 from keras_attention.attention.exact.entmax import entmax
-from tests.tools import compiled, gradients, near, randomize, to_numpy
+from tests.tools import compiled, gradients, near, only, randomize, to_numpy
 
 BATCH, DIM, HEADS = 2, 12, 3
 ALPHAS = [1.25, 1.5, 2.0]
@@ -28,8 +30,13 @@ def tensor(x):
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
-@pytest.mark.parametrize("length", [1, 7, 101])
-@pytest.mark.parametrize("deviation", [0.1, 1.0, 10.0])
+@pytest.mark.parametrize(
+    ("length", "deviation"),
+    only(
+        {(1, 1.0), (7, 0.1), (7, 10.0), (101, 1.0)},
+        itertools.product((1, 7, 101), (0.1, 1.0, 10.0)),
+    ),
+)
 def test_numbers_and_gradients(rng, alpha, length, deviation):
     theirs = oracle(alpha)
     scores = deviation * rng.normal(size=(3, 5, length))

@@ -18,7 +18,15 @@ from keras_attention import (
     positions,
 )
 from tests.positions.bias.biases import HEADS, SHAPE, built, in_order, of_pairs
-from tests.tools import BACKEND, gradients, near, randomize, to_numpy
+from tests.tools import (
+    BACKEND,
+    few,
+    gradients,
+    near,
+    only,
+    randomize,
+    to_numpy,
+)
 
 # Small enough that thresholds and last buckets are met.
 MAKE = {
@@ -155,7 +163,10 @@ def test_attention_in_half_precision_is_finite(make, rng):
     assert np.isfinite(output).all()
 
 
-@pytest.mark.parametrize("flavour", ["multi_head", "sliding_window"])
+# The pairs of the contract have those of exact attention.
+@pytest.mark.parametrize(
+    "flavour", only({"sliding_window"}, ["multi_head", "sliding_window"])
+)
 def test_a_cache_gives_what_the_full_pass_gives(make, rng, flavour):
     layer = {
         "multi_head": lambda p: MultiHeadAttention(HEADS, position=p),
@@ -194,7 +205,9 @@ def _mixed(layer, x):
 
 
 @pytest.mark.parametrize("name", ["alibi", "t5_relative", "kerple", "fire"])
-@pytest.mark.parametrize("model", [TransformerEncoder, TransformerDecoder])
+@pytest.mark.parametrize(
+    "model", few([TransformerDecoder, TransformerEncoder], 1, "full")
+)
 def test_a_saved_model_gives_the_same(name, model, rng, tmp_path):
     first = randomize(model(11, 2, DIM, HEADS, position=name), rng)
     tokens = rng.integers(1, 11, size=(2, 7))
