@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_attention import optional
 from keras_attention.data.errors import DataError
 
 LANGUAGES = ("en", "de", "fr")
@@ -66,10 +67,5 @@ def _numbers(split):
 
 
 def _words(numbers, language):
-    try:
-        from num2words import num2words
-    except ImportError as error:
-        raise ImportError(
-            "The demo needs the package num2words: pip install num2words"
-        ) from error
+    num2words = optional.load("num2words", "The demo").num2words
     return [num2words(number, lang=language) for number in numbers]

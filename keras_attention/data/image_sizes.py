@@ -2,6 +2,7 @@
 
 import warnings
 
+from keras_attention import optional
 from keras_attention.data.errors import DataError
 from keras_attention.memory import machine_memory
 
@@ -54,8 +55,7 @@ def check_sizes(paths):
 
 
 def _read_size(path):
-    from PIL import Image
-
+    Image = optional.load("PIL.Image", "Reading images")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_attention import optional
 from keras_attention.data.errors import DataError
 from keras_attention.data.files import ALIASES
 from keras_attention.data.image_sizes import check_sizes
@@ -62,13 +63,13 @@ def load_images(dataset, split):
 
 
 def _load_digits(split):
-    from sklearn.datasets import load_digits
-
     if split not in _DIGITS:
         raise DataError(
             f"The demo has the splits {', '.join(_DIGITS)}. Received: {split!r}"
         )
-    digits = load_digits()
+    digits = optional.load(
+        "sklearn.datasets", "The demo of digits"
+    ).load_digits()
     # RandomState, because NumPy has frozen its stream for good.
     order = np.random.RandomState(0).permutation(len(digits.target))
     rows = order[_DIGITS[split]]
@@ -235,8 +236,7 @@ def read_all(paths):
 
 
 def _read(path, moving):
-    from PIL import Image
-
+    Image = optional.load("PIL.Image", "Reading images")
     with Image.open(path) as image:
         # The JPEG of a camera (MPO) has previews of the same picture.
         if getattr(image, "is_animated", False) and image.format != "MPO":

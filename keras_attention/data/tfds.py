@@ -7,6 +7,7 @@ from textwrap import shorten
 import keras
 import numpy as np
 
+from keras_attention import optional
 from keras_attention.data.errors import DataError
 
 BATCH = 1_024  # rows fetched at once
@@ -153,17 +154,12 @@ def _plain(value):
 
 
 def _import():
-    try:
-        # TensorFlow Datasets imports it without declaring it.
-        import importlib_resources  # noqa: F401
-        import tensorflow
-        import tensorflow_datasets
-    except ImportError as error:
-        raise ImportError(
-            "'tfds:' needs TensorFlow Datasets: pip install tensorflow "
-            "tensorflow-datasets importlib_resources"
-        ) from error
-    return tensorflow, tensorflow_datasets
+    # TensorFlow Datasets imports the other two without declaring them.
+    _, tensorflow, tfds = (
+        optional.load(name, "'tfds:'", "datasets")
+        for name in ("importlib_resources", "tensorflow", "tensorflow_datasets")
+    )
+    return tensorflow, tfds
 
 
 def _leave_accelerator_alone(tensorflow):

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from keras_attention import optional
 from keras_attention.data.errors import DataError
 from keras_attention.data.model_file import is_complete
 from keras_attention.data.rows import as_integers
@@ -264,14 +265,7 @@ def is_blank(text):
 
 
 def _sentencepiece():
-    try:
-        import sentencepiece
-    except ImportError as error:
-        raise ImportError(
-            "SentencePieceTokenizer needs the package sentencepiece: "
-            "pip install sentencepiece"
-        ) from error
-    return sentencepiece
+    return optional.load("sentencepiece", "SentencePieceTokenizer")
 
 
 def _training_error(error, vocabulary_size):

@@ -4,6 +4,7 @@ import sys
 
 import tensorflow as tf
 
+from keras_attention import optional
 from keras_attention.data.tokenizer import BLANK
 
 
@@ -16,8 +17,7 @@ class Hidden:
 
 def tokenizer_in_graph(tokenizer):
     """Makes the operations of a `SentencePieceTokenizer`."""
-    import tensorflow_text
-
+    tensorflow_text = optional.load("tensorflow_text", "The export")
     # Resources of one name become one when the SavedModel is loaded: without
     # names of their own, source and target would share a tokenizer.
     mark = tokenizer.digest[:16]

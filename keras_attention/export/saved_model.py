@@ -8,9 +8,11 @@ from pathlib import Path
 
 import keras
 
+from keras_attention import optional
 from keras_attention.files import replacing_folder
 
 SAVED_MODEL = "saved_model.pb"
+_PURPOSE = "The export"
 
 
 def write_saved_model(task, folder, make_graph, with_text=True):
@@ -32,27 +34,17 @@ def write_saved_model(task, folder, make_graph, with_text=True):
         ImportError: if `tensorflow` or `tensorflow_text` is missing.
         ValueError: if the folder holds something else.
     """
+    needed = ["tensorflow", *["tensorflow_text"] * with_text]
+    extra = "export" if with_text else "tensorflow"
     if keras.backend.backend() != "tensorflow":
+        for name in needed:
+            optional.check(name, _PURPOSE, extra)
         _export_in_new_process(task, folder)
         return
-    tf = _tensorflow(with_text)
+    tf, *_ = [optional.load(name, _PURPOSE, extra) for name in needed]
     with replacing_folder(folder, SAVED_MODEL) as partial:
         graph = make_graph(task)
         tf.saved_model.save(graph, str(partial), signatures=graph.served)
-
-
-def _tensorflow(with_text):
-    try:
-        import tensorflow as tf
-
-        if with_text:
-            import tensorflow_text  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "The export needs TensorFlow and its text operations: "
-            "pip install tensorflow tensorflow-text"
-        ) from error
-    return tf
 
 
 def _export_in_new_process(task, folder):

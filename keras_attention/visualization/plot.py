@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from keras_attention import files
+from keras_attention import files, optional
 from keras_attention.visualization.maps import is_integer
 
 # Fonts that know more scripts than matplotlib's own, where they are installed.
@@ -21,6 +21,7 @@ _FONTS = (
     "Arial Unicode MS",
 )
 _CELL, _PANEL, _LONGEST = 0.24, 1.5, 24.0  # inches
+_PURPOSE = "plot_attention"
 _MOST_LABELS = 90
 
 
@@ -45,6 +46,7 @@ def plot_attention(maps, path=None, *, row=0, layers=None, heads=None):
         matplotlib's settings and backend stay as they are.
 
     Raises:
+        ImportError: if matplotlib is missing.
         ValueError: if there is no such row, layer or head.
     """
     maps.check_row(row)
@@ -166,11 +168,10 @@ def _draw_grid(panels):
 
 def _figure(rows, columns, width, height):
     """Makes a figure without pyplot, whose backend is the user's."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    agg = optional.load("matplotlib.backends.backend_agg", _PURPOSE)
+    Figure = optional.load("matplotlib.figure", _PURPOSE).Figure
     figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    agg.FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
@@ -216,8 +217,7 @@ def _readable(token):
 
 def font_families():
     """Lists the installed ones of some fonts that know many scripts."""
-    from matplotlib import font_manager
-
+    font_manager = optional.load("matplotlib.font_manager", _PURPOSE)
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return [name for name in _FONTS if name in installed]
 

@@ -30,10 +30,13 @@ def test_importing_the_folder_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "dataset, package",
-    [("demo", "num2words"), ("tfds:some/set", "importlib_resources")],
+    "dataset, package, extra",
+    [
+        ("demo", "num2words", "text"),
+        ("tfds:some/set", "importlib_resources", "datasets"),
+    ],
 )
-def test_a_missing_package_is_named(dataset, package, monkeypatch):
+def test_a_missing_package_is_named(dataset, package, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=f"pip install.*{package}"):
+    with pytest.raises(ImportError, match=rf"{package}: pip .*\[{extra}\]"):
         load_parallel(dataset, "train", "en", "de")

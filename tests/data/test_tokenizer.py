@@ -137,9 +137,9 @@ def test_ids_are_those_of_the_graph(tokenizer):
     assert tokenizer.encode(AWKWARD + TEXTS) == found
 
 
-def test_ids_are_those_of_keras_nlp(tokenizer):
-    keras_nlp = pytest.importorskip("keras_nlp")
-    other = keras_nlp.tokenizers.SentencePieceTokenizer(proto=tokenizer.proto)
+def test_ids_are_those_of_keras_hub(tokenizer):
+    keras_hub = pytest.importorskip("keras_hub")
+    other = keras_hub.tokenizers.SentencePieceTokenizer(proto=tokenizer.proto)
     for text, ids in zip(AWKWARD, tokenizer.encode(AWKWARD), strict=True):
         assert np.asarray(other(text)).tolist() == ids
 
