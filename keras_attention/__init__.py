@@ -1,5 +1,10 @@
 """Attention layers, positional encodings and the models they make."""
 
+# ruff: noqa: E402
+from keras_attention import installation
+
+installation.check()  # before anything can go wrong
+
 from keras_attention import attention, masks, positions
 from keras_attention.attention import (
     AdditiveAttention,
