@@ -304,7 +304,10 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         """
         self._check_cache()
         return kv_cache.empty(
-            *(batch_size, self.num_kv_heads, max_length, self.head_dim),
+            batch_size,
+            self.num_kv_heads,
+            max_length,
+            self.head_dim,
             self.compute_dtype,
         )
 

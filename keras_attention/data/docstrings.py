@@ -20,15 +20,22 @@ SPLITS = {
     "test": ("matplotlib", "PIL"),
     "validation": ("nltk", "networkx"),
     "train": (
-        *("numpy", "scipy", "pandas", "sklearn", "keras", "keras_hub"),
-        *(
-            "tensorflow",
-            "tensorflow_datasets",
-            "torch",
-            "jax",
-            STANDARD_LIBRARY,
-        ),
-        *("sympy", "h5py", "rich", "tensorboard", "sacrebleu"),
+        "numpy",
+        "scipy",
+        "pandas",
+        "sklearn",
+        "keras",
+        "keras_hub",
+        "tensorflow",
+        "tensorflow_datasets",
+        "torch",
+        "jax",
+        STANDARD_LIBRARY,
+        "sympy",
+        "h5py",
+        "rich",
+        "tensorboard",
+        "sacrebleu",
     ),
 }
 PACKAGES = tuple(name for names in SPLITS.values() for name in names)
@@ -38,7 +45,12 @@ MOST = {"train": 8_000, "validation": 1_000, "test": 1_000}
 _SHARES = {"train": (0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1)}
 _FEWEST, _MOST_OF_ONE = 100, 500
 _CLASSES = (
-    *("matplotlib", "numpy", "scipy", "sklearn", "keras", "tensorflow"),
+    "matplotlib",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "keras",
+    "tensorflow",
     STANDARD_LIBRARY,
 )
 LEAST = {"train": 1_000, "validation": 50, "test": 50}

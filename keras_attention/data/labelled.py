@@ -137,7 +137,10 @@ class LabelledTexts(LabelledBatches):
         # A single token would leave attention nothing to choose from.
         lengths = np.maximum(lengths, min(2, token_budget))
         buckets = choose_buckets(
-            *(lengths, lengths, token_budget, 1),
+            lengths,
+            lengths,
+            token_budget,
+            1,
             [min(max_length, token_budget)] * 2,
             max_shapes,
         )

@@ -46,7 +46,7 @@ class ClassifierGraph(tf.Module):
             return tf.nn.softmax(tf.cast(logits, tf.float32))
 
         found = in_batches(
-            *(count, task.settings["batch_size"], run, len(task.labels))
+            count, task.settings["batch_size"], run, len(task.labels)
         )
         best = tf.argmax(found, axis=-1)
         return {

@@ -52,7 +52,11 @@ def warn_of_cut(rows, max_length, setting):
 
     def warn():
         tf.print(
-            *("Cut", num_cut, "of", rows.nrows(), "texts to"),
+            "Cut",
+            num_cut,
+            "of",
+            rows.nrows(),
+            "texts to",
             f"{setting}={max_length} tokens.",
             output_stream=sys.stderr,
         )

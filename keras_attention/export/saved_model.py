@@ -62,8 +62,11 @@ def _export_in_new_process(task, folder):
         task.save(saved)
         result = subprocess.run(
             [
-                *(sys.executable, "-m", "keras_attention.tasks"),
-                *(saved, os.path.abspath(folder)),
+                sys.executable,
+                "-m",
+                "keras_attention.tasks",
+                saved,
+                os.path.abspath(folder),
             ],
             env=environment,
             capture_output=True,

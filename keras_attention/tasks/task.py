@@ -40,7 +40,7 @@ class Task:
         """
         files = zip(self.tokenizer_files, self.tokenizers(), strict=True)
         save_task(
-            *(folder, self.kind, self.model, self.saved_settings()), dict(files)
+            folder, self.kind, self.model, self.saved_settings(), dict(files)
         )
 
     @classmethod
@@ -59,8 +59,12 @@ class Task:
                 a setting is out of its range.
         """
         model, settings, *tokenizers = load_task(
-            *(folder, cls.kind, cls.model_class, cls._setting_names()),
-            *(cls.tokenizer_files, settings),
+            folder,
+            cls.kind,
+            cls.model_class,
+            cls._setting_names(),
+            cls.tokenizer_files,
+            settings,
         )
         try:
             return cls(model, *tokenizers, **settings)

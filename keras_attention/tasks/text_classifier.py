@@ -92,7 +92,9 @@ class TextClassifier(Classifying):
     def encode(self, texts):
         """Turns a list of strings into lists of ids, as the model gets them."""
         return text_batches.encode_texts(
-            *(self.tokenizer, texts, self.settings["max_length"]),
+            self.tokenizer,
+            texts,
+            self.settings["max_length"],
             setting="max_length",
             mark="start",
         )

@@ -128,7 +128,8 @@ def _draw_words(name, row, panels):
     width = max(width, 1.2)
     height = min(max(_CELL * queries, 1.2), _LONGEST - margins[1])
     figure, axes = _figure(
-        *(1, len(panels)),
+        1,
+        len(panels),
         len(panels) * (width + margins[0]) + 0.6,
         height + margins[1] + 0.6,
     )

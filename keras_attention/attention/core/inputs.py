@@ -45,8 +45,14 @@ def prepare(
     masks = padding_mask, attention_mask
     is_self = value is None and key is None and memory is None
     check_call(
-        *(layer, is_self, value, key),
-        *(attention_mask, use_causal_mask, cache, memory),
+        layer,
+        is_self,
+        value,
+        key,
+        attention_mask,
+        use_causal_mask,
+        cache,
+        memory,
     )
     check_start(start)
     start = ops.cast(start, "int32") if ops.is_tensor(start) else start

@@ -84,7 +84,10 @@ def attend_in_blocks(
             _rows(value, 0, key_stop),
             visible.block(start, stop, key_stop),
             position,
-            *(dropout, seed, block_size, start // block_size),
+            dropout,
+            seed,
+            block_size,
+            start // block_size,
             **({"keep": True} if kept else {}),
         )
         outputs.append(output)
@@ -190,7 +193,10 @@ def _work_off(
                     query,
                     swap_heads(key),
                     swap_heads(value),
-                    *(seen, position, dropout, own_seed),
+                    seen,
+                    position,
+                    dropout,
+                    own_seed,
                 )
 
         attend_block = keras.remat(attend_block)

@@ -104,8 +104,10 @@ class DifferentialAttention(ScoredAttention):
         self.key_dense = self._split_dense("key", 2 * kv_heads, half)
         self.value_dense = self._split_dense("value", kv_heads)
         self.output_dense = self._dense(
-            *("attention_output", "bthd,hdm->btm"),
-            *((None, query_shape[-1]), "m"),
+            "attention_output",
+            "bthd,hdm->btm",
+            (None, query_shape[-1]),
+            "m",
         )
         self.output_norm = RootMeanSquare(
             self.head_dim,

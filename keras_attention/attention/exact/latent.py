@@ -231,8 +231,13 @@ class LatentAttention(ScoredAttention):
         drops = self.dropout and training
         if not (drops or position.acts_on_scores) and is_cheaper(self, query):
             output = attend_to_compressed(
-                *(query, compressed, turned, visible, position),
-                *(self.key_dense.kernel, self.value_dense.kernel),
+                query,
+                compressed,
+                turned,
+                visible,
+                position,
+                self.key_dense.kernel,
+                self.value_dense.kernel,
             )
             return output, cache
         key = ops.concatenate([compressed, turned], axis=-1)[:, :, None]

@@ -102,7 +102,10 @@ class ContextAttention(ScoredAttention):
         cache = super().init_cache(batch_size, max_length)
         if self.value_dense is None:
             cache["value"] = kv_cache.empty(
-                *(batch_size, self.num_heads, max_length, self._value_dim),
+                batch_size,
+                self.num_heads,
+                max_length,
+                self._value_dim,
                 self.compute_dtype,
             )["value"]
         return cache

@@ -102,7 +102,7 @@ class KernelAttention(Attention):
     ):
         features = self._features(position)
         output, sums = self._attend_in_order(
-            *(query, key, value, visible, features, from_cache(cache))
+            query, key, value, visible, features, from_cache(cache)
         )
         return self.drop(output, training), as_cache(*sums)
 
@@ -126,7 +126,7 @@ class KernelAttention(Attention):
         dtype, mask = query.dtype, visible.dense()
         shape = [ops.shape(query)[i] for i in (0, 2, 1)]
         query, key, log = self._all_features(
-            *(query, key, visible, self._features(position))
+            query, key, visible, self._features(position)
         )
         weights = product(query, key, transpose_y=True)
         weights = ops.reshape(weights, (*shape, ops.shape(key)[2]))
@@ -271,8 +271,12 @@ class KernelAttention(Attention):
 
     def _no_sums(self, batch_size, dtype):
         return no_sums(
-            *(batch_size, self.num_kv_heads, self.feature_dim, self.head_dim),
-            *(dtype, self.features_have_log),
+            batch_size,
+            self.num_kv_heads,
+            self.feature_dim,
+            self.head_dim,
+            dtype,
+            self.features_have_log,
         )
 
     def _features(self, position):

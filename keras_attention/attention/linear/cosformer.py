@@ -111,7 +111,13 @@ class CosformerAttention(KernelAttention):
     ):
         self._check_length(query.shape[1], start)
         return super().attend_with_cache(
-            *(query, key, value, visible, position, cache, start),
+            query,
+            key,
+            value,
+            visible,
+            position,
+            cache,
+            start,
             training=training,
         )
 

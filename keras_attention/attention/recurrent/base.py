@@ -185,8 +185,10 @@ class RecurrentAttention(Attention):
         """
         self._check_cache()
         shape = (
-            *(batch_size, self.num_heads),
-            *(self.head_dim, self.value_head_dim),
+            batch_size,
+            self.num_heads,
+            self.head_dim,
+            self.value_head_dim,
         )
         dtype = at_least_float32(self.compute_dtype)
         return {"state": ops.zeros(shape, dtype=dtype)}

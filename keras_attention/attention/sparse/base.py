@@ -82,7 +82,11 @@ class BlockAttention(Attention):
             return query
         dropout = self.dropout if training else 0.0
         return self.attend_by_lists(
-            *(query, key, value, visible, position),
+            query,
+            key,
+            value,
+            visible,
+            position,
             first_place(visible, place),
             dropout,
             self.seed_generator.next() if dropout else None,
@@ -103,7 +107,11 @@ class BlockAttention(Attention):
         """
         num_blocks = self.count_blocks(key)
         return attend_to_blocks(
-            *(query, key, value, visible, position),
+            query,
+            key,
+            value,
+            visible,
+            position,
             lambda rows: self.list_blocks(rows, num_blocks, visible.causal),
             self.block_size,
             start,

@@ -126,7 +126,7 @@ class BigBirdAttention(BlockAttention):
         self, query, key, value, visible, position, start, dropout, seed
     ):
         output = super().attend_by_lists(
-            *(query, key, value, visible, position, start, dropout, seed)
+            query, key, value, visible, position, start, dropout, seed
         )
         if visible.causal or not self.global_blocks:
             return output
@@ -138,7 +138,11 @@ class BigBirdAttention(BlockAttention):
         places = ops.clip(places, 0, length - 1)[: length * places.shape[0]]
         seen_by_all = softmax.attend(
             ops.take(query, places, axis=1),
-            *(key, value, _take_queries(visible, places), position, dropout),
+            key,
+            value,
+            _take_queries(visible, places),
+            position,
+            dropout,
             # Beside what the other blocks draw.
             block_seed(seed, 999),
         )

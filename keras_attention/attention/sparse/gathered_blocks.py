@@ -178,7 +178,10 @@ def _work_off(blocks, keys, visible, position, dropout, seed):
                 return _attend_group(
                     {**group, "query": query},
                     keys._replace(key=key, value=value),
-                    *(visible, position, dropout, seed),
+                    visible,
+                    position,
+                    dropout,
+                    seed,
                 )
 
         attend = keras.remat(attend)

@@ -143,7 +143,10 @@ class LSHAttention(Attention):
         )
         counts = ops.pad(mask, widths[:2])
         output = self._chunks(query, counts, known_integer(length)).attend(
-            *(scaled, key, value, visible.causal),
+            scaled,
+            key,
+            value,
+            visible.causal,
             lambda weights: self.drop(weights, training),
         )
         output = swap_heads(output)[:, :length]
@@ -156,8 +159,12 @@ class LSHAttention(Attention):
             # All rounds are the same and all neighbours the chunk itself.
             rotations, neighbours = rotations[:, :1], (0, 0)
         return SortedChunks(
-            *(query, counts, rotations, self._factors),
-            *(self.chunk_size, *neighbours),
+            query,
+            counts,
+            rotations,
+            self._factors,
+            self.chunk_size,
+            *neighbours,
         )
 
     def compute_weights(self, query, key, visible, position):

@@ -37,7 +37,9 @@ class SortedChunks:
         self.filled = -(-tokens // self.size)
         buckets, number = hash_vectors(
             ops.stop_gradient(query),
-            *(rotations, factors, self.filled[..., None, None]),
+            rotations,
+            factors,
+            self.filled[..., None, None],
         )
         order, inverse = sort_by_bucket(buckets, number, counts)
         round_start = self.length * ops.arange(self.rounds, dtype="int32")

@@ -123,8 +123,11 @@ class SparseTransformerAttention(Attention):
                 piece.of_key(heads[2]),
                 piece.mask,
                 position,
-                *(piece.query_positions, piece.key_positions),
-                *(visible.causal, dropout, seed),
+                piece.query_positions,
+                piece.key_positions,
+                visible.causal,
+                dropout,
+                seed,
             )
             partials.append(partial.map(piece.undo))
         output = join_partials(partials)
@@ -156,11 +159,16 @@ class SparseTransformerAttention(Attention):
             for index, part in enumerate(parts):
                 key, value = (x[:, :, None, part] for x in keys[:2])
                 partial = partial_softmax(
-                    *(swap_heads(query)[:, :, None], key, value),
+                    swap_heads(query)[:, :, None],
+                    key,
+                    value,
                     keys[2][:, None, None, None, part],
                     position,
-                    *(place[None], keys[3][None, None, part]),
-                    *(True, dropout, block_seed(seed, index)),
+                    place[None],
+                    keys[3][None, None, part],
+                    True,
+                    dropout,
+                    block_seed(seed, index),
                 )
                 partials.append(partial)
             output = join_partials(partials)[:, :, 0]
@@ -207,8 +215,13 @@ class SparseTransformerAttention(Attention):
             return super().init_cache(batch_size, max_length)
         self._check_cache()
         return summary_cache.empty(
-            *(batch_size, self.num_kv_heads, max_length, self.head_dim),
-            *(self.compute_dtype, self.stride, self.num_summary),
+            batch_size,
+            self.num_kv_heads,
+            max_length,
+            self.head_dim,
+            self.compute_dtype,
+            self.stride,
+            self.num_summary,
         )
 
     def compute_weights(self, query, key, visible, position):

@@ -71,8 +71,11 @@ def extend(cache, key, value, visible, start, count):
         recent[name] = ops.concatenate([old, new[name]], axis=axis)
         for part, positions in places.items():
             written[f"{part}_{name}"] = _write(
-                *(cache[f"{part}_{name}"], new[name]),
-                *(positions - start, length, axis),
+                cache[f"{part}_{name}"],
+                new[name],
+                positions - start,
+                length,
+                axis,
             )
     return {name: written[name] for name in cache}, recent
 

@@ -88,16 +88,22 @@ def attend_at_once(call, mixing):
     """
     visible, extra = call.visible, call.extra
     mask = band_mask(
-        *(visible.query_positions, visible.key_positions),
-        *(call.window_size, call.dilation),
+        visible.query_positions,
+        visible.key_positions,
+        call.window_size,
+        call.dilation,
     )
     seen = None
     if extra is not None and visible.causal:
         seen = causal_mask(visible.query_positions, extra.positions)[None]
     return attend_to_all(
-        *(call.query, call.key, call.value),
+        call.query,
+        call.key,
+        call.value,
         visible._replace(attention_mask=mask[None]),
-        *(extra, seen, mixing),
+        extra,
+        seen,
+        mixing,
     )
 
 

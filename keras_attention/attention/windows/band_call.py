@@ -115,8 +115,13 @@ def attend_to_all(query, key, value, visible, extra, seen, mixing):
         value = ops.concatenate([extra.value, value], axis=1)
         visible = with_extra(visible, extra, seen)
     return softmax.attend(
-        *(query, key, value, visible),
-        *(mixing.position, mixing.dropout, mixing.seed),
+        query,
+        key,
+        value,
+        visible,
+        mixing.position,
+        mixing.dropout,
+        mixing.seed,
     )
 
 

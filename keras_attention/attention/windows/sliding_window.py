@@ -130,7 +130,10 @@ class SlidingWindowAttention(Attention):
         """
         self._check_cache()
         return self._ring().empty(
-            *(batch_size, self.num_kv_heads, max_length, self.head_dim),
+            batch_size,
+            self.num_kv_heads,
+            max_length,
+            self.head_dim,
             self.compute_dtype,
         )
 

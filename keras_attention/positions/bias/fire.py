@@ -136,8 +136,11 @@ class FIRE(PositionalEncoding):
 
     def _weights(self):
         weights = (
-            *(self.c, self.hidden_kernel, self.hidden_offset),
-            *(self.kernel, self.offset),
+            self.c,
+            self.hidden_kernel,
+            self.hidden_offset,
+            self.kernel,
+            self.offset,
         )
         return [ops.cast(weight, self._dtype) for weight in weights]
 
