@@ -154,11 +154,23 @@ def implicit_mask(x):
     return None if x is None else get_keras_mask(x)
 
 
-class Visibility(NamedTuple):
+class _VisibilityFields(NamedTuple):
+    query_positions: Any
+    key_positions: Any
+    padding_mask: Any = None
+    attention_mask: Any = None
+    causal: bool = False
+    is_ordered: bool = False
+    is_self: bool = False
+    grid: Any = None
+    grid_cells: Any = None
+
+
+class Visibility(_VisibilityFields):
     """What each query of one attention call may see.
 
     It holds the parts of the mask, not the mask, so that a flavour can build
-    the piece that a block or chunk of its own needs and nothing larger.
+    what a block or chunk of its own needs and nothing larger.
 
     Attributes:
         query_positions: integers `(query_length,)`.
@@ -167,8 +179,12 @@ class Visibility(NamedTuple):
         attention_mask: boolean `(batch or 1, query_length, key_length)` or
             None.
         causal: whether a query sees only keys at or before its position.
-        in_order: the `(query_positions, key_positions)` that `ordered` was
-            asked for.
+        is_ordered: whether the positions of queries, and those of keys, are
+            known to count up by one. An encoding of distances then need not
+            look up each pair of positions.
+        is_self: whether this is self-attention in order: positions are
+            ordered, and each key stands at the position of the query of the
+            same row.
         grid: `(height, width)` where positions are the cells of a grid, row
             by row; None for a plain sequence.
         grid_cells: integers `(key_length,)`, cells that lie to each other as
@@ -176,33 +192,21 @@ class Visibility(NamedTuple):
             along the grid is the same for all rows; or None.
     """
 
-    query_positions: Any
-    key_positions: Any
-    padding_mask: Any = None
-    attention_mask: Any = None
-    causal: bool = False
-    in_order: Any = None
-    grid: Any = None
-    grid_cells: Any = None
+    __slots__ = ()
 
-    def ordered(self):
-        """Says that queries and keys each stand one behind the other.
+    def ordered(self, is_self=False):
+        """Says that queries and keys each count up by one.
 
-        An encoding of distances is then spared from looking up each pair of
-        positions. The word holds for these positions alone: what replaces
-        them has to give it anew.
+        Args:
+            is_self: whether keys stand at the positions of the queries.
         """
-        return self._replace(
-            in_order=(self.query_positions, self.key_positions)
-        )
+        return self._replace(is_ordered=True, is_self=is_self)
 
-    @property
-    def is_ordered(self):
-        """Whether both positions are known to count up by one."""
-        if self.in_order is None:
-            return False
-        queries, keys = self.in_order
-        return queries is self.query_positions and keys is self.key_positions
+    def _replace(self, **fields):
+        """Replaces some fields; of other positions no order is known."""
+        if not {"query_positions", "key_positions"}.isdisjoint(fields):
+            fields = {"is_ordered": False, "is_self": False, **fields}
+        return super()._replace(**fields)
 
     def dense(self):
         """Builds the whole mask.
@@ -234,11 +238,11 @@ class Visibility(NamedTuple):
         """
         rows, keys = slice(start, stop), slice(None, key_stop)
         padding, dense = self.padding_mask, self.attention_mask
-        block = self._replace(
+        return self._replace(
             query_positions=self.query_positions[rows],
             key_positions=self.key_positions[keys],
             padding_mask=None if padding is None else padding[:, keys],
             attention_mask=None if dense is None else dense[:, rows, keys],
+            is_ordered=self.is_ordered,
             grid_cells=None,
         )
-        return block.ordered() if self.is_ordered else block

@@ -81,14 +81,13 @@ class Recording:
             return
         finally:
             self._is_busy = False
-        is_self = visible.key_positions is visible.query_positions
         mask = visible.padding_mask
         call = Call(
             path,
             layer,
             ops.convert_to_numpy(ops.cast(weights, "float32")),
             None if mask is None else ops.convert_to_numpy(mask),
-            is_self,
+            visible.is_self,
             int(ops.convert_to_numpy(visible.query_positions[0])),
         )
         self.calls.append(call)

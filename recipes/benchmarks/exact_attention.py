@@ -56,7 +56,9 @@ def run_case(settings):
                 query, key, value, is_causal=settings.causal
             )
         positions = ops.arange(settings.length, dtype="int32")
-        visible = Visibility(positions, positions, causal=settings.causal)
+        visible = Visibility(
+            positions, positions, causal=settings.causal
+        ).ordered(is_self=True)
         return layer.attend(query, key, value, visible, PositionalEncoding())
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -81,13 +81,13 @@ def test_order_changes_no_number(rng, name, causal, kv_heads, start):
     query, key = heads(rng, 7), heads(rng, 7 + start, kv_heads)
     places = [ops.arange(start, start + 7, dtype="int32")]
     places.append(ops.arange(7 + start, dtype="int32") if start else places[0])
-    ordered = Visibility(*places, causal=causal).ordered()
+    ordered = Visibility(*places, causal=causal).ordered(is_self=start == 0)
     shuffled = rng.permutation(7 + start)
     moved = ordered._replace(key_positions=ops.convert_to_tensor(shuffled))
     found = gradients(
         numbers(layer, query, key, ordered), query, key, layer=layer
     )
-    general = ordered._replace(in_order=None)
+    general = ordered._replace(is_ordered=False)
     again = gradients(
         numbers(layer, query, key, general), query, key, layer=layer
     )
@@ -110,7 +110,7 @@ def test_gradients_are_finite_differences(rng, name):
     layer = make(name, rng)
     query, key = heads(rng, 5), heads(rng, 5, 2)
     places = ops.arange(5, dtype="int32")
-    visible = Visibility(places, places, causal=True).ordered()
+    visible = Visibility(places, places, causal=True).ordered(is_self=True)
     call = numbers(layer, query, key, visible)
     _, found = gradients(call, query, key, layer=layer)
     step = 1e-3
@@ -245,7 +245,7 @@ def test_blocks_of_a_window_give_the_numbers_of_the_whole(rng, name, flavour):
     value = np.repeat(to_numpy(layer.value_dense(x)), groups, axis=2)
     mixed = np.einsum("bhts,bshd->bthd", weights, value)
     places = ops.arange(length, dtype="int32")
-    visible = Visibility(places, places, causal=True).ordered()
+    visible = Visibility(places, places, causal=True).ordered(is_self=True)
     extra = layer.position.values_in(ops.convert_to_tensor(weights), visible)
     if extra is not None:
         mixed = mixed + to_numpy(extra)

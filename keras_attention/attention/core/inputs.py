@@ -91,7 +91,7 @@ def prepare(
         padding_mask,
         attention_mask,
         use_causal_mask or cache is not None,
-    ).ordered()
+    ).ordered(is_self)
     heads = query_heads, key_heads, value_heads
     return query, *heads, visible, position, inputs
 

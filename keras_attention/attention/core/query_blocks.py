@@ -71,8 +71,8 @@ def attend_in_blocks(
     parts = [_Part(0, None, None, False)]
     if length is not None:
         block_size = max(min(block_size, length), 1)
-        in_order = visible.key_positions is visible.query_positions
-        num_segments = _SEGMENTS if visible.causal and in_order else 1
+        is_causal_self = visible.causal and visible.is_self
+        num_segments = _SEGMENTS if is_causal_self else 1
         parts = _plan(
             length, key_length, block_size, num_segments, keep_of_head
         )

@@ -35,10 +35,11 @@ def cut(visible, block_size, first_block):
 
 def seen_by(block, visible):
     """Gives the `Visibility` of one block as `cut` made them."""
-    seen = visible._replace(
-        query_positions=block["positions"], attention_mask=block.get("mask")
+    return visible._replace(
+        query_positions=block["positions"],
+        attention_mask=block.get("mask"),
+        is_ordered=visible.is_ordered,
     )
-    return seen.ordered() if visible.is_ordered else seen
 
 
 def without_eager_masks(visible):

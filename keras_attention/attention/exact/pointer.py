@@ -114,9 +114,9 @@ class PointerAttention(AdditiveAttention):
         return output
 
     def attend(self, query, key, value, visible, position, training=None):
-        # Blocks would leave out the future keys of queries that are in order
-        # with them, and the rows of the result be of different lengths.
-        visible = visible._replace(key_positions=visible.key_positions + 0)
+        # In causal self-attention blocks would leave out the keys behind
+        # their queries, and rows of the result be of different lengths.
+        visible = visible._replace(is_self=False)
         return super().attend(query, key, value, visible, position, training)
 
     def _attend_at_once(self, query, key, value, visible, position, *dropout):

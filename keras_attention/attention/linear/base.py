@@ -109,12 +109,11 @@ class KernelAttention(Attention):
     def attend(self, query, key, value, visible, position, training=None):
         parts = (query, key, value, visible, self._features(position))
         if visible.causal:
-            in_order = visible.key_positions is visible.query_positions
-            if not in_order:
-                *parts, sums = self._line_up(*parts)
-            else:
+            if visible.is_self:
                 dtype = at_least_float32(query.dtype)
                 sums = self._no_sums(ops.shape(query)[0], dtype)
+            else:
+                *parts, sums = self._line_up(*parts)
             output, _ = self._attend_in_order(*parts, _present(sums))
         elif self._are_few(query) and not self._is_large(key):
             output = self._weigh_all(*parts)

@@ -150,6 +150,6 @@ def first_place(visible, place):
     Returns:
         Integer.
     """
-    if visible.key_positions is visible.query_positions:
+    if visible.is_self:
         return 0
     return visible.query_positions[0] if place is None else place

@@ -88,12 +88,13 @@ def _padded(call, rows):
         query_positions=pad(positions, 0, missing),
         key_positions=key_positions,
         padding_mask=pad(counts_of(call), left, right),
+        is_ordered=visible.is_ordered,
     )
     return call._replace(
         query=pad(call.query, 0, missing),
         key=pad(call.key, left, right),
         value=pad(call.value, left, right),
-        visible=padded.ordered() if visible.is_ordered else padded,
+        visible=padded,
     )
 
 
@@ -185,9 +186,8 @@ def _attend_in_part(call, part, extra, mixing):
             query_positions=part["positions"][0],
             key_positions=part["key_positions"][0],
             causal=call.visible.causal,
+            is_ordered=call.visible.is_ordered,
         )
-        if call.visible.is_ordered:
-            visible = visible.ordered()
     output = attend_to_all(query, key, value, visible, extra, seen, mixing)
     output = ops.reshape(output, (count, batch, *ops.shape(output)[1:]))
     return join(output, rows)

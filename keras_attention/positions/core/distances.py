@@ -69,12 +69,12 @@ def stretch(visible):
     Returns:
         Integers as `skewing.distances` gives them.
     """
-    query, key = visible.query_positions, visible.key_positions
     # Later keys may be left out only where the last query stands at the last
     # key, which blocks of queries that are padded at their end do not.
-    causal = visible.causal and query is key
     return relative_shift.distances(
-        as_positions(query), as_positions(key), causal
+        as_positions(visible.query_positions),
+        as_positions(visible.key_positions),
+        causal=visible.causal and visible.is_self,
     )
 
 

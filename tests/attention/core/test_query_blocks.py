@@ -263,7 +263,8 @@ def heads(rng, dropout_seed=None):
     shape = (BATCH, LENGTH, 3, 5)
     query, key, value = (tensor(rng, shape) for _ in range(3))
     places = ops.arange(LENGTH, dtype="int32")
-    return query, key, value, Visibility(places, places, causal=True)
+    visible = Visibility(places, places, causal=True).ordered(is_self=True)
+    return query, key, value, visible
 
 
 def gradients_of(attend, inputs, weights, visible, **options):

@@ -73,6 +73,8 @@ def attend(layer, query, key, value, padding_mask, causal, start=0):
         keys = ops.arange(key.shape[1], dtype="int32")
     mask = ops.convert_to_tensor(padding_mask)
     visible = Visibility(places, keys, mask, None, causal)
+    if keys is places:
+        visible = visible.ordered(is_self=True)
     parts = [ops.convert_to_tensor(x) for x in (query, key, value)]
     return layer.attend(*parts, visible, layer.position)
 

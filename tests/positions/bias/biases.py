@@ -28,4 +28,4 @@ def in_order(queries, keys, causal, same=False):
     )
     if same:
         keys = queries
-    return Visibility(queries, keys, causal=causal).ordered()
+    return Visibility(queries, keys, causal=causal).ordered(is_self=same)

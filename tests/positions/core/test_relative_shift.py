@@ -48,3 +48,6 @@ def test_only_the_positions_that_were_meant_are_in_order():
     assert visible.ordered().is_ordered
     assert visible.ordered().block(1, 3, 5).is_ordered
     assert not visible.ordered()._replace(key_positions=key[::-1]).is_ordered
+    itself = Visibility(query, query).ordered(is_self=True)
+    assert itself.is_self
+    assert not itself.block(0, 5).is_self

@@ -63,7 +63,7 @@ def test_it_is_that_of_x_transformers(rng, max_position):
     with torch.no_grad():
         expected = oracle(rows[0], scores).numpy()
     places = ops.arange(11, dtype="int32")
-    visible = Visibility(places, places, causal=True).ordered()
+    visible = Visibility(places, places, causal=True).ordered(is_self=True)
     bias = to_numpy(layer.bias_in(query, key, visible))
     near(bias * np.tri(11), expected * np.tri(11))
     near(layer.bias(query, key, np.arange(11), np.arange(11), True), bias)
@@ -125,7 +125,7 @@ def test_equal_gates_count_tokens(rng):
     layer = make(rng, max_position=30)
     query, key = heads(rng, 7), 0.0 * heads(rng, 7)
     places = ops.arange(7, dtype="int32")
-    visible = Visibility(places, places, causal=True).ordered()
+    visible = Visibility(places, places, causal=True).ordered(is_self=True)
     bias = to_numpy(layer.bias_in(query, key, visible))
     found = np.einsum("bthd,pd->bhtp", query, to_numpy(layer.table))
     near(bias[:, :, 6, 5], found[..., 6, 1])
