@@ -86,3 +86,15 @@ def check_boolean(name, value):
     """
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name} must be True or False. Received: {value!r}")
+
+
+def check_shape(name, tensor, expected):
+    """Refuses a tensor of another shape, where the sizes are known."""
+    shape = tuple(tensor.shape)
+    if len(shape) != len(expected) or any(
+        have is not None and want is not None and have != want
+        for have, want in zip(shape, expected, strict=True)
+    ):
+        raise ValueError(
+            f"{name} must have the shape {expected}. Received: {shape}"
+        )

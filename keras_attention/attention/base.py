@@ -1,37 +1,45 @@
-"""The contract of attention layers and what all of them share."""
+"""The contract of attention layers, and their common base."""
 
 import operator
 
 import keras
-from keras import ops
 
 from keras_attention import positions, registry
-from keras_attention.attention.core import kv_cache
 from keras_attention.attention.core.cache_dtype import KeepsCache, released
 from keras_attention.attention.core.checks import (
-    check_cache,
+    Support,
     check_heads,
-    check_masks,
     check_position,
-    refuse_unless,
 )
-from keras_attention.attention.core.einsum import swap_heads
-from keras_attention.attention.core.empty import is_empty, run_with_one
-from keras_attention.attention.core.inputs import other_than, prepare
+from keras_attention.attention.core.empty import run_with_one
+from keras_attention.attention.core.inputs import (
+    first_mask,
+    other_than,
+    prepare,
+)
+from keras_attention.attention.core.kv_cache import KeyValueCache
 from keras_attention.attention.core.projections import Projections
+from keras_attention.attention.core.weights import WeightsToShow
 from keras_attention.checks import check_dropout
-from keras_attention.masks import as_mask, hide_all, implicit_mask
 from keras_attention.tensors import known_integer
 
 
-class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
+class Attention(
+    registry.Template,
+    Support,
+    KeepsCache,
+    Projections,
+    KeyValueCache,
+    WeightsToShow,
+    keras.layers.Layer,
+):
     """Base of all attention layers: one call, one cache, one set of masks.
 
     A flavour overrides `attend`; one that weighs keys by scores starts from
     `ScoredAttention`. One whose state is not keys and values also overrides
     `init_cache` and `attend_with_cache`; one with projections of its own,
     `build` and the `project_` methods. What a flavour cannot honour it
-    declares in the class attributes below, and the call refuses it.
+    declares in the class attributes of `Support`, and the call refuses it.
 
     Args:
         num_heads: integer, number of heads.
@@ -75,25 +83,6 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         ValueError: if the flavour cannot honour an argument, or arguments
             exclude each other.
     """
-
-    kind = "mixer"
-    has_heads = True  # whether the constructor takes num_heads
-    paper = ""
-    cost = ""  # time / memory; `n` length, `d` width of a head
-    cache_size = None  # numbers that a row of the cache holds
-    supports_cross_attention = True
-    supports_causal_mask = True
-    supports_attention_mask = True
-    supports_rotation = True
-    supports_bias = True
-    supports_values = True
-    supports_scale = True
-    supports_counting = True  # whether all that a query sees is scored at once
-    supports_cache = True
-    masks_scores = False  # whether padding gets no weight, whatever its heads
-    exact_causal = True
-    counts_from_start = False  # whether it matters where a sequence begins
-    rotates_relatively = True  # whether turned heads still tell distances alone
 
     def __init__(
         self,
@@ -157,10 +146,10 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         key_mask=None,
     ):
         if padding_mask is None and memory is None:
-            implicit = (key_mask, value_mask)
             if value is None:
-                implicit = (key_mask, query_mask, mask)
-            padding_mask = next((m for m in implicit if m is not None), None)
+                padding_mask = first_mask(key_mask, query_mask, mask)
+            else:
+                padding_mask = first_mask(key_mask, value_mask)
         return self.run(
             query,
             value,
@@ -193,7 +182,10 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
             What the call returns.
         """
         inputs["memory"] = memory
-        if is_empty(query, value, key, memory):
+        source = None if memory is None else memory.get("mask")
+        tensors = [x for x in (query, value, key, source) if x is not None]
+        # Sizes that a graph computes later count as something.
+        if any(size == 0 for x in tensors for size in x.shape[:2]):
             return run_with_one(self, self._run, query, value, key, **inputs)
         return self._run(query, value, key, **inputs)
 
@@ -222,7 +214,7 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         return self.project_output(output, query), cache
 
     def rotate(self, heads, position, positions, role):
-        """Turns heads by their positions; a flavour may turn a part of them.
+        """Rotates heads by their positions; a flavour may rotate a part.
 
         Args:
             heads: `(batch, length, heads, head_dim)`.
@@ -266,131 +258,20 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
         """
         raise self._not_implemented_error(self.attend)
 
-    def compute_weights(self, query, key, visible, position, **inputs):
-        """Gives the weights of `attend` as one dense tensor.
+    def project_query(self, query):
+        """Splits `(batch, query_length, dim)` into query heads."""
+        return self.query_dense(query)
 
-        Args: as of `attend`, without `value` and `training`.
+    def project_source(self, key, value):
+        """Splits what is attended to into `(key_heads, value_heads)`.
 
-        Returns:
-            `(batch, num_heads, query_length, key_length)`.
+        A flavour whose keys are its queries gives None for the keys.
         """
-        raise ValueError(f"{type(self).__name__} has no attention weights.")
+        return self.key_dense(key), self.value_dense(value)
 
-    def attend_with_cache(
-        self, query, key, value, visible, position, cache, start, **inputs
-    ):
-        """Writes keys and values to the cache and attends to all of it.
-
-        Args: as of `attend`, and
-            cache: dictionary from `init_cache`.
-            start: integer, the position of the first query.
-
-        Returns:
-            `(output, cache)`.
-        """
-        cache, key, value, visible = kv_cache.extend(
-            cache, key, value, visible, start
-        )
-        output = self.attend(query, key, value, visible, position, **inputs)
-        return output, cache
-
-    def init_cache(self, batch_size, max_length):
-        """Makes an empty cache for at most `max_length` positions.
-
-        Returns:
-            `{"key", "value"}` of `(batch, num_kv_heads, max_length,
-            head_dim)`, as every step multiplies them, and `{"mask"}` of
-            `(batch, max_length)`.
-        """
-        self._check_cache()
-        return kv_cache.empty(
-            batch_size,
-            self.num_kv_heads,
-            max_length,
-            self.head_dim,
-            self.compute_dtype,
-        )
-
-    def init_memory(self, value, key=None, padding_mask=None):
-        """Projects the source of cross-attention once for many calls.
-
-        Args:
-            value: `(batch, key_length, dim)`.
-            key: `(batch, key_length, dim)`; by default `value`.
-            padding_mask: boolean `(batch, key_length)`. (What the call hides
-            later reaches no result, but its NaN the gradients of what
-            projects it here.)
-
-        Returns:
-            `{"key", "value"}` of `(batch, num_kv_heads, key_length,
-            head_dim)` and `{"mask"}` of `(batch, key_length)`, to be handed
-            to the call as `memory`.
-        """
-        refuse_unless(
-            self,
-            self.supports_cross_attention,
-            "cross-attention",
-            "use MultiHeadAttention for it",
-        )
-        self._check_built()
-        key = value if key is None else key
-        for source in (key, value):
-            if padding_mask is None:
-                padding_mask = implicit_mask(source)
-        padding_mask = as_mask("padding_mask", padding_mask)
-        check_masks(value, key, padding_mask, None)
-        key, value = hide_all(padding_mask, key, value)
-        heads = self.project_source(key, value)
-        if not self.masks_scores:
-            heads = hide_all(padding_mask, *heads)
-        if padding_mask is None:
-            padding_mask = ops.ones(ops.shape(value)[:2], dtype="bool")
-        key, value = map(swap_heads, heads)
-        return {"key": key, "value": value, "mask": padding_mask}
-
-    def attention_weights(
-        self,
-        query,
-        value=None,
-        key=None,
-        *,
-        attention_mask=None,
-        padding_mask=None,
-        use_causal_mask=False,
-        memory=None,
-        start=0,
-        options=None,
-    ):
-        """Computes the weights that a call with these arguments uses.
-
-        Args: as of the call; `options` as of `run`.
-
-        Returns:
-            `(batch, num_heads, query_length, key_length)`.
-        """
-        value, key = other_than(query, value, key)
-        if not self.built:
-            sources = (query, value, key)
-            self.build(
-                *(None if x is None else tuple(x.shape) for x in sources)
-            )
-        if padding_mask is None and memory is None:
-            for source in (key, query if value is None else value):
-                if padding_mask is None:
-                    padding_mask = implicit_mask(source)
-        _, query, key, _, visible, position, inputs = prepare(
-            self,
-            query,
-            value,
-            key,
-            attention_mask=attention_mask,
-            padding_mask=padding_mask,
-            use_causal_mask=use_causal_mask,
-            memory=memory,
-            start=start,
-        )
-        inputs = {**inputs, **(options or {})}
-        return self.compute_weights(query, key, visible, position, **inputs)
+    def project_output(self, output, query):
+        """Joins heads; `query` `(batch, query_length, dim)` is the input."""
+        return self.output_dense(output)
 
     def drop(self, output, training):
         """Applies dropout to mixed heads, for flavours that form no weights.
@@ -406,19 +287,6 @@ class Attention(registry.Template, KeepsCache, Projections, keras.layers.Layer):
             return output
         seed = self.seed_generator
         return keras.random.dropout(output, self.dropout, seed=seed)
-
-    def _check_cache(self):
-        """Refuses to make a cache where there can be none."""
-        check_cache(self)
-        self._check_built()
-
-    def _check_built(self):
-        refuse_unless(
-            self,
-            self.built,
-            "a cache or memory before it is built",
-            "call or build it first",
-        )
 
     def get_config(self):
         return {

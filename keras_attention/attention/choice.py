@@ -1,6 +1,6 @@
 """Choosing an attention layer by the length of the sequences."""
 
-from keras_attention.attention.core.checks import check_integer
+from keras_attention.checks import check_integer
 
 
 class ChosenAttention(str):

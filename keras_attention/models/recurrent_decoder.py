@@ -3,8 +3,7 @@
 import keras
 from keras import ops, tree
 
-from keras_attention.attention.core.checks import check_shape
-from keras_attention.checks import check_integer
+from keras_attention.checks import check_integer, check_shape
 from keras_attention.layers import embeddings, recurrence
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.dropout import make_dropout

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.checks import check_shape
+from keras_attention.checks import check_shape
 from keras_attention.layers import embeddings, recurrence
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.parts import Parts

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_attention.attention.core.checks import check_shape, refuse_unless
-from keras_attention.checks import check_integer
+from keras_attention.attention.core.checks import refuse_unless
+from keras_attention.checks import check_integer, check_shape
 from keras_attention.tensors import known_integer
 
 

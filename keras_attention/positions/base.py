@@ -1,9 +1,14 @@
 """The contract of positional encodings."""
 
+import contextlib
+
 import keras
 
+from keras_attention.positions.core.angles import shared_angles
 from keras_attention.registry import PACKAGE, Template
 from keras_attention.tensors import is_made_up, known_integer
+
+_METHODS = {"bias": ("bias", "bias_in"), "values": ("values", "values_in")}
 
 
 class PositionHooks:
@@ -58,9 +63,9 @@ class PositionHooks:
     def bias_in(self, query, key, visible):
         """Gives the bias of one call of attention; by default that of `bias`.
 
-        An encoding overrides it beside `bias` if it needs to know more than
-        the positions: which keys count, that positions are in order, or their
-        grid.
+        An encoding overrides it beside `bias`, or in its place, if it needs
+        to know more than the positions: which keys count, that positions are
+        in order, or their grid.
 
         Args:
             query, key: as of `bias`.
@@ -91,6 +96,21 @@ class PositionHooks:
             weights, visible.query_positions, visible.key_positions
         )
 
+    def compute_angles(self, positions):
+        """Computes what depends on positions alone, for `angles.once`."""
+
+    @contextlib.contextmanager
+    def shared_by_layers(self, start, length):
+        """Opens a call of a stack: its layers share sines and cosines.
+
+        Args:
+            start: integer, the position of the first row.
+            length: integer, rows of the sequence.
+        """
+        with shared_angles(start, length) as positions:
+            self.compute_angles(positions)
+            yield
+
     def scale(self, head_dim):
         """Gives the factor of the scores; by default 1/sqrt(head_dim)."""
         return head_dim**-0.5
@@ -120,9 +140,13 @@ class PositionHooks:
         Returns:
             True for any of them.
         """
+        # `bias_in` is `bias` for one that needs to know more of the call.
+        methods = [
+            method for hook in hooks for method in _METHODS.get(hook, (hook,))
+        ]
         return any(
-            getattr(type(self), hook) is not getattr(PositionHooks, hook)
-            for hook in hooks
+            getattr(type(self), method) is not getattr(PositionHooks, method)
+            for method in methods
         )
 
 

@@ -1,7 +1,32 @@
-"""What attention layers refuse, in one message each."""
+"""What attention layers support, and how they refuse the rest."""
 
 from keras_attention.checks import check_integer
-from keras_attention.tensors import known_integer
+
+
+class Support:
+    """What a flavour says of itself; mixed into `Attention`.
+
+    A call is refused what the flavour does not support.
+    """
+
+    kind = "mixer"
+    has_heads = True  # whether the constructor takes num_heads
+    paper = ""
+    cost = ""  # time / memory; `n` length, `d` width of a head
+    cache_size = None  # numbers that a row of the cache holds
+    supports_cross_attention = True
+    supports_causal_mask = True
+    supports_attention_mask = True
+    supports_rotation = True
+    supports_bias = True
+    supports_values = True
+    supports_scale = True
+    supports_counting = True  # whether all that a query sees is scored at once
+    supports_cache = True
+    masks_scores = False  # whether padding gets no weight, whatever its heads
+    exact_causal = True
+    counts_from_start = False  # whether it matters where a sequence begins
+    rotates_relatively = True  # whether rotated heads tell distances alone
 
 
 def check_heads(num_heads, head_dim, num_kv_heads):
@@ -62,46 +87,6 @@ def check_position(layer, position):
     )
 
 
-def check_call(
-    layer, is_self, value, key, attention_mask, use_causal_mask, cache, memory
-):
-    """Refuses call arguments that exclude each other or the flavour."""
-    if memory is not None and (value is not None or key is not None):
-        raise ValueError(
-            "memory stands in place of value and key; received both."
-        )
-    if cache is not None and not is_self:
-        raise ValueError(
-            "A cache is for self-attention; for cross-attention pass "
-            "memory=init_memory(value) and no cache."
-        )
-    if cache is not None and attention_mask is not None:
-        raise ValueError(
-            "With a cache attention is causal and attention_mask cannot "
-            "be honoured; pass padding_mask for this call's keys."
-        )
-    refuse_unless(
-        layer,
-        is_self or layer.supports_cross_attention,
-        "cross-attention",
-        "use MultiHeadAttention for it",
-    )
-    refuse_unless(
-        layer,
-        layer.supports_causal_mask or not use_causal_mask,
-        "a causal mask",
-        "use it in an encoder, or another flavour here",
-    )
-    refuse_unless(
-        layer,
-        layer.supports_attention_mask or attention_mask is None,
-        "a dense attention_mask",
-        "pass padding_mask, or use MultiHeadAttention",
-    )
-    if cache is not None:
-        check_cache(layer)
-
-
 def check_cache(layer):
     """Refuses a cache where a flavour or its position cannot have one."""
     refuse_unless(
@@ -124,71 +109,14 @@ def check_cached_position(layer, position):
     )
 
 
-def check_start(start):
-    """Refuses a position for each row: there is one for all."""
-    if isinstance(start, (list, tuple)) or len(getattr(start, "shape", ())):
-        raise ValueError(
-            "start must be one integer for all rows; feed rows of other "
-            f"lengths in turn. Received: {start!r}"
-        )
-
-
-def check_sources(query, key, value):
-    """Refuses a key and value that do not belong together, or to the query.
-
-    Args:
-        query: `(batch, query_length, ...)`.
-        key, value: `(batch, key_length, ...)`.
-    """
-    sizes = {
-        "batch": (query.shape[0], key.shape[0], value.shape[0]),
-        "length": (key.shape[1], key.shape[1], value.shape[1]),
-    }
-    for size, found in sizes.items():
-        known = [known_integer(number) for number in found]
-        if len({number for number in known if number is not None}) > 1:
-            raise ValueError(
-                "query, key and value must have the same batch, key and value "
-                f"the same length. Received: a {size} of {known[1]} for the "
-                f"key, {known[2]} for the value"
-                + (f", {known[0]} for the query" if size == "batch" else "")
-            )
-
-
-def check_masks(query, key, padding_mask, attention_mask):
-    """Refuses masks whose shapes do not fit; they would broadcast unnoticed.
-
-    Args:
-        query: `(batch, query_length, ...)`.
-        key: `(batch, key_length, ...)`.
-        padding_mask: `(batch, key_length)` or None.
-        attention_mask: `(batch or 1, query_length, key_length)` or None.
-    """
-    batch, query_length, key_length = *query.shape[:2], key.shape[1]
-    if padding_mask is not None:
-        check_shape("padding_mask", padding_mask, (batch, key_length))
-    if attention_mask is not None:
-        rows = 1 if attention_mask.shape[0] == 1 else batch
-        check_shape(
-            "attention_mask", attention_mask, (rows, query_length, key_length)
-        )
+def refuse(layer, what, instead):
+    """Raises that a layer does not support something and what to do."""
+    raise ValueError(
+        f"{type(layer).__name__} does not support {what}; {instead}."
+    )
 
 
 def refuse_unless(layer, supported, what, instead):
-    """Raises that a layer does not support something and what to do."""
+    """Does what `refuse` does, unless it is supported."""
     if not supported:
-        raise ValueError(
-            f"{type(layer).__name__} does not support {what}; {instead}."
-        )
-
-
-def check_shape(name, tensor, expected):
-    """Refuses a tensor of another shape, where the sizes are known."""
-    shape = tuple(tensor.shape)
-    if len(shape) != len(expected) or any(
-        have is not None and want is not None and have != want
-        for have, want in zip(shape, expected, strict=True)
-    ):
-        raise ValueError(
-            f"{name} must have the shape {expected}. Received: {shape}"
-        )
+        refuse(layer, what, instead)

@@ -4,16 +4,6 @@ import keras
 from keras import ops
 
 
-def is_empty(query, value, key, memory):
-    """Whether a call has nothing in its batch or in a sequence.
-
-    Sizes that a graph computes later count as something.
-    """
-    mask = None if memory is None else memory.get("mask")
-    tensors = (query, value, key, mask)
-    return any(_lacks(x, 0) or _lacks(x, 1) for x in tensors if x is not None)
-
-
 def run_with_one(
     layer,
     run,

@@ -6,9 +6,10 @@ values `(batch, kv_heads, pieces, keys, head_dim)`, positions `(pieces,
 queries)` and `(1 or heads, pieces, keys)`.
 """
 
-import keras
 from keras import ops
 
+from keras_attention.attention.core.recompute import Recomputation
+from keras_attention.masks import Visibility
 from keras_attention.tensors import at_least_float32, known_integer
 
 
@@ -32,13 +33,8 @@ def piece_scores(query, key, position, query_positions, key_positions, causal):
         return products
 
     def bias_of(piece, key_positions):
-        return position.bias(
-            piece["query"],
-            piece["key"],
-            piece["positions"],
-            key_positions,
-            causal,
-        )
+        visible = Visibility(piece["positions"], key_positions, causal=causal)
+        return position.bias_in(piece["query"], piece["key"], visible)
 
     parts = {"query": _rows_first(query), "key": _rows_first(key)}
     parts.update(positions=query_positions, key_positions=key_positions)
@@ -61,9 +57,8 @@ def piece_outputs(weights, value, position, query_positions, key_positions):
         return output
 
     def values_of(piece, key_positions):
-        return position.values(
-            piece["weights"], piece["positions"], key_positions
-        )
+        visible = Visibility(piece["positions"], key_positions)
+        return position.values_in(piece["weights"], visible)
 
     parts = {"weights": ops.moveaxis(weights, 2, 0)}
     parts.update(positions=query_positions, key_positions=key_positions)
@@ -88,9 +83,7 @@ def _by_piece(hook, position, parts, head_axis):
     tables = parts["key_positions"].shape[0]
     key_positions = ops.swapaxes(parts["key_positions"], 0, 1)
     parts = {**parts, "key_positions": key_positions}
-    # A TensorFlow loop cannot differentiate a variable that it reads inside.
-    variables = position.weights
-    weights = [variable + 0.0 for variable in variables]
+    recomputation = Recomputation(position.weights)
 
     def of_table(piece, table):
         found = hook(piece, piece["key_positions"][table])
@@ -101,12 +94,13 @@ def _by_piece(hook, position, parts, head_axis):
         return ops.take(found, [table], axis=head_axis)
 
     def run(piece):
-        mapping = list(zip(variables, weights, strict=True))
-        with keras.StatelessScope(state_mapping=mapping):
+        def of_tables():
             # The hook takes one row of positions for all heads, so heads
             # that see other keys need a call each.
             found = [of_table(piece, table) for table in range(tables)]
-        return ops.concatenate(found, head_axis) if tables > 1 else found[0]
+            return ops.concatenate(found, head_axis) if tables > 1 else found[0]
+
+        return recomputation(of_tables, recompute=False)
 
     if known_integer(parts["positions"].shape[0]) == 1:
         return run({name: x[0] for name, x in parts.items()})[None]

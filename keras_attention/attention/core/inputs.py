@@ -2,13 +2,9 @@
 
 from keras import ops
 
-from keras_attention.attention.core.checks import (
-    check_call,
-    check_masks,
-    check_sources,
-    check_start,
-)
-from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.core.checks import check_cache, refuse
+from keras_attention.attention.core.softmax import swap_heads
+from keras_attention.checks import check_shape
 from keras_attention.masks import (
     Visibility,
     as_mask,
@@ -17,6 +13,8 @@ from keras_attention.masks import (
     hide_extremes,
 )
 from keras_attention.positions.base import NO_POSITION
+from keras_attention.positions.core.angles import shared_angles
+from keras_attention.tensors import known_integer
 
 
 def prepare(
@@ -34,6 +32,13 @@ def prepare(
 ):
     """Checks, projects and places what a built layer is called with.
 
+    The padding mask acts three times, each for a reason of its own. It hides
+    the source before the projections, since the gradient of their kernels
+    sums over all positions, padding included. It hides projected heads where
+    a flavour masks no scores, since a projected zero is the bias. And in
+    `Visibility.padding_mask` it lowers the scores of padding, whose weight
+    would otherwise be that of a zero vector.
+
     Args: the layer, and as of its call.
 
     Returns:
@@ -42,9 +47,8 @@ def prepare(
     """
     padding_mask = as_mask("padding_mask", padding_mask)
     attention_mask = as_mask("attention_mask", attention_mask)
-    masks = padding_mask, attention_mask
     is_self = value is None and key is None and memory is None
-    check_call(
+    _check_call(
         layer,
         is_self,
         value,
@@ -54,36 +58,42 @@ def prepare(
         cache,
         memory,
     )
-    check_start(start)
-    start = ops.cast(start, "int32") if ops.is_tensor(start) else start
+    _check_start(start)
     length = ops.shape(query)[1]
-    query_positions = start + ops.arange(length, dtype="int32")
-    key_positions, position = query_positions, layer.position
+    position = layer.position
     if memory is not None:
-        key_heads, value_heads = _from_memory(query, memory, *masks)
+        key_heads, value_heads = _from_memory(
+            query, memory, padding_mask, attention_mask
+        )
         query_heads = layer.project_query(query)
         padding_mask = combine_masks(padding_mask, memory["mask"])
     else:
-        query, key, value = _sources(layer, query, value, key, *masks)
+        query, key, value = _sources(
+            layer, query, value, key, padding_mask, attention_mask
+        )
         query_heads = layer.project_query(query)
         key_heads, value_heads = layer.project_source(key, value)
         if key_heads is None:
             key_heads = query_heads
         if not layer.masks_scores:
-            # A projected zero is the bias.
             key_heads, value_heads = hide_all(
                 padding_mask, key_heads, value_heads
             )
     inputs = layer.side_inputs(query, key, value)
     if is_self:
         position.check_length(query_heads, start)
-        rotate = layer.rotate
-        query_heads = rotate(query_heads, position, query_positions, "query")
-        key_heads = rotate(key_heads, position, key_positions, "key")
+        with shared_angles(start, length) as query_positions:
+            key_positions = query_positions
+            query_heads = layer.rotate(
+                query_heads, position, query_positions, "query"
+            )
+            key_heads = layer.rotate(key_heads, position, key_positions, "key")
     else:
         # Position relates places in one sequence; across two there is no
         # common order.
         position = NO_POSITION
+        start = ops.cast(start, "int32") if ops.is_tensor(start) else start
+        query_positions = start + ops.arange(length, dtype="int32")
         key_positions = ops.arange(ops.shape(key_heads)[1], dtype="int32")
     visible = Visibility(
         query_positions,
@@ -92,21 +102,98 @@ def prepare(
         attention_mask,
         use_causal_mask or cache is not None,
     ).ordered(is_self)
-    heads = query_heads, key_heads, value_heads
-    return query, *heads, visible, position, inputs
+    return query, query_heads, key_heads, value_heads, visible, position, inputs
+
+
+def _check_call(
+    layer, is_self, value, key, attention_mask, use_causal_mask, cache, memory
+):
+    """Refuses call arguments that exclude each other or the flavour."""
+    if memory is not None and (value is not None or key is not None):
+        raise ValueError(
+            "memory stands in place of value and key; received both."
+        )
+    if cache is not None and not is_self:
+        raise ValueError(
+            "A cache is for self-attention; for cross-attention pass "
+            "memory=init_memory(value) and no cache."
+        )
+    if cache is not None and attention_mask is not None:
+        raise ValueError(
+            "With a cache attention is causal and attention_mask cannot "
+            "be honoured; pass padding_mask for this call's keys."
+        )
+    if not (is_self or layer.supports_cross_attention):
+        refuse(layer, "cross-attention", "use MultiHeadAttention for it")
+    if use_causal_mask and not layer.supports_causal_mask:
+        instead = "use it in an encoder, or another flavour here"
+        refuse(layer, "a causal mask", instead)
+    if attention_mask is not None and not layer.supports_attention_mask:
+        instead = "pass padding_mask, or use MultiHeadAttention"
+        refuse(layer, "a dense attention_mask", instead)
+    if cache is not None and not (
+        layer.supports_cache and layer.position.supports_cache
+    ):
+        check_cache(layer)
+
+
+def _check_start(start):
+    """Refuses a position for each row: there is one for all."""
+    if isinstance(start, (list, tuple)) or len(getattr(start, "shape", ())):
+        raise ValueError(
+            "start must be one integer for all rows; feed rows of other "
+            f"lengths in turn. Received: {start!r}"
+        )
+
+
+def _check_sources(query, key, value):
+    """Refuses a key and value that do not belong together, or to the query.
+
+    Args:
+        query: `(batch, query_length, ...)`.
+        key, value: `(batch, key_length, ...)`.
+    """
+    sizes = {
+        "batch": (query.shape[0], key.shape[0], value.shape[0]),
+        "length": (key.shape[1], key.shape[1], value.shape[1]),
+    }
+    for size, found in sizes.items():
+        known = [known_integer(number) for number in found]
+        if len({number for number in known if number is not None}) > 1:
+            raise ValueError(
+                "query, key and value must have the same batch, key and value "
+                f"the same length. Received: a {size} of {known[1]} for the "
+                f"key, {known[2]} for the value"
+                + (f", {known[0]} for the query" if size == "batch" else "")
+            )
+
+
+def check_masks(query, key, padding_mask, attention_mask):
+    """Refuses masks whose shapes do not fit; they would broadcast unnoticed.
+
+    Args:
+        query: `(batch, query_length, ...)`.
+        key: `(batch, key_length, ...)`.
+        padding_mask: `(batch, key_length)` or None.
+        attention_mask: `(batch or 1, query_length, key_length)` or None.
+    """
+    batch, query_length, key_length = *query.shape[:2], key.shape[1]
+    if padding_mask is not None:
+        check_shape("padding_mask", padding_mask, (batch, key_length))
+    if attention_mask is not None:
+        rows = 1 if attention_mask.shape[0] == 1 else batch
+        check_shape(
+            "attention_mask", attention_mask, (rows, query_length, key_length)
+        )
 
 
 def _sources(layer, query, value, key, padding_mask, attention_mask):
-    """Gives `(query, key, value)` as the projections take them.
-
-    What stands at padding is hidden before it is projected: afterwards it
-    would still be what the gradients of the projections are summed with.
-    """
+    """Gives `(query, key, value)` as the projections take them."""
     value = query if value is None else value
     key = value if key is None else key
     if layer.kind == "pointer":  # which takes no values
         value = key
-    check_sources(query, key, value)
+    _check_sources(query, key, value)
     check_masks(query, key, padding_mask, attention_mask)
     sources = hide_all(padding_mask, key, value)
     if query is key or query is value:
@@ -128,3 +215,8 @@ def other_than(query, value, key):
     if key is (query if value is None else value):
         key = None
     return value, key
+
+
+def first_mask(*masks):
+    """Gives the first mask that there is, or None."""
+    return next((mask for mask in masks if mask is not None), None)

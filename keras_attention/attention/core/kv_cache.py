@@ -1,9 +1,102 @@
-"""A cache of all keys and values, kept by heads."""
+"""Cached keys and values: of a call's own sequence, or of its source."""
 
 from keras import ops
 
-from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.core.checks import check_cache, refuse_unless
+from keras_attention.attention.core.inputs import check_masks, first_mask
+from keras_attention.attention.core.softmax import swap_heads
+from keras_attention.masks import as_mask, hide_all, implicit_mask
 from keras_attention.tensors import known_integer
+
+
+class KeyValueCache:
+    """The caches of attention layers whose state is keys and values.
+
+    Mixed into `Attention`. A flavour with another state overrides
+    `init_cache` and `attend_with_cache`.
+    """
+
+    def attend_with_cache(
+        self, query, key, value, visible, position, cache, start, **inputs
+    ):
+        """Writes keys and values to the cache and attends to all of it.
+
+        Args: as of `attend`, and
+            cache: dictionary from `init_cache`.
+            start: integer, the position of the first query.
+
+        Returns:
+            `(output, cache)`.
+        """
+        cache, key, value, visible = extend(cache, key, value, visible, start)
+        output = self.attend(query, key, value, visible, position, **inputs)
+        return output, cache
+
+    def init_cache(self, batch_size, max_length):
+        """Makes an empty cache for at most `max_length` positions.
+
+        Returns:
+            `{"key", "value"}` of `(batch, num_kv_heads, max_length,
+            head_dim)`, as every step multiplies them, and `{"mask"}` of
+            `(batch, max_length)`.
+        """
+        self._check_cache()
+        return empty(
+            batch_size,
+            self.num_kv_heads,
+            max_length,
+            self.head_dim,
+            self.compute_dtype,
+        )
+
+    def init_memory(self, value, key=None, padding_mask=None):
+        """Projects the source of cross-attention once for many calls.
+
+        Args:
+            value: `(batch, key_length, dim)`.
+            key: `(batch, key_length, dim)`; by default `value`.
+            padding_mask: boolean `(batch, key_length)`. (What the call hides
+            later reaches no result, but its NaN the gradients of what
+            projects it here.)
+
+        Returns:
+            `{"key", "value"}` of `(batch, num_kv_heads, key_length,
+            head_dim)` and `{"mask"}` of `(batch, key_length)`, to be handed
+            to the call as `memory`.
+        """
+        refuse_unless(
+            self,
+            self.supports_cross_attention,
+            "cross-attention",
+            "use MultiHeadAttention for it",
+        )
+        self._check_built()
+        key = value if key is None else key
+        if padding_mask is None:
+            padding_mask = first_mask(implicit_mask(key), implicit_mask(value))
+        padding_mask = as_mask("padding_mask", padding_mask)
+        check_masks(value, key, padding_mask, None)
+        key, value = hide_all(padding_mask, key, value)
+        heads = self.project_source(key, value)
+        if not self.masks_scores:
+            heads = hide_all(padding_mask, *heads)
+        if padding_mask is None:
+            padding_mask = ops.ones(ops.shape(value)[:2], dtype="bool")
+        key, value = map(swap_heads, heads)
+        return {"key": key, "value": value, "mask": padding_mask}
+
+    def _check_cache(self):
+        """Refuses to make a cache where there can be none."""
+        check_cache(self)
+        self._check_built()
+
+    def _check_built(self):
+        refuse_unless(
+            self,
+            self.built,
+            "a cache or memory before it is built",
+            "call or build it first",
+        )
 
 
 def empty(batch_size, num_kv_heads, max_length, head_dim, dtype):

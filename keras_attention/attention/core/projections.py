@@ -1,4 +1,4 @@
-"""The projections to heads and back that attention layers share."""
+"""The projections of attention layers: to heads and back."""
 
 import keras
 
@@ -6,11 +6,11 @@ from keras_attention import registry
 
 
 class Projections:
-    """Makes the four `Dense` sublayers of attention and calls them.
+    """Makes the four `Dense` sublayers of attention.
 
-    Mixed into `Attention`, whose constructor sets what is read here. A
-    flavour with other projections overrides `build` and the `project_`
-    methods.
+    Mixed into `Attention`, whose constructor sets what is read here and whose
+    `project_` methods call them. A flavour with other projections overrides
+    `build` and these.
     """
 
     def build(self, query_shape, value_shape=None, key_shape=None):
@@ -69,18 +69,3 @@ class Projections:
         # Without it Keras warns whenever the input carries a mask.
         layer.supports_masking = True
         return layer
-
-    def project_query(self, query):
-        """Splits `(batch, query_length, dim)` into query heads."""
-        return self.query_dense(query)
-
-    def project_source(self, key, value):
-        """Splits what is attended to into `(key_heads, value_heads)`.
-
-        A flavour whose keys are its queries gives None for the keys.
-        """
-        return self.key_dense(key), self.value_dense(value)
-
-    def project_output(self, output, query):
-        """Joins heads; `query` `(batch, query_length, dim)` is the input."""
-        return self.output_dense(output)

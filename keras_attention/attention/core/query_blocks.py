@@ -7,8 +7,12 @@ import keras
 from keras import ops
 
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.einsum import swap_heads
-from keras_attention.attention.core.query_blocks_tf import work_off_by_hand
+from keras_attention.attention.core.query_blocks_tf import process_by_hand
+from keras_attention.attention.core.recompute import (
+    Recomputation,
+    UnlistedVariable,
+)
+from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.attention.core.split import (
     block_seed,
     cut,
@@ -32,7 +36,7 @@ def attend_in_blocks(
     seed=None,
     block_size=256,
     keep=0,
-    attend=softmax.attend,
+    attend=None,
     variables=(),
 ):
     """Mixes values for one block of queries after the other.
@@ -44,9 +48,10 @@ def attend_in_blocks(
 
     Args: as of `softmax.attend`, and
         block_size: integer, queries in a block.
-        attend: a function as `softmax.attend`, to which queries are rows.
-        variables: the variables that `attend` reads, without those
-            of the position.
+        attend: a function as `softmax.attend`, to which queries are rows;
+            None for that itself, whose backward pass is written out for plain
+            TensorFlow graphs.
+        variables: those that `attend` may read, without the position's.
         keep: integer, scores that may be kept for the backward pass instead
             of being computed again; in plain TensorFlow graphs that know all
             sizes.
@@ -54,19 +59,18 @@ def attend_in_blocks(
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
-    by_hand = (
-        attend is softmax.attend
-        and not position.acts_on_scores
-        and in_plain_graph()
-    )
-    work_off = work_off_by_hand
-    if not by_hand:
-        variables = [*position.weights, *variables]
-        work_off = functools.partial(_work_off, attend, variables)
+    by_hand = attend is None and not position.acts_on_scores
+    if by_hand and in_plain_graph():
+        process = process_by_hand
+    else:
+        keep = 0
+        process = functools.partial(
+            _process, attend or softmax.attend, [*position.weights, *variables]
+        )
     batch, length, num_heads, _ = map(known_integer, query.shape)
     key_length = known_integer(key.shape[1])
     keep_of_head = 0
-    if by_hand and None not in (batch, length, key_length):
+    if keep and None not in (batch, length, key_length):
         keep_of_head = keep // max(batch * num_heads, 1)
     parts = [_Part(0, None, None, False)]
     if length is not None:
@@ -78,7 +82,7 @@ def attend_in_blocks(
         )
     outputs = []
     for start, stop, key_stop, kept in parts:
-        output = work_off(
+        output = process(
             _rows(query, start, stop),
             _rows(key, 0, key_stop),
             _rows(value, 0, key_stop),
@@ -157,9 +161,24 @@ def _rows(x, start, stop):
     return x[:, start:stop]
 
 
-def _work_off(
+def _process(attend, variables, *arguments):
+    """Processes blocks of queries that all see the same keys.
+
+    Args:
+        attend: a function as `softmax.attend`.
+        variables: list of those that it is thought to read.
+        *arguments: as of `process_by_hand`.
+    """
+    while True:
+        try:
+            return _process_with(attend, Recomputation(variables), *arguments)
+        except UnlistedVariable as unlisted:
+            variables.append(unlisted.variable)
+
+
+def _process_with(
     attend,
-    variables,
+    recomputation,
     query,
     key,
     value,
@@ -170,11 +189,6 @@ def _work_off(
     block_size,
     first_block,
 ):
-    """Works off blocks of queries that all see the same keys."""
-    # Read here, since a TensorFlow loop cannot differentiate a variable that
-    # it reads inside; as a sum, since eagerly the variable itself would be
-    # counted once more, beside the argument.
-    weights = [variable + 0.0 for variable in variables]
     visible = without_eager_masks(visible)
     # Swapped once here, so that the swaps inside the loop cancel.
     key, value = swap_heads(key), swap_heads(value)
@@ -183,24 +197,18 @@ def _work_off(
         seen = seen_by(block, visible)
         own_seed = block_seed(seed, block["index"])
 
-        # What has a gradient is an argument, and the rest is captured: on
-        # TensorFlow recomputation loses the gradients of captured tensors and
-        # warns of integer arguments.
-        def attend_block(query, key, value, *weights):
-            mapping = list(zip(variables, weights, strict=True))
-            with keras.StatelessScope(state_mapping=mapping):
-                return attend(
-                    query,
-                    swap_heads(key),
-                    swap_heads(value),
-                    seen,
-                    position,
-                    dropout,
-                    own_seed,
-                )
+        def attend_block(query, key, value):
+            return attend(
+                query,
+                swap_heads(key),
+                swap_heads(value),
+                seen,
+                position,
+                dropout,
+                own_seed,
+            )
 
-        attend_block = keras.remat(attend_block)
-        return attend_block(block["query"], key, value, *weights)
+        return recomputation(attend_block, block["query"], key, value)
 
     blocks = cut(visible, block_size, first_block)
     blocks["query"] = split(query, block_size)

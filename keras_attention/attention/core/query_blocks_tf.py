@@ -3,17 +3,15 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.einsum import (
-    query_key_products,
-    sums_by_key,
-    swap_heads,
-    weighted_values,
-)
 from keras_attention.attention.core.softmax import (
-    HeldSeed,
+    DrawnSeed,
     add_mask,
+    group_rows,
+    query_key_products,
     sees_any,
     softmax,
+    swap_heads,
+    weighted_values,
 )
 from keras_attention.attention.core.split import (
     block_seed,
@@ -26,7 +24,7 @@ from keras_attention.attention.core.split import (
 from keras_attention.tensors import at_least_float32
 
 
-def work_off_by_hand(
+def process_by_hand(
     query,
     key,
     value,
@@ -38,7 +36,7 @@ def work_off_by_hand(
     first_block,
     keep=False,
 ):
-    """Works off blocks of queries that all see the same keys.
+    """Processes blocks of queries that all see the same keys.
 
     Args: as of `attend_in_blocks`, and
         position: an encoding that acts neither on scores nor on values.
@@ -198,8 +196,26 @@ class Block:
         """Drops the same places each time, if the dtype is the same too."""
         if not self.dropout:
             return x
-        return keras.random.dropout(x, self.dropout, seed=HeldSeed(self.seed))
+        return keras.random.dropout(x, self.dropout, seed=DrawnSeed(self.seed))
 
     def _hide(self, x):
         """Zeros the rows of queries that see nothing."""
         return x if self.mask is None else ops.where(sees_any(self.mask), x, 0)
+
+
+def sums_by_key(weights, query, kv_heads):
+    """Sums what each group's queries have by their weights, for every key.
+
+    Args:
+        weights: `(batch, heads, query_length, key_length)`.
+        query: `(batch, heads, query_length, head_dim)`.
+        kv_heads: integer, number of groups.
+
+    Returns:
+        `(batch, kv_heads, key_length, head_dim)`.
+    """
+    return ops.einsum(
+        "bhts,bhtd->bhsd",
+        group_rows(weights, kv_heads),
+        group_rows(query, kv_heads),
+    )

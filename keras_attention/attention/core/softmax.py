@@ -3,12 +3,53 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.einsum import (
-    query_key_products,
-    swap_heads,
-    weighted_values,
-)
 from keras_attention.tensors import at_least_float32
+
+
+def swap_heads(x):
+    """Swaps the axes of length and heads, the second and the third."""
+    return ops.swapaxes(x, 1, 2)
+
+
+def query_key_products(query, key):
+    """Multiplies every query with every key of its group of heads.
+
+    Args:
+        query: `(batch, heads, query_length, head_dim)`.
+        key: `(batch, kv_heads, key_length, head_dim)`.
+
+    Returns:
+        `(batch, heads, query_length, key_length)`.
+    """
+    # `matmul` on torch gives float32 for float64.
+    products = ops.einsum(
+        "bhtd,bhsd->bhts", group_rows(query, key.shape[1]), key
+    )
+    return ops.reshape(products, (*ops.shape(query)[:3], ops.shape(key)[2]))
+
+
+def weighted_values(weights, value):
+    """Sums the values of each group of heads by their weights.
+
+    Args:
+        weights: `(batch, heads, query_length, key_length)`.
+        value: `(batch, kv_heads, key_length, head_dim)`.
+
+    Returns:
+        `(batch, heads, query_length, head_dim)`.
+    """
+    output = ops.einsum(
+        "bhts,bhsd->bhtd", group_rows(weights, value.shape[1]), value
+    )
+    return ops.reshape(output, (*ops.shape(weights)[:3], value.shape[3]))
+
+
+def group_rows(rows, kv_heads):
+    """Brings the rows of all heads that share a key head together."""
+    batch, heads, length, width = ops.shape(rows)
+    return ops.reshape(
+        rows, (batch, kv_heads, heads // kv_heads * length, width)
+    )
 
 
 def scores(query, key, visible, position):
@@ -88,10 +129,14 @@ def weigh(scores, mask):
     Returns:
         `(batch, heads, query_length, key_length)`.
     """
-    weights = softmax(add_mask(scores, mask))
-    if mask is not None:
-        weights = ops.where(sees_any(mask), weights, 0.0)
-    return weights
+    return hide_unseen(softmax(add_mask(scores, mask)), mask)
+
+
+def hide_unseen(weights, mask):
+    """Gives zeros to queries that may attend to nothing; `mask` may be None."""
+    if mask is None:
+        return weights
+    return ops.where(sees_any(mask), weights, 0.0)
 
 
 def attend(query, key, value, visible, position, dropout=0.0, seed=None):
@@ -109,32 +154,30 @@ def attend(query, key, value, visible, position, dropout=0.0, seed=None):
     mask = visible.dense()
     found = add_mask(scores(query, key, visible, position), mask)
     weights = ops.cast(softmax(found), query.dtype)
+    return mix(weights, value, mask, visible, position, dropout, seed)
+
+
+def mix(weights, value, mask, visible, position, dropout=0.0, seed=None):
+    """Sums values by their weights, and what the position adds to them.
+
+    Args: as of `attend`, and
+        weights: `(batch, heads, query_length, key_length)`; those of queries
+            that see nothing may be any finite numbers.
+        mask: boolean, broadcastable to them, or None: what queries see.
+
+    Returns:
+        What `attend` returns.
+    """
     if dropout:
-        weights = keras.random.dropout(weights, dropout, seed=HeldSeed(seed))
+        weights = keras.random.dropout(weights, dropout, seed=DrawnSeed(seed))
     output = swap_heads(weighted_values(weights, swap_heads(value)))
-    output = add_values(output, weights, visible, position)
+    extra = position.values_in(weights, visible)
+    if extra is not None:
+        output = output + ops.cast(extra, output.dtype)
     if mask is not None:
         # Here and not in the weights, which are so much larger.
         output = ops.where(swap_heads(sees_any(mask)), output, 0.0)
     return output
-
-
-def add_values(output, weights, visible, position):
-    """Adds what the position adds to the output of attention, if anything.
-
-    Args:
-        output: `(batch, query_length, heads, head_dim)`.
-        weights: `(batch, heads, query_length, key_length)`.
-        visible: the `Visibility` of these queries.
-        position: a `PositionalEncoding`.
-
-    Returns:
-        `(batch, query_length, heads, head_dim)`.
-    """
-    extra = position.values_in(weights, visible)
-    if extra is None:
-        return output
-    return output + ops.cast(extra, output.dtype)
 
 
 def softmax(scores):
@@ -151,7 +194,7 @@ def sees_any(mask):
     return ops.any(mask, axis=-1, keepdims=True)
 
 
-class HeldSeed(keras.random.SeedGenerator):
+class DrawnSeed(keras.random.SeedGenerator):
     """A seed that is drawn already and stays the same.
 
     Dropout inside `keras.remat` is computed twice and must draw the same
@@ -171,7 +214,7 @@ class HeldSeed(keras.random.SeedGenerator):
 
 
 def soft_cap(scores, cap):
-    """Bends scores smoothly so that they stay within -cap and cap.
+    """Bounds scores smoothly by -cap and cap.
 
     Args:
         scores: a tensor of any shape.

@@ -1,17 +1,15 @@
-"""What flavours share that weigh every key by a score."""
+"""Base of the exact flavours: every key is weighed by a score."""
 
-import keras
 from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import query_blocks, softmax
-from keras_attention.attention.core.checks import check_integer
-from keras_attention.attention.core.einsum import swap_heads, weighted_values
 from keras_attention.attention.core.split import UNKNOWN_BATCH
+from keras_attention.checks import check_integer
 from keras_attention.tensors import known_integer
 
-# Scores, of four bytes each: what is worked off in blocks, a block, and what
-# is kept for the backward pass rather than computed again.
+# Scores, of four bytes each: from where on blocks are used, those of a block,
+# and those kept for the backward pass rather than computed again.
 _LARGE, _BLOCK, _KEPT = 2**26, 2**24, 2**27
 _BLOCK_SIZES = (64, 1024)
 
@@ -19,8 +17,8 @@ _BLOCK_SIZES = (64, 1024)
 class ScoredAttention(Attention):
     """Base of flavours that compare every query with every key.
 
-    A flavour overrides `scores`, `weigh`, or both; weights that it adds in
-    `build` are known to the query blocks.
+    A flavour overrides `scores`, `weigh`, or both, and may use weights and
+    sublayers of its own there: they get their gradients in query blocks too.
 
     Args: as of `Attention`, and
         query_block_size: `"auto"` (once the scores of a call exceed 256 MiB,
@@ -32,6 +30,21 @@ class ScoredAttention(Attention):
     """
 
     masks_scores = True
+
+    is_softmax = True
+    """Whether weights are the softmax of scaled products and a bias, no more.
+
+    The backward pass of query blocks is then written out where that is
+    quicker. A class that overrides one of the methods below says so itself,
+    or it is False.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        changes = {"scores", "weigh", "weigh_pairs"}.intersection(own)
+        if changes and "is_softmax" not in own:
+            cls.is_softmax = False
 
     def __init__(
         self,
@@ -65,7 +78,10 @@ class ScoredAttention(Attention):
         return softmax.scores(query, key, visible, position)
 
     def weigh(self, scores, mask, visible):
-        """Turns scores into weights; keys that do not count get zeros.
+        """Makes scores weights; keys that do not count get zeros.
+
+        What a query gets that may attend to nothing does not matter, as long
+        as it is finite: it is hidden afterwards.
 
         Args:
             scores: what `scores` returned.
@@ -75,36 +91,61 @@ class ScoredAttention(Attention):
         Returns:
             `(batch, heads, query_length, key_length)`.
         """
-        return softmax.weigh(scores, mask)
+        return softmax.softmax(softmax.add_mask(scores, mask))
+
+    def weigh_pairs(self, query, key, visible, position):
+        """Weighs each key for each query.
+
+        Args: as of `attend`.
+
+        Returns:
+            `(weights, mask)`: what `weigh` returns, and the mask that it was
+            given, boolean and broadcastable to the weights, or None.
+        """
+        scores = self.scores(query, key, visible, position)
+        mask = visible.dense()
+        return self.weigh(scores, mask, visible), mask
 
     def attend(self, query, key, value, visible, position, training=None):
         dropout = self.dropout if training else 0.0
         seed = self.seed_generator.next() if dropout else None
         arguments = (query, key, value, visible, position, dropout, seed)
-        attend = self._attend_at_once
-        if self._is_plain():
-            attend = softmax.attend
         block_size, keep = self.query_block_size, 0
         if block_size == "auto":
             block_size, keep = self._choose_block_size(query, key), _KEPT
         if block_size is None:
-            return attend(*arguments)
-        return query_blocks.attend_in_blocks(
-            *arguments,
-            block_size=block_size,
-            keep=keep,
-            attend=attend,
-            # The frozen ones too: the scope of a block hides the model's own.
-            variables=[
-                *self._trainable_variables,
-                *self._non_trainable_variables,
-            ],
-        )
+            return self._attend_at_once(*arguments)
+        blocks = {"block_size": block_size, "keep": keep}
+        if not self.is_softmax:
+            blocks["attend"] = self._attend_at_once
+            blocks["variables"] = self._variables_of_weights()
+        return query_blocks.attend_in_blocks(*arguments, **blocks)
+
+    def _variables_of_weights(self):
+        """Lists what `scores` and `weigh` may read, frozen variables too.
+
+        The usual projections are left out, since an argument costs a gradient
+        in each block. Where a flavour reads one there after all, the blocks
+        find out.
+        """
+        left_out = [
+            self.query_dense,
+            self.key_dense,
+            self.value_dense,
+            self.output_dense,
+            self.position,
+        ]
+        known = {
+            id(variable)
+            for layer in left_out
+            if layer is not None
+            for variable in layer.variables
+        }
+        return [v for v in self.variables if id(v) not in known]
 
     def compute_weights(self, query, key, visible, position):
-        scores = self.scores(query, key, visible, position)
-        weights = self.weigh(scores, visible.dense(), visible)
-        return ops.cast(weights, query.dtype)
+        weights, mask = self.weigh_pairs(query, key, visible, position)
+        return ops.cast(softmax.hide_unseen(weights, mask), query.dtype)
 
     def numbers_per_score(self, query):
         """How many numbers one query and one key need on the way."""
@@ -113,25 +154,10 @@ class ScoredAttention(Attention):
     def _attend_at_once(
         self, query, key, value, visible, position, dropout, seed
     ):
-        weights = self.compute_weights(query, key, visible, position)
-        if dropout:
-            seed = softmax.HeldSeed(seed)
-            weights = keras.random.dropout(weights, dropout, seed=seed)
-        output = swap_heads(weighted_values(weights, swap_heads(value)))
-        return softmax.add_values(output, weights, visible, position)
-
-    def _is_plain(self):
-        """Whether this is the softmax of scaled products and no more.
-
-        A flavour whose options decide asks them.
-        """
-        return self._weighs_like(ScoredAttention)
-
-    def _weighs_like(self, cls):
-        """Whether the methods that make weights are those of a class."""
-        methods = ("scores", "weigh", "compute_weights")
-        return all(
-            getattr(type(self), name) is getattr(cls, name) for name in methods
+        weights, mask = self.weigh_pairs(query, key, visible, position)
+        weights = ops.cast(weights, query.dtype)
+        return softmax.mix(
+            weights, value, mask, visible, position, dropout, seed
         )
 
     def _choose_block_size(self, query, key):

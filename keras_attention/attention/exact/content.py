@@ -4,7 +4,10 @@ import keras
 from keras import ops
 
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.einsum import query_key_products, swap_heads
+from keras_attention.attention.core.softmax import (
+    query_key_products,
+    swap_heads,
+)
 from keras_attention.attention.exact.unprojected import ContextAttention
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32

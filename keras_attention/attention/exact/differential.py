@@ -6,10 +6,9 @@ import keras
 from keras import ops
 
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.core.rms_norm import RootMeanSquare
 from keras_attention.attention.exact.base import ScoredAttention
-from keras_attention.checks import is_real
+from keras_attention.checks import check_integer, is_real
 from keras_attention.registry import PACKAGE
 
 
@@ -166,7 +165,8 @@ class DifferentialAttention(ScoredAttention):
         )
 
     def weigh(self, scores, mask, visible):
-        first, second = ops.split(softmax.weigh(scores, mask), 2, axis=1)
+        weights = super().weigh(scores, mask, visible)
+        first, second = ops.split(weights, 2, axis=1)
         return first - ops.cast(self._share(), first.dtype) * second
 
     def _share(self):

@@ -82,10 +82,7 @@ class EntmaxAttention(ScoredAttention):
         self.alpha = alpha
 
     def weigh(self, scores, mask, visible):
-        weights = entmax(softmax.add_mask(scores, mask), self.alpha)
-        if mask is not None:
-            weights = ops.where(softmax.sees_any(mask), weights, 0.0)
-        return weights
+        return entmax(softmax.add_mask(scores, mask), self.alpha)
 
     def get_config(self):
         return {**super().get_config(), "alpha": self.alpha}

@@ -4,13 +4,13 @@ import keras
 from keras import ops
 
 from keras_attention.attention.core import kv_cache
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.core.rms_norm import RootMeanSquare
 from keras_attention.attention.exact.base import ScoredAttention
 from keras_attention.attention.exact.latent_decoding import (
     attend_to_compressed,
     is_cheaper,
 )
+from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE
 
 
@@ -199,10 +199,6 @@ class LatentAttention(ScoredAttention):
     def compute_weights(self, query, key, visible, position):
         key = self.expand_key(key)
         return super().compute_weights(query, key, visible, position)
-
-    def _is_plain(self):
-        # What comes before, here the expansion of keys, changes no weight.
-        return True
 
     def init_cache(self, batch_size, max_length):
         """Makes an empty cache for at most `max_length` positions.

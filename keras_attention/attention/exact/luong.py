@@ -5,13 +5,17 @@ from keras import ops
 
 from keras_attention import registry
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import check_integer, check_position
-from keras_attention.attention.core.einsum import query_key_products, swap_heads
+from keras_attention.attention.core.checks import check_position
+from keras_attention.attention.core.softmax import (
+    query_key_products,
+    swap_heads,
+)
 from keras_attention.attention.exact.additive import (
     add_score_vector,
     additive_scores,
 )
 from keras_attention.attention.exact.unprojected import ContextAttention
+from keras_attention.checks import check_integer
 from keras_attention.masks import combine_masks
 from keras_attention.registry import PACKAGE
 
@@ -165,7 +169,7 @@ class LuongAttention(ContextAttention):
             products = query_key_products(swap_heads(query), swap_heads(key))
         return softmax.add_bias(products, query, key, visible, position)
 
-    def compute_weights(self, query, key, visible, position):
+    def weigh_pairs(self, query, key, visible, position):
         scores = self.scores(query, key, visible, position)
         mask, offset = visible.dense(), None
         if self.local == "monotonic":
@@ -182,7 +186,7 @@ class LuongAttention(ContextAttention):
         if self.local == "predictive":
             deviation = self.window_size / 2
             weights = weights * ops.exp(-0.5 * ops.square(offset / deviation))
-        return ops.cast(weights, query.dtype)
+        return weights, mask
 
     def _predict(self, query, dtype):
         """Where to look, from 0 to 1: `(batch, heads, query_length, 1)`."""

@@ -19,7 +19,7 @@ class MultiHeadAttention(ScoredAttention):
     attention, with one of them multi-query attention. The heads are
     concatenated and projected once more.
 
-    Where the scores would be large, queries are worked off in blocks that the
+    Where the scores would be large, queries are processed in blocks that the
     backward pass computes again, with the same numbers: memory then grows
     with the length of the keys and no more with the square. (In a plain
     TensorFlow graph `"auto"` keeps 512 MiB of weights in each call, which is
@@ -167,14 +167,15 @@ class MultiHeadAttention(ScoredAttention):
 
     def weigh(self, scores, mask, visible):
         if not (self.sink_logits or self.off_by_one):
-            return softmax.weigh(scores, mask)
+            return super().weigh(scores, mask, visible)
         sink = self.sinks[:, None, None] if self.sink_logits else 0.0
         return softmax_with_sink(softmax.add_mask(scores, mask), sink)
 
-    def _is_plain(self):
-        changed = self.sink_logits or self.off_by_one
-        changed = changed or self.logit_softcap is not None
-        return not changed and self._weighs_like(MultiHeadAttention)
+    @property
+    def is_softmax(self):
+        """Whether no option changes scores or weights."""
+        has_sink = self.sink_logits or self.off_by_one
+        return not has_sink and self.logit_softcap is None
 
     def get_config(self):
         return {

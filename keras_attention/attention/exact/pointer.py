@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.exact.additive import AdditiveAttention
+from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE
 
 

@@ -72,7 +72,7 @@ class TalkingHeadsAttention(ScoredAttention):
         return softmax.add_bias(mixed, query, key, visible, position)
 
     def weigh(self, scores, mask, visible):
-        return _mix(softmax.weigh(scores, mask), self.weight_mixing)
+        return _mix(super().weigh(scores, mask, visible), self.weight_mixing)
 
 
 def _mix(scores, mixing):

@@ -3,8 +3,6 @@
 from keras import ops
 
 from keras_attention.attention.base import Attention
-from keras_attention.attention.core.checks import check_integer
-from keras_attention.attention.core.einsum import product
 from keras_attention.attention.core.split import UNKNOWN_BATCH
 from keras_attention.attention.linear.chunks import each, lay_out, scan
 from keras_attention.attention.linear.sums import (
@@ -15,6 +13,7 @@ from keras_attention.attention.linear.sums import (
     from_cache,
     merge,
     no_sums,
+    product,
     read,
     read_chunks,
     read_keys,
@@ -22,6 +21,7 @@ from keras_attention.attention.linear.sums import (
     sums_after,
     sums_before,
 )
+from keras_attention.checks import check_integer
 from keras_attention.tensors import at_least_float32, known_integer
 
 # Chunks that are worked off at once, keys that are summed at once, and

@@ -5,8 +5,8 @@ import math
 import keras
 from keras import ops
 
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.linear.base import KernelAttention
+from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import known_integer
 

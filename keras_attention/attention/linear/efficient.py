@@ -4,10 +4,9 @@ import keras
 from keras import ops
 
 from keras_attention.attention.base import Attention
-from keras_attention.attention.core.einsum import product
 from keras_attention.attention.core.softmax import softmax
 from keras_attention.attention.linear.chunks import lay_out
-from keras_attention.attention.linear.sums import LOWEST, divide
+from keras_attention.attention.linear.sums import LOWEST, divide, product
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32, known_integer
 

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.attention.core.checks import check_integer
-from keras_attention.attention.core.einsum import product
 from keras_attention.attention.linear.base import KernelAttention
+from keras_attention.attention.linear.sums import product
+from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32
 

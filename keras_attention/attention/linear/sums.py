@@ -8,9 +8,8 @@ logarithm travels beside them and cancels in the end.
 
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
-
-from keras_attention.attention.core.einsum import product
 
 # The logarithm of nothing, and the least sum of weights that counts. The
 # first is the same number in every precision: it is taken from itself.
@@ -30,6 +29,27 @@ class Sums(NamedTuple):
     state: Any
     sum: Any
     log: Any = None
+
+
+def product(x, y, transpose_x=False, transpose_y=False):
+    """Multiplies matrices, the last two axes; the others broadcast.
+
+    Args:
+        x: `(..., rows, inner)`, with `transpose_x` `(..., inner, rows)`.
+        y: `(..., inner, columns)`, with `transpose_y` `(..., columns, inner)`.
+        transpose_x, transpose_y: whether to swap the last two axes.
+
+    Returns:
+        `(..., rows, columns)` in the dtype of both.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # The gradient of its `einsum` transposes the large tensors.
+        return tf.matmul(x, y, transpose_a=transpose_x, transpose_b=transpose_y)
+    rows = "st" if transpose_x else "ts"
+    columns = "us" if transpose_y else "su"
+    return ops.einsum(f"...{rows},...{columns}->...tu", x, y)
 
 
 def no_sums(batch, heads, num_features, head_dim, dtype, with_log=False):

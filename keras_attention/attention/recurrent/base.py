@@ -3,10 +3,9 @@
 from keras import ops
 
 from keras_attention.attention.base import Attention
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.recurrent import decay
 from keras_attention.attention.recurrent.scan import check_chunk_size
-from keras_attention.checks import is_real
+from keras_attention.checks import check_integer, is_real
 from keras_attention.masks import hide
 from keras_attention.tensors import at_least_float32, is_made_up
 

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_attention.attention.core.checks import check_integer, refuse_unless
+from keras_attention.attention.core.checks import refuse_unless
 from keras_attention.attention.recurrent.base import (
     RecurrentAttention,
     hidden,
@@ -17,6 +17,7 @@ from keras_attention.attention.recurrent.short_convolution import (
     ShortConvolution,
     check_conv_size,
 )
+from keras_attention.checks import check_integer
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE
 

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.recurrent.base import (
     RecurrentAttention,
     dense_weights,
@@ -11,7 +10,7 @@ from keras_attention.attention.recurrent.base import (
     hidden_logits,
     widened,
 )
-from keras_attention.checks import is_real
+from keras_attention.checks import check_integer, is_real
 from keras_attention.registry import PACKAGE, copy_initializer
 
 

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.core.split import count_blocks
+from keras_attention.checks import check_integer
 from keras_attention.tensors import known_integer
 
 

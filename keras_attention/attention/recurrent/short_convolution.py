@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.checks import check_integer
+from keras_attention.checks import check_integer
 
 
 class ShortConvolution(keras.layers.Layer):

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import check_integer
+from keras_attention.checks import check_integer
 from keras_attention.masks import Visibility, hide
 from keras_attention.positions.base import NO_POSITION
 from keras_attention.registry import PACKAGE, copy_initializer

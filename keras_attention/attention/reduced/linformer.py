@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import check_integer
-from keras_attention.attention.core.einsum import swap_heads, weighted_values
+from keras_attention.attention.core.softmax import swap_heads, weighted_values
+from keras_attention.checks import check_integer
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE, copy_initializer
 from keras_attention.tensors import is_made_up, known_integer

@@ -2,8 +2,8 @@
 
 import keras
 
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.reduced.pooling import LearnedQueries
+from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE
 
 

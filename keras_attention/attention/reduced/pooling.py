@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.exact.base import ScoredAttention
+from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE
 
 

@@ -4,9 +4,9 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.core.split import count_blocks
 from keras_attention.attention.sparse.gathered_blocks import attend_to_blocks
+from keras_attention.checks import check_integer
 from keras_attention.masks import combine_masks
 from keras_attention.tensors import is_made_up
 

@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.core.split import block_seed
 from keras_attention.attention.sparse.base import BlockAttention
 from keras_attention.attention.sparse.layouts import distinct
 from keras_attention.attention.sparse.random_blocks import add_random_blocks
+from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE
 
 

@@ -7,7 +7,8 @@ from keras_attention.attention.core.grouped_scores import (
     piece_outputs,
     piece_scores,
 )
-from keras_attention.attention.core.softmax import HeldSeed, add_mask, softmax
+from keras_attention.attention.core.recompute import Recomputation
+from keras_attention.attention.core.softmax import DrawnSeed, add_mask, softmax
 from keras_attention.attention.core.split import block_seed, count_blocks
 from keras_attention.attention.sparse.key_blocks import KeyBlocks, pad_end
 from keras_attention.masks import causal_mask
@@ -144,7 +145,6 @@ def swap_first(x):
 
 def _work_off(blocks, keys, visible, position, dropout, seed):
     """Attends with all blocks, in as many groups as memory asks for."""
-    variables = position.weights
     number = ops.shape(blocks["query"])[0]
     groups = _num_groups(blocks, keys)
     if groups == 1:
@@ -161,31 +161,22 @@ def _work_off(blocks, keys, visible, position, dropout, seed):
         for name, x in blocks.items()
     }
     blocks["index"] = ops.arange(groups, dtype="int32")
-    # Read here, since a TensorFlow loop cannot differentiate a variable that
-    # it reads inside; as a sum, since eagerly the variable itself would be
-    # counted once more, beside the argument.
-    weights = [variable + 0.0 for variable in variables]
+    recomputation = Recomputation(position.weights)
     if keys.mask is not None:
         keys = keys._replace(mask=ops.copy(keys.mask))
 
     def run(group):
-        # What has a gradient is an argument, and the rest is captured: on
-        # TensorFlow recomputation loses the gradients of captured tensors and
-        # warns of integer arguments.
-        def attend(query, key, value, *weights):
-            mapping = list(zip(variables, weights, strict=True))
-            with keras.StatelessScope(state_mapping=mapping):
-                return _attend_group(
-                    {**group, "query": query},
-                    keys._replace(key=key, value=value),
-                    visible,
-                    position,
-                    dropout,
-                    seed,
-                )
+        def attend(query, key, value):
+            return _attend_group(
+                {**group, "query": query},
+                keys._replace(key=key, value=value),
+                visible,
+                position,
+                dropout,
+                seed,
+            )
 
-        attend = keras.remat(attend)
-        return attend(group["query"], keys.key, keys.value, *weights)
+        return recomputation(attend, group["query"], keys.key, keys.value)
 
     outputs = ops.map(run, blocks)
     shape = ops.shape(outputs)
@@ -230,7 +221,7 @@ def _attend_group(group, keys, visible, position, dropout, seed):
         mask = ops.logical_and(mask, dense)
     weights = ops.cast(softmax(add_mask(scores, mask)), query.dtype)
     if dropout:
-        own_seed = HeldSeed(block_seed(seed, group["index"]))
+        own_seed = DrawnSeed(block_seed(seed, group["index"]))
         weights = keras.random.dropout(weights, dropout, seed=own_seed)
     output = piece_outputs(weights, value, position, *places)
     output = ops.where(ops.any(mask, axis=-1, keepdims=True), output, 0.0)

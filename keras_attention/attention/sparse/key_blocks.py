@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.attention.core.split import count_blocks
 from keras_attention.tensors import known_integer
 

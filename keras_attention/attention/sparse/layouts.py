@@ -7,7 +7,7 @@ queries `rows` attend to, `(num_heads or 1, rows, width)`.
 
 from keras import ops
 
-from keras_attention.attention.core.checks import check_integer
+from keras_attention.checks import check_integer
 
 
 def dense(rows, num_blocks, num_heads, causal):

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from keras_attention.attention.base import Attention
-from keras_attention.attention.core.checks import check_integer
-from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.attention.sparse.hashing import check_buckets, num_columns
 from keras_attention.attention.sparse.sorted_chunks import SortedChunks
+from keras_attention.checks import check_integer
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32, is_made_up, known_integer

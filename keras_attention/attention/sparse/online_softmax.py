@@ -10,7 +10,7 @@ from keras_attention.attention.core.grouped_scores import (
     piece_outputs,
     piece_scores,
 )
-from keras_attention.attention.core.softmax import HeldSeed, add_mask
+from keras_attention.attention.core.softmax import DrawnSeed, add_mask
 
 
 class Partial(NamedTuple):
@@ -64,7 +64,7 @@ def partial_softmax(
     total = ops.sum(raised, axis=-1, keepdims=True)
     raised = ops.cast(raised, query.dtype)
     if dropout:
-        raised = keras.random.dropout(raised, dropout, seed=HeldSeed(seed))
+        raised = keras.random.dropout(raised, dropout, seed=DrawnSeed(seed))
     mixed = piece_outputs(raised, value, position, *places)
     return Partial(top, total, ops.cast(mixed, total.dtype))
 

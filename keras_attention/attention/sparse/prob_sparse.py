@@ -5,12 +5,12 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import check_integer
-from keras_attention.attention.core.einsum import (
+from keras_attention.attention.core.softmax import (
     query_key_products,
     swap_heads,
     weighted_values,
 )
+from keras_attention.checks import check_integer
 from keras_attention.masks import causal_mask, combine_masks, hide
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32, is_made_up, known_integer

@@ -5,8 +5,7 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import kv_cache, softmax
-from keras_attention.attention.core.checks import check_integer
-from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.attention.core.split import block_seed
 from keras_attention.attention.sparse import summary_cache
 from keras_attention.attention.sparse.online_softmax import (
@@ -14,6 +13,7 @@ from keras_attention.attention.sparse.online_softmax import (
     partial_softmax,
 )
 from keras_attention.attention.sparse.strided_grid import StridedGrid
+from keras_attention.checks import check_integer
 from keras_attention.masks import combine_masks
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import known_integer

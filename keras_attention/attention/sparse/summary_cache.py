@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.tensors import known_integer
 
 _NAMES = ("key", "value", "mask")

@@ -2,10 +2,10 @@
 
 import functools
 
-import keras
 from keras import ops
 
 from keras_attention.attention.core.query_blocks import in_plain_graph
+from keras_attention.attention.core.recompute import Recomputation
 from keras_attention.attention.core.split import (
     UNKNOWN_BATCH,
     block_seed,
@@ -39,8 +39,8 @@ def attend_in_blocks(call, mixing):
     rows = num_blocks * block_size
     call = _padded(call, rows)
     blocks = _cut(call, rows, hooks)
-    weights = [v + 0.0 for v in mixing.position.weights]
-    run = functools.partial(_attend_in_group, call, mixing, weights)
+    recomputation = Recomputation(mixing.position.weights)
+    run = functools.partial(_attend_in_group, call, mixing, recomputation)
     if known_integer(length) is not None and length <= rows:
         output = run({name: x[0] for name, x in blocks.items()}, once=True)
         return output[:, :length]
@@ -115,13 +115,13 @@ def _cut(call, rows, hooks):
     return blocks
 
 
-def _attend_in_group(call, mixing, weights, group, once=False):
+def _attend_in_group(call, mixing, recomputation, group, once=False):
     """Attends in a group of blocks, to be computed again backwards.
 
     Args:
         call: the padded `Call`.
         mixing: a `Mixing`.
-        weights: the values of the position's weights.
+        recomputation: a `Recomputation` of the position's weights.
         group: dictionary from `_cut`, without the axis of groups.
         once: whether this is the only group, so that nothing is saved by
             computing it twice.
@@ -129,27 +129,21 @@ def _attend_in_group(call, mixing, weights, group, once=False):
     Returns:
         `(batch, rows, heads, head_dim)`.
     """
-    variables, extra = mixing.position.weights, call.extra
+    extra = call.extra
     seed = block_seed(mixing.seed, group["index"])
     mixing = mixing._replace(seed=seed)
     heads = [group["query"], group["key"], group["value"]]
     if extra is not None:
         heads += [extra.key, extra.value]
 
-    # What has a gradient is an argument: on TensorFlow recomputation loses
-    # the gradients of what is captured.
-    def run(*arguments):
-        query, key, value, *rest = arguments[: len(heads)]
-        own = extra and extra._replace(key=rest[0], value=rest[1])
-        values = arguments[len(heads) :]
-        mapping = list(zip(variables, values, strict=True))
-        with keras.StatelessScope(state_mapping=mapping):
-            part = {**group, "query": query, "key": key, "value": value}
-            return _attend_in_part(call, part, own, mixing)
+    def run(query, key, value, *extra_heads):
+        own = extra
+        if extra is not None:
+            own = extra._replace(key=extra_heads[0], value=extra_heads[1])
+        part = {**group, "query": query, "key": key, "value": value}
+        return _attend_in_part(call, part, own, mixing)
 
-    if once:
-        return run(*heads, *weights)
-    return keras.remat(run)(*heads, *weights)
+    return recomputation(run, *heads, recompute=not once)
 
 
 def _attend_in_part(call, part, extra, mixing):

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_attention.attention.core.einsum import swap_heads
 from keras_attention.attention.core.query_blocks_tf import Block, loop
+from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.attention.core.split import join
 from keras_attention.attention.windows.band_call import block_mask, with_extra
 from keras_attention.masks import Visibility, causal_mask

@@ -5,18 +5,15 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import (
-    check_integer,
-    check_shape,
-    refuse_unless,
-)
-from keras_attention.attention.core.einsum import swap_heads
+from keras_attention.attention.core.checks import refuse_unless
+from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.attention.windows import band
 from keras_attention.attention.windows.band_call import Call, Extra, Mixing
 from keras_attention.attention.windows.global_tokens import (
     FirstTokens,
     MarkedTokens,
 )
+from keras_attention.checks import check_integer, check_shape
 from keras_attention.masks import Visibility, as_mask, combine_masks, hide
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import is_made_up, known_integer

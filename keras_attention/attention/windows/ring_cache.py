@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from keras_attention.attention.core.einsum import swap_heads
 from keras_attention.attention.core.kv_cache import check_room, write
+from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.tensors import known_integer
 
 

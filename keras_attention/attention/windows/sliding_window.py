@@ -5,10 +5,10 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.checks import check_integer
 from keras_attention.attention.windows import band
 from keras_attention.attention.windows.band_call import Call, Extra, Mixing
 from keras_attention.attention.windows.ring_cache import Ring
+from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import is_made_up, known_integer
 

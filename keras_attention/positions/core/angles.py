@@ -1,11 +1,15 @@
-"""Angles of far positions, exact enough in float32."""
+"""Angles of far positions, exact enough in float32, computed once a call."""
 
+import contextlib
+import contextvars
 import math
 import operator
 from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
+
+from keras_attention.tensors import known_integer
 
 DIGITS = 3
 BASE = 128
@@ -95,3 +99,74 @@ def inverse_wavelengths(num_pairs, base):
     # While torch traces, a size is a tensor.
     num_pairs = operator.index(num_pairs)
     return base ** (-np.arange(num_pairs, dtype="float64") / num_pairs)
+
+
+class _Shared(NamedTuple):
+    """Positions of a call, and the tables that were computed of them."""
+
+    start: Any
+    length: Any
+    positions: Any
+    tables: dict
+
+
+_SHARED = contextvars.ContextVar("shared_angles", default=None)
+
+
+@contextlib.contextmanager
+def shared_angles(start, length):
+    """Opens a call in which sines and cosines are computed once.
+
+    Calls within a call, those of the layers of a stack, take over what was
+    computed before them, where start and length are the same. (In a graph
+    that learns the length later none is known to be the same.) What they
+    compute themselves ends with them: it may belong to an inner graph.
+
+    Args:
+        start: integer, the first position.
+        length: integer.
+
+    Yields:
+        Integers `(length,)`, for which `once` remembers.
+    """
+    outer = _SHARED.get()
+    if outer is not None and _is_same(outer, start, length):
+        shared = outer._replace(tables=dict(outer.tables))
+    else:
+        first = ops.cast(start, "int32") if ops.is_tensor(start) else start
+        positions = first + ops.arange(length, dtype="int32")
+        shared = _Shared(start, length, positions, {})
+    token = _SHARED.set(shared)
+    try:
+        yield shared.positions
+    finally:
+        _SHARED.reset(token)
+
+
+def _is_same(shared, start, length):
+    for one, other in ((shared.start, start), (shared.length, length)):
+        known = known_integer(one)
+        is_equal = known is not None and known == known_integer(other)
+        if not (is_equal or one is other):
+            return False
+    return True
+
+
+def once(positions, key, compute):
+    """Computes a table of positions, or gives the one computed before.
+
+    Args:
+        positions: integers; only for those that `shared_angles` gave is
+            anything remembered.
+        key: hashable, what the table depends on besides.
+        compute: function without arguments.
+
+    Returns:
+        What `compute` gives.
+    """
+    shared = _SHARED.get()
+    if shared is None or positions is not shared.positions:
+        return compute()
+    if key not in shared.tables:
+        shared.tables[key] = compute()
+    return shared.tables[key]

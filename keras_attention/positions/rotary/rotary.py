@@ -7,11 +7,11 @@ from keras_attention.checks import check_number
 from keras_attention.positions.base import PositionalEncoding
 from keras_attention.positions.core.angles import (
     inverse_wavelengths,
+    once,
     sine_cosine,
 )
 from keras_attention.positions.core.grid import check_grid, size_of
 from keras_attention.positions.rotary.dynamic_ntk import ntk_turns
-from keras_attention.positions.rotary.rotation import count_turned, turn_pairs
 from keras_attention.positions.rotary.scaling import (
     attention_factor,
     read_scaling,
@@ -22,21 +22,21 @@ from keras_attention.registry import PACKAGE
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class RotaryEmbedding(PositionalEncoding):
-    """Turns pairs of query and key features by angles that grow with position.
+    """Rotates pairs of features by angles that grow with position.
 
     A pair `(a, b)` at position `p` becomes `(a cos - b sin, b cos + a sin)`
     of the angle `p * base ** (-i / pairs)`, so that the product of a query
     and a key depends on their distance alone. Angles are exact to 1e-5 up to
     position two million, whatever the scaling and the dtype policy.
 
-    A `scaling` slows the turning down for sequences longer than those of
+    A `scaling` slows the rotation down for sequences longer than those of
     training. It is a dictionary of a `type` and its options:
 
     - `linear`: all frequencies are divided by `factor`.
     - `ntk`: the base grows with the length once that exceeds
       `original_max_length`, by `factor` (Hugging Face's `dynamic`). The
-      length is the highest position of a call + 1. Early tokens turn
-      otherwise once later ones are there, so there can be no cache.
+      length is the highest position of a call + 1. Later tokens change the
+      rotation of early ones, so there can be no cache.
     - `yarn`: `factor` divides the frequencies of pairs that make fewer than
       `beta_slow` (1) turns in `original_max_length` positions, leaves those
       of more than `beta_fast` (32) turns, and a part of those between, from
@@ -51,15 +51,15 @@ class RotaryEmbedding(PositionalEncoding):
       `high_freq_factor` (4), and a part of those between.
 
     With `axes=2` a sequence is a grid, read by rows: the first half of the
-    pairs turns by the row, `position // width`, the second by the column,
-    `position % width`, each with the frequencies of so many pairs. A `start`
-    is a place in that order, not a row. Without a `grid` the height and
+    pairs is rotated by the row, `position // width`, the second by the
+    column, `position % width`, each with the frequencies of so many pairs. A
+    `start` is a place in that order, not a row. Without a `grid` the height and
     width follow from the length, the highest position of the call + 1, so
     that there can be no cache, and more padding gives other places.
 
     Args:
         base: the longest wavelength over two pi; `rope_theta` elsewhere.
-        fraction: share of the features that is turned, from the first on.
+        fraction: share of the features that is rotated, from the first on.
         interleaved: whether a pair is two neighbours (GPT-J) or one feature
             of each half (GPT-NeoX, Llama).
         scaling: None, a name, or a dictionary as above. Lengths in it count
@@ -69,7 +69,7 @@ class RotaryEmbedding(PositionalEncoding):
             square that holds the sequence.
 
     Raises:
-        ValueError: if the turned features make no pairs for each axis, for
+        ValueError: if the rotated features make no pairs for each axis, for
             options that do not fit, or a sequence longer than its grid.
 
     Reference:
@@ -103,9 +103,9 @@ class RotaryEmbedding(PositionalEncoding):
                 f"grid is for axes=2. Received: axes=1, grid={grid!r}"
             )
         self.interleaved = interleaved
-        self.scaling = read_scaling(scaling)
+        self.scaling = None if scaling is None else read_scaling(scaling)
         self.axes = int(axes)
-        self.grid = check_grid(grid)
+        self.grid = None if grid is None else check_grid(grid)
         if self.grid is not None:
             self.max_length = self.grid[0] * self.grid[1]
         if self._is_dynamic and axes == 2:
@@ -133,6 +133,7 @@ class RotaryEmbedding(PositionalEncoding):
 
     def build(self, input_shape):
         pairs = self._count_pairs(input_shape[-1])
+        self._num_pairs = pairs
         if self._is_dynamic and pairs < 2:
             raise ValueError(
                 "scaling of type ntk needs two pairs of features or more. "
@@ -142,33 +143,48 @@ class RotaryEmbedding(PositionalEncoding):
 
     def rotate(self, x, positions, role):
         self.check_length(x)
-        num_pairs = self._count_pairs(x.shape[-1]) // self.axes
-        turned = [
-            # One axis for the heads, which stand behind the length.
-            sine_cosine(ops.expand_dims(places, -1), frequencies)
-            for places, frequencies in self._axes(positions, num_pairs)
-        ]
-        sine, cosine = (
-            parts[0] if self.axes == 1 else ops.concatenate(parts, axis=-1)
-            for parts in zip(*turned, strict=True)
-        )
-        factor = attention_factor(self.scaling)
-        if factor != 1.0:
-            sine, cosine = sine * factor, cosine * factor
-        return turn_pairs(x, sine, cosine, self.interleaved)
+        num_pairs = self._count_pairs(x.shape[-1])
+        sine, cosine = self._sine_cosine(positions, num_pairs)
+        return rotate_pairs(x, sine, cosine, self.interleaved)
+
+    def compute_angles(self, positions):
+        if self.built:
+            self._sine_cosine(positions, self._num_pairs)
+
+    def _sine_cosine(self, positions, num_pairs):
+        """Gives `(..., length, 1, num_pairs)`, once for queries and keys."""
+
+        def compute():
+            tables = [
+                # One axis for the heads, which stand behind the length.
+                sine_cosine(ops.expand_dims(places, -1), frequencies)
+                for places, frequencies in self._axes(
+                    positions, num_pairs // self.axes
+                )
+            ]
+            sine, cosine = tables[0]
+            if self.axes == 2:
+                sine, cosine = (
+                    ops.concatenate(parts, axis=-1)
+                    for parts in zip(*tables, strict=True)
+                )
+            if self.scaling is None:
+                return sine, cosine
+            factor = attention_factor(self.scaling)
+            return sine * factor, cosine * factor
+
+        return once(positions, (id(self), num_pairs), compute)
 
     def _axes(self, positions, num_pairs):
         """Gives places `(..., length)` and frequencies for each axis."""
         positions = ops.cast(positions, "int32")
+        frequencies = inverse_wavelengths(num_pairs, self.base)
         if self._is_dynamic:
-            turns = ntk_turns(
-                _length(positions),
-                inverse_wavelengths(num_pairs, self.base),
-                self.scaling,
-            )
+            turns = ntk_turns(_length(positions), frequencies, self.scaling)
             # They are those of all positions and of all heads.
             return [(positions, turns.map(lambda x: x[..., None, None, :]))]
-        frequencies = scaled_frequencies(num_pairs, self.base, self.scaling)
+        if self.scaling is not None:
+            frequencies = scaled_frequencies(num_pairs, self.base, self.scaling)
         if self.axes == 1:
             return [(positions, frequencies)]
         if self.grid is None:
@@ -181,8 +197,8 @@ class RotaryEmbedding(PositionalEncoding):
         return [(place, frequencies) for place in places]
 
     def _count_pairs(self, head_dim):
-        sizes = head_dim, self.fraction, 2 * self.axes
-        return count_turned(type(self).__name__, *sizes) // 2
+        name, multiple = type(self).__name__, 2 * self.axes
+        return count_rotated(name, head_dim, self.fraction, multiple) // 2
 
     def get_config(self):
         return {
@@ -199,3 +215,61 @@ class RotaryEmbedding(PositionalEncoding):
 def _length(positions):
     """The length of the sequences that `(..., length)` are the end of."""
     return ops.max(positions, axis=-1, initial=0) + 1
+
+
+def count_rotated(name, head_dim, fraction, multiple=2):
+    """Counts the features that are rotated, the first of a head.
+
+    Args:
+        name: what the encoding is called in the error message.
+        head_dim: integer.
+        fraction: the share that is rotated.
+        multiple: integer of which the count must be a multiple.
+
+    Raises:
+        ValueError: if it is not, or 0.
+    """
+    rotated = int(head_dim * fraction)
+    if rotated % multiple or rotated == 0:
+        expected = {2: "even", 4: "a multiple of 4, two axes having pairs"}
+        raise ValueError(
+            f"{name} rotates pairs: head_dim * fraction must be positive and "
+            f"{expected[multiple]}. Received: head_dim={head_dim}, "
+            f"fraction={fraction}"
+        )
+    return rotated
+
+
+def rotate_pairs(x, sine, cosine, interleaved):
+    """Rotates pairs `(a, b)` to `(a cos - b sin, b cos + a sin)`.
+
+    Args:
+        x: `(batch, length, heads, head_dim)`.
+        sine, cosine: float32 `(..., length, 1, pairs)`; the features behind
+            the pairs stay as they are.
+        interleaved: whether a pair is two neighbours or one feature of each
+            half.
+
+    Returns:
+        A tensor of the shape and dtype of `x`.
+    """
+    rotated = 2 * sine.shape[-1]
+    dtype = keras.backend.result_type(x.dtype, "float32")
+    sine, cosine = ops.cast(sine, dtype), ops.cast(cosine, dtype)
+    head = ops.cast(x[..., :rotated], dtype)
+    if interleaved:
+        first, second = head[..., ::2], head[..., 1::2]
+    else:
+        first, second = ops.split(head, 2, axis=-1)
+    pair = (
+        first * cosine - second * sine,
+        second * cosine + first * sine,
+    )
+    if interleaved:
+        head = ops.reshape(ops.stack(pair, axis=-1), ops.shape(head))
+    else:
+        head = ops.concatenate(pair, axis=-1)
+    head = ops.cast(head, x.dtype)
+    if rotated == x.shape[-1]:
+        return head
+    return ops.concatenate([head, x[..., rotated:]], axis=-1)

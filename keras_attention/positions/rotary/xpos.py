@@ -10,9 +10,10 @@ from keras_attention.checks import check_number
 from keras_attention.positions.base import PositionalEncoding
 from keras_attention.positions.core.angles import (
     inverse_wavelengths,
+    once,
     sine_cosine,
 )
-from keras_attention.positions.rotary.rotation import count_turned, turn_pairs
+from keras_attention.positions.rotary.rotary import count_rotated, rotate_pairs
 from keras_attention.registry import PACKAGE
 
 _GAMMA = 0.4  # of the paper
@@ -25,7 +26,7 @@ _LARGEST_OF_OTHERS = 1e29
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class XPos(PositionalEncoding):
-    """Turns queries and keys as `RotaryEmbedding`, and scales them by place.
+    """Rotates queries and keys as `RotaryEmbedding`, and scales them by place.
 
     Pair i of k of a query at position `p` is multiplied by `zeta ** (p /
     scale_base)`, that of a key by its inverse, with `zeta = (i / k + 0.4) /
@@ -52,12 +53,12 @@ class XPos(PositionalEncoding):
     Args:
         base: the longest wavelength over two pi.
         scale_base: number of positions; the larger, the slower products fade.
-        fraction: share of the features that is turned, from the first on.
+        fraction: share of the features that is rotated, from the first on.
         interleaved: whether a pair is two neighbours (as in the authors'
             code) or one feature of each half.
 
     Raises:
-        ValueError: if the turned features are not an even, positive number,
+        ValueError: if the rotated features are not an even, positive number,
             or a sequence is longer than `max_length`.
 
     Reference:
@@ -94,25 +95,36 @@ class XPos(PositionalEncoding):
         return int(self.scale_base * math.log(largest) / quickest) + 1
 
     def build(self, input_shape):
-        self._count_pairs(input_shape[-1])
+        self._num_pairs = self._count_pairs(input_shape[-1])
 
     def rotate(self, x, positions, role):
         self.check_length(x)
         num_pairs = self._count_pairs(x.shape[-1])
-        # One axis for the heads, which stand behind the length.
-        positions = ops.expand_dims(ops.cast(positions, "int32"), -1)
-        frequencies = inverse_wavelengths(num_pairs, self.base)
-        sine, cosine = sine_cosine(positions, frequencies)
+        sine, cosine = self._sine_cosine(positions, num_pairs)
         zeta = (np.arange(num_pairs) / num_pairs + _GAMMA) / (1 + _GAMMA)
         rate = np.log(zeta) / self.scale_base
         if role == "key":
             rate = -rate
         rate = ops.convert_to_tensor(rate.astype("float32"))
-        scale = ops.exp(ops.cast(positions, "float32")[..., None] * rate)
-        return turn_pairs(x, sine * scale, cosine * scale, self.interleaved)
+        positions = ops.cast(positions, "float32")[..., None, None]
+        scale = ops.exp(positions * rate)
+        return rotate_pairs(x, sine * scale, cosine * scale, self.interleaved)
+
+    def compute_angles(self, positions):
+        if self.built:
+            self._sine_cosine(positions, self._num_pairs)
+
+    def _sine_cosine(self, positions, num_pairs):
+        def compute():
+            # One axis for the heads, which stand behind the length.
+            places = ops.expand_dims(ops.cast(positions, "int32"), -1)
+            frequencies = inverse_wavelengths(num_pairs, self.base)
+            return sine_cosine(places, frequencies)
+
+        return once(positions, (id(self), num_pairs), compute)
 
     def _count_pairs(self, head_dim):
-        return count_turned(type(self).__name__, head_dim, self.fraction) // 2
+        return count_rotated(type(self).__name__, head_dim, self.fraction) // 2
 
     def get_config(self):
         return {

@@ -396,13 +396,13 @@ def test_compiled_with_a_tape_for_many_gradients(rng, x):
 def test_gradients_are_by_hand_in_plain_graphs_alone(rng, x, monkeypatch):
     import tensorflow as tf
 
-    calls, original = [], query_blocks.work_off_by_hand
+    calls, original = [], query_blocks.process_by_hand
 
     def spy(*arguments, **options):
         calls.append(1)
         return original(*arguments, **options)
 
-    monkeypatch.setattr(query_blocks, "work_off_by_hand", spy)
+    monkeypatch.setattr(query_blocks, "process_by_hand", spy)
     _, layer = pair(rng, 4)
     layer(x)  # an eager tape would hold on to every block
     tf.function(layer, jit_compile=True)(tf.constant(x))
