@@ -11,6 +11,7 @@ from keras_attention.attention.core.checks import (
     check_heads,
     check_position,
 )
+from keras_attention.attention.core.dropout import AttentionDropout
 from keras_attention.attention.core.empty import run_with_one
 from keras_attention.attention.core.inputs import (
     first_mask,
@@ -31,6 +32,7 @@ class Attention(
     Projections,
     KeyValueCache,
     WeightsToShow,
+    AttentionDropout,
     keras.layers.Layer,
 ):
     """Base of all attention layers: one call, one cache, one set of masks.
@@ -272,21 +274,6 @@ class Attention(
     def project_output(self, output, query):
         """Joins heads; `query` `(batch, query_length, dim)` is the input."""
         return self.output_dense(output)
-
-    def drop(self, output, training):
-        """Applies dropout to mixed heads, for flavours that form no weights.
-
-        Args:
-            output: `(batch, query_length, num_heads, head_dim)`.
-            training: whether to apply it.
-
-        Returns:
-            A tensor of the same shape.
-        """
-        if not (self.dropout and training):
-            return output
-        seed = self.seed_generator
-        return keras.random.dropout(output, self.dropout, seed=seed)
 
     def get_config(self):
         return {

@@ -1,6 +1,7 @@
 """The Transformer decoder."""
 
 import keras
+from keras import ops
 
 from keras_attention.attention.core.cache_dtype import KeepsCache, released
 from keras_attention.attention.core.checks import check_cached_position
@@ -145,27 +146,28 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
             padding_mask = segment_states.mask_of(padding_mask, x)
             kept = {"mask": segment_states.keep(past_mask, padding_mask)}
         cache, new_cache = released(cache), {}
-        for block in self.blocks:
-            block_memory = memory
-            if isinstance(memory, dict):
-                block_memory = memory[block.name]
-            arguments = {
-                "padding_mask": padding_mask,
-                "memory": block_memory,
-                "memory_padding_mask": memory_padding_mask,
-                "start": start,
-                "training": training,
-            }
-            if segments is not None:
-                past = segments[block.name]
-                kept[block.name] = segment_states.keep(past, x)
-                x = block(x, past=past, past_mask=past_mask, **arguments)
-            elif cache is None:
-                x = block(x, use_causal_mask=True, **arguments)
-            else:
-                x, new_cache[block.name] = block(
-                    x, cache=cache[block.name], **arguments
-                )
+        with self.position.shared_by_layers(start, ops.shape(x)[1]):
+            for block in self.blocks:
+                block_memory = memory
+                if isinstance(memory, dict):
+                    block_memory = memory[block.name]
+                arguments = {
+                    "padding_mask": padding_mask,
+                    "memory": block_memory,
+                    "memory_padding_mask": memory_padding_mask,
+                    "start": start,
+                    "training": training,
+                }
+                if segments is not None:
+                    past = segments[block.name]
+                    kept[block.name] = segment_states.keep(past, x)
+                    x = block(x, past=past, past_mask=past_mask, **arguments)
+                elif cache is None:
+                    x = block(x, use_causal_mask=True, **arguments)
+                else:
+                    x, new_cache[block.name] = block(
+                        x, cache=cache[block.name], **arguments
+                    )
         x = x if self.final_norm is None else self.final_norm(x)
         if segments is not None:
             return x, kept

@@ -1,6 +1,7 @@
 """The Transformer encoder."""
 
 import keras
+from keras import ops
 
 from keras_attention.models.hidden_states import HiddenStates
 from keras_attention.models.transformer import Transformer, unpack
@@ -92,8 +93,9 @@ class TransformerEncoder(HiddenStates, Transformer):
         if padding_mask is None:
             padding_mask = self.padding_mask(token_ids)
         x = self._embed(token_ids, 0, training)
-        for block in self.blocks:
-            x = block(x, padding_mask=padding_mask, training=training)
+        with self.position.shared_by_layers(0, ops.shape(x)[1]):
+            for block in self.blocks:
+                x = block(x, padding_mask=padding_mask, training=training)
         return x if self.final_norm is None else self.final_norm(x)
 
     def compute_mask(self, inputs, previous_mask=None):

@@ -214,8 +214,10 @@ class PositionalEncoding(Template, PositionHooks, keras.layers.Layer):
             ValueError: if it ends behind the last position.
         """
         limit = self.limit(x.dtype)
+        if limit is None:
+            return
         known = known_integer(start), known_integer(x.shape[1])
-        if limit is None or None in known or sum(known) <= limit:
+        if None in known or sum(known) <= limit:
             return
         if not is_made_up(x):
             place = f" from start={known[0]} on" if known[0] else ""

@@ -5,18 +5,21 @@ import json
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_attention import (
     Attention,
+    BlockSparseAttention,
     FeedForward,
     LearnedEncoding,
     MultiHeadAttention,
     PositionalEncoding,
     RotaryEmbedding,
+    SlidingWindowAttention,
     TokenEmbedding,
     attention,
 )
-from tests.tools import BACKEND, to_numpy
+from tests.tools import BACKEND, in_graph, to_numpy
 
 X = np.ones((2, 3, 8), "float32")
 
@@ -34,6 +37,20 @@ class Picky(MultiHeadAttention):
 class Biased(PositionalEncoding):
     def bias(self, query, key, query_positions, key_positions, causal):
         return None
+
+
+class BiasedByCall(PositionalEncoding):
+    """Has no bias of positions alone, only one of the whole call."""
+
+    def bias_in(self, query, key, visible):
+        keys = ops.cast(visible.key_positions, "float32")
+        return -0.3 * keys[None, None, None]
+
+
+class BiasedByKeys(PositionalEncoding):
+    def bias(self, query, key, query_positions, key_positions, causal):
+        keys = ops.cast(key_positions, "float32")
+        return -0.3 * keys[None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -70,8 +87,37 @@ def test_caches_and_memories_that_are_unsupported_are_refused():
 def test_a_score_bias_that_is_unsupported_is_refused():
     MultiHeadAttention(2, position=Biased())
     Picky(2, position=RotaryEmbedding())
-    with pytest.raises(ValueError, match=r"Picky.*bias.*Biased"):
-        Picky(2, position=Biased())
+    for position in (Biased(), BiasedByCall()):
+        with pytest.raises(ValueError, match=r"Picky.*bias.*Biased"):
+            Picky(2, position=position)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda position: MultiHeadAttention(2, position=position),
+        lambda position: MultiHeadAttention(
+            2, position=position, query_block_size=2
+        ),
+        lambda position: BlockSparseAttention(
+            2, position=position, block_size=2
+        ),
+        lambda position: SlidingWindowAttention(
+            2, position=position, window_size=1
+        ),
+    ],
+)
+def test_a_bias_of_the_call_alone_is_seen(rng, make):
+    x = rng.normal(size=(2, 7, 8)).astype("float32")
+    layers = [make(BiasedByKeys()), make(BiasedByCall()), make(None)]
+    for layer in layers:
+        layer.build(x.shape)
+        layer.set_weights(layers[0].get_weights())
+    expected, found, plain = (
+        to_numpy(in_graph(layer)(ops.convert_to_tensor(x))) for layer in layers
+    )
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert np.abs(found - plain).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["num_heads", "head_dim", "num_kv_heads"])

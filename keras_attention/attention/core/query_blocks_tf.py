@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from keras_attention.attention.core.dropout import DrawnSeed
 from keras_attention.attention.core.softmax import (
-    DrawnSeed,
     add_mask,
     group_rows,
     query_key_products,

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.attention.core.dropout import DrawnSeed
 from keras_attention.tensors import at_least_float32
 
 
@@ -192,25 +193,6 @@ def softmax(scores):
 def sees_any(mask):
     """Whether a query sees any key: `(batch or 1, 1, query_length or 1, 1)`."""
     return ops.any(mask, axis=-1, keepdims=True)
-
-
-class DrawnSeed(keras.random.SeedGenerator):
-    """A seed that is drawn already and stays the same.
-
-    Dropout inside `keras.remat` is computed twice and must draw the same
-    numbers both times, so the seed is drawn outside and handed in.
-
-    Args:
-        value: integer tensor `(2,)` from `SeedGenerator.next()`.
-    """
-
-    # No `super().__init__()`: it would create a variable.
-    def __init__(self, value):
-        self.value = value
-        self._initial_seed = 0
-
-    def next(self, ordered=True):
-        return self.value
 
 
 def soft_cap(scores, cap):

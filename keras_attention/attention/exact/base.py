@@ -107,8 +107,7 @@ class ScoredAttention(Attention):
         return self.weigh(scores, mask, visible), mask
 
     def attend(self, query, key, value, visible, position, training=None):
-        dropout = self.dropout if training else 0.0
-        seed = self.seed_generator.next() if dropout else None
+        dropout, seed = self.draw_dropout(training)
         arguments = (query, key, value, visible, position, dropout, seed)
         block_size, keep = self.query_block_size, 0
         if block_size == "auto":

@@ -95,22 +95,19 @@ class InducedSetAttention(Attention):
     def attend(
         self, query, key, value, visible, position, source, training=None
     ):
-        dropout = self.dropout if training else 0.0
-        seeds = [
-            self.seed_generator.next() if dropout else None for _ in range(2)
-        ]
+        first = self.draw_dropout(training)
+        second = self.draw_dropout(training)
         seen = _everything(visible.padding_mask)
-        nothing = (NO_POSITION, dropout)
         inducing = self._inducing_heads(key)
-        found = softmax.attend(inducing, key, value, seen, *nothing, seeds[0])
+        found = softmax.attend(inducing, key, value, seen, NO_POSITION, *first)
         induced = self.induced_dense(found)
         output = softmax.attend(
             query,
             self.induced_key_dense(induced),
             self.induced_value_dense(induced),
             _everything(),
-            *nothing,
-            seeds[1],
+            NO_POSITION,
+            *second,
         )
         if visible.padding_mask is None:
             return output

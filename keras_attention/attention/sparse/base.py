@@ -1,4 +1,4 @@
-"""What flavours share whose queries see lists of blocks of keys."""
+"""Base of the block-sparse flavours: queries see lists of blocks of keys."""
 
 from keras import ops
 
@@ -80,7 +80,7 @@ class BlockAttention(Attention):
     ):
         if is_made_up(query):
             return query
-        dropout = self.dropout if training else 0.0
+        dropout, seed = self.draw_dropout(training)
         return self.attend_by_lists(
             query,
             key,
@@ -89,7 +89,7 @@ class BlockAttention(Attention):
             position,
             first_place(visible, place),
             dropout,
-            self.seed_generator.next() if dropout else None,
+            seed,
         )
 
     def attend_by_lists(

@@ -3,12 +3,13 @@
 import keras
 from keras import ops
 
+from keras_attention.attention.core.dropout import DrawnSeed
 from keras_attention.attention.core.grouped_scores import (
     piece_outputs,
     piece_scores,
 )
 from keras_attention.attention.core.recompute import Recomputation
-from keras_attention.attention.core.softmax import DrawnSeed, add_mask, softmax
+from keras_attention.attention.core.softmax import add_mask, softmax
 from keras_attention.attention.core.split import block_seed, count_blocks
 from keras_attention.attention.sparse.key_blocks import KeyBlocks, pad_end
 from keras_attention.masks import causal_mask

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_attention.attention.core.dropout import DrawnSeed
 from keras_attention.attention.core.grouped_scores import (
     piece_outputs,
     piece_scores,
 )
-from keras_attention.attention.core.softmax import DrawnSeed, add_mask
+from keras_attention.attention.core.softmax import add_mask
 
 
 class Partial(NamedTuple):

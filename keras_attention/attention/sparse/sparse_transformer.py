@@ -113,10 +113,9 @@ class SparseTransformerAttention(Attention):
         else:
             pieces = [grid.row(), grid.ends(self.num_summary)]
         heads = [grid.cut(x) for x in (query, key, value)]
-        dropout = self.dropout if training else 0.0
         partials = []
         for piece in pieces:
-            seed = self.seed_generator.next() if dropout else None
+            dropout, seed = self.draw_dropout(training)
             partial = partial_softmax(
                 piece.of_query(heads[0]),
                 piece.of_key(heads[1]),
@@ -148,8 +147,7 @@ class SparseTransformerAttention(Attention):
         if known_integer(start) == 0 and known_integer(query.shape[1]) != 1:
             output = self.attend(query, key, value, visible, position, training)
             return output, cache
-        dropout = self.dropout if training else 0.0
-        seed = self.seed_generator.next() if dropout else None
+        dropout, seed = self.draw_dropout(training)
 
         def attend_one(query, place, seed):
             keys = listed(place[0])

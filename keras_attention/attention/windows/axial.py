@@ -130,13 +130,13 @@ class AxialAttention(Attention):
             grid=size,
             grid_cells=cells_of_row,
         )
-        dropout = self.dropout if training else 0.0
+        dropout, seed = self.draw_dropout(training)
         output = softmax.attend(
             *map(flat, heads),
             visible,
             position,
             dropout,
-            self.seed_generator.next() if dropout else None,
+            seed,
         )
         return ops.reshape(output, ops.shape(heads[0]))
 

@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
 from keras_attention.attention.core.checks import refuse_unless
+from keras_attention.attention.core.inputs import first_mask
 from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.attention.windows import band
 from keras_attention.attention.windows.band_call import Call, Extra, Mixing
@@ -14,7 +15,7 @@ from keras_attention.attention.windows.global_tokens import (
     MarkedTokens,
 )
 from keras_attention.checks import check_integer, check_shape
-from keras_attention.masks import Visibility, as_mask, combine_masks, hide
+from keras_attention.masks import Visibility, as_mask, combine_masks, hide_all
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import is_made_up, known_integer
 
@@ -29,9 +30,9 @@ class LongformerAttention(Attention):
     own (`global_query`, `global_key`, `global_value`). Padding counts
     nowhere, marked or not.
 
-    Global are the first `num_global_tokens`, a classification token for
-    example, or, where the call gives a `global_mask`, those that it marks
-    instead: the tokens of a question for example.
+    The first `num_global_tokens` are global, a classification token for
+    example; or, where the call gives a `global_mask`, those that it marks,
+    the tokens of a question for example.
 
     Args:
         num_heads: integer, number of query heads.
@@ -133,8 +134,7 @@ class LongformerAttention(Attention):
         key_mask=None,
     ):
         if padding_mask is None and value is None:
-            implicit = (key_mask, query_mask, mask)
-            padding_mask = next((m for m in implicit if m is not None), None)
+            padding_mask = first_mask(key_mask, query_mask, mask)
         self._refuse_causality(use_causal_mask)
         return self.run(
             query,
@@ -243,22 +243,18 @@ class LongformerAttention(Attention):
         if position.supports_cache:
             query = self.global_query_dense(tokens.take(hidden))
             query = position.rotate(query, tokens.positions, "query")
-        else:  # the few alone are turned otherwise than as a part of all
+        else:  # the few alone are rotated otherwise than as a part of all
             query = self.global_query_dense(hidden)
             query = tokens.take(position.rotate(query, places, "query"))
         key = self.global_key_dense(hidden)
         key = position.rotate(key, places, "key")
         value = self.global_value_dense(hidden)
-        if visible.padding_mask is not None:
-            key = hide(key, visible.padding_mask)
-            value = hide(value, visible.padding_mask)
+        key, value = hide_all(visible.padding_mask, key, value)
         seen = Visibility(tokens.positions, places, visible.padding_mask)
         return query, key, value, seen
 
     def _mixing(self, position, training):
-        dropout = self.dropout if training else 0.0
-        seed = self.seed_generator.next() if dropout else None
-        return Mixing(position, dropout, seed)
+        return Mixing(position, *self.draw_dropout(training))
 
     def _checked(self, global_mask, query):
         """Reads a `global_mask`, and refuses one that does not fit."""

@@ -104,7 +104,7 @@ class ShiftedWindowAttention(Attention):
         positions = ops.arange(size[0] * size[1], dtype="int32")
         positions = grid.to_grid(positions[None], *size)
         positions = _repeat(windows.cut(positions), batch)
-        dropout = self.dropout if training else 0.0
+        dropout, seed = self.draw_dropout(training)
         output = softmax.attend(
             *(
                 _flat(windows.cut(grid.to_grid(x, *size)))
@@ -119,7 +119,7 @@ class ShiftedWindowAttention(Attention):
             ),
             position,
             dropout,
-            self.seed_generator.next() if dropout else None,
+            seed,
         )
         return windows.join(output, batch)[:, :length]
 

@@ -192,9 +192,7 @@ class SlidingWindowAttention(Attention):
         return Ring(self.window_size, self.dilation, self.num_sinks)
 
     def _mixing(self, position, training):
-        dropout = self.dropout if training else 0.0
-        seed = self.seed_generator.next() if dropout else None
-        return Mixing(position, dropout, seed)
+        return Mixing(position, *self.draw_dropout(training))
 
     def get_config(self):
         return {

@@ -526,3 +526,58 @@ def test_frozen_weights_are_read_anew_in_blocks(rng, make):
         )
         expected = to_numpy(model(x))
         near(model.predict(x, verbose=0), expected, 1e-5)
+
+
+class Bilinear(base.ScoredAttention):
+    """Scores by sublayers: (q W) k, and once more by a layer of its parent."""
+
+    uses_projection = False
+
+    def build(self, query_shape, value_shape=None, key_shape=None):
+        super().build(query_shape, value_shape, key_shape)
+        self.score_dense = keras.layers.Dense(self.head_dim, name="score")
+        self.score_dense.build((None, None, None, self.head_dim))
+
+    def scores(self, query, key, visible, position):
+        found = super().scores(self.score_dense(query), key, visible, position)
+        if self.uses_projection:
+            found = found * ops.mean(self.value_dense.kernel)
+        return found
+
+
+class WithProjection(Bilinear):
+    uses_projection = True
+
+
+@pytest.mark.parametrize("make", [Bilinear, WithProjection])
+def test_sublayers_that_score_get_their_gradients(rng, x, make):
+    layers = [make(4, query_block_size=size) for size in (None, 4)]
+    for layer in layers:
+        layer.build(x.shape)
+    randomize(layers[0], rng, 0.5)
+    layers[1].set_weights(layers[0].get_weights())
+    found = []
+    for layer in layers:
+
+        def loss(x, layer=layer):
+            return ops.sum(layer(x, use_causal_mask=True) ** 2)
+
+        found.append(gradients(in_graph(loss), x, layer=layer))
+    (whole, expected), (value, gradient) = found
+    near(value, whole, 1e-4)
+    for one, other in zip(gradient, expected, strict=True):
+        near(one, other, 1e-4, 1e-4)
+
+
+def test_a_class_that_weighs_otherwise_is_not_taken_for_a_softmax():
+    class Doubled(MultiHeadAttention):
+        def scores(self, *arguments):
+            return 2.0 * super().scores(*arguments)
+
+    class Renamed(MultiHeadAttention):
+        pass
+
+    assert MultiHeadAttention(2).is_softmax and Renamed(2).is_softmax
+    assert not MultiHeadAttention(2, logit_softcap=5.0).is_softmax
+    assert not MultiHeadAttention(2, off_by_one=True).is_softmax
+    assert not Doubled(2).is_softmax and not TalkingHeadsAttention(2).is_softmax

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_attention.attention.linear import base
+from keras_attention.attention.linear import passes
 from keras_attention.masks import Visibility
 from tests.tools import to_numpy
 
@@ -81,8 +81,8 @@ def attend(layer, query, key, value, padding_mask, causal, start=0):
 
 def make_all_large(monkeypatch):
     """Lets every call go through the loops that compute features again."""
-    monkeypatch.setattr(base, "_LARGE", 0)
-    monkeypatch.setattr(base, "_KEYS", 16)
+    monkeypatch.setattr(passes, "_LARGE", 0)
+    monkeypatch.setattr(passes, "_KEYS", 16)
 
 
 def check_split(rng, layer, length, borders, deviation=1.0):
