@@ -158,7 +158,7 @@ class PositionalEncoding(Template, PositionHooks, keras.layers.Layer):
     are built with the shape of split heads, `(batch, length, num_heads,
     head_dim)`; those added to embeddings with `(batch, length, hidden_dim)`.
     Positions are explicit integers `(..., length)`, so that a block, a chunk
-    or a decoding step asks for its own piece. The bias of keys that a mask
+    or a decoding step asks for its own. The bias of keys that a mask
     hides does not count but has to be finite: these may lie behind the query
     of a causal call, or even before the beginning. Called as a layer, an
     encoding applies `embed`.
@@ -186,9 +186,9 @@ class PositionalEncoding(Template, PositionHooks, keras.layers.Layer):
     """Whether the blocks of a model use one instance."""
 
     supports_cache = True
-    """Whether a piece of a sequence can be encoded without the rest.
+    """Whether a part of a sequence can be encoded without the rest.
 
-    Where it depends on the length of the whole, no cache of earlier pieces
+    Where it depends on the length of the whole, no cache of earlier parts
     can be right, and attention refuses one.
     """
 

@@ -1,9 +1,9 @@
-"""Scores and sums of many small pieces of attention at once.
+"""Scores and sums of many small tiles of attention at once.
 
-A piece is a few queries with the keys that they see. Pieces lie along the
-third axis: queries are `(batch, heads, pieces, queries, head_dim)`, keys and
-values `(batch, kv_heads, pieces, keys, head_dim)`, positions `(pieces,
-queries)` and `(1 or heads, pieces, keys)`.
+A tile is a few queries with the keys that they see. Tiles lie along the
+third axis: queries are `(batch, heads, tiles, queries, head_dim)`, keys and
+values `(batch, kv_heads, tiles, keys, head_dim)`, positions `(tiles,
+queries)` and `(1 or heads, tiles, keys)`.
 """
 
 from keras import ops
@@ -13,7 +13,7 @@ from keras_attention.masks import Visibility
 from keras_attention.tensors import at_least_float32, known_integer
 
 
-def piece_scores(query, key, position, query_positions, key_positions, causal):
+def tile_scores(query, key, position, query_positions, key_positions, causal):
     """Computes scaled scores with the position's bias, before any mask.
 
     Args:
@@ -23,7 +23,7 @@ def piece_scores(query, key, position, query_positions, key_positions, causal):
         causal: whether queries see only the past.
 
     Returns:
-        `(batch, heads, pieces, queries, keys)` in float32, or float64 for
+        `(batch, heads, tiles, queries, keys)` in float32, or float64 for
         such inputs.
     """
     scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
@@ -32,48 +32,48 @@ def piece_scores(query, key, position, query_positions, key_positions, causal):
     if not position.overrides("bias"):
         return products
 
-    def bias_of(piece, key_positions):
-        visible = Visibility(piece["positions"], key_positions, causal=causal)
-        return position.bias_in(piece["query"], piece["key"], visible)
+    def bias_of(tile, key_positions):
+        visible = Visibility(tile["positions"], key_positions, causal=causal)
+        return position.bias_in(tile["query"], tile["key"], visible)
 
     parts = {"query": _rows_first(query), "key": _rows_first(key)}
     parts.update(positions=query_positions, key_positions=key_positions)
-    bias = _by_piece(bias_of, position, parts, 1)
+    bias = _by_tile(bias_of, position, parts, 1)
     return products + ops.cast(ops.moveaxis(bias, 0, 2), products.dtype)
 
 
-def piece_outputs(weights, value, position, query_positions, key_positions):
+def tile_outputs(weights, value, position, query_positions, key_positions):
     """Sums values by their weights, and what the position adds.
 
     Args:
-        weights: `(batch, heads, pieces, queries, keys)`.
+        weights: `(batch, heads, tiles, queries, keys)`.
         value, position, query_positions, key_positions: as above.
 
     Returns:
-        `(batch, heads, pieces, queries, head_dim)`.
+        `(batch, heads, tiles, queries, head_dim)`.
     """
     output = _weighted_values(weights, value)
     if not position.overrides("values"):
         return output
 
-    def values_of(piece, key_positions):
-        visible = Visibility(piece["positions"], key_positions)
-        return position.values_in(piece["weights"], visible)
+    def values_of(tile, key_positions):
+        visible = Visibility(tile["positions"], key_positions)
+        return position.values_in(tile["weights"], visible)
 
     parts = {"weights": ops.moveaxis(weights, 2, 0)}
     parts.update(positions=query_positions, key_positions=key_positions)
-    extra = _by_piece(values_of, position, parts, 2)
+    extra = _by_tile(values_of, position, parts, 2)
     extra = ops.transpose(extra, (1, 3, 0, 2, 4))
     return output + ops.cast(extra, output.dtype)
 
 
-def _by_piece(hook, position, parts, head_axis):
-    """Calls a position's hook for one piece after the other.
+def _by_tile(hook, position, parts, head_axis):
+    """Calls a position's hook for one tile after the other.
 
     Args:
-        hook: function from a piece and its key positions `(keys,)`.
+        hook: function from a tile and its key positions `(keys,)`.
         position: the `PositionalEncoding` that it calls.
-        parts: dictionary of tensors with the pieces first, but for the key
+        parts: dictionary of tensors with the tiles first, but for the key
             positions.
         head_axis: integer, the axis of heads of what the hook gives.
 
@@ -85,19 +85,19 @@ def _by_piece(hook, position, parts, head_axis):
     parts = {**parts, "key_positions": key_positions}
     recomputation = Recomputation(position.weights)
 
-    def of_table(piece, table):
-        found = hook(piece, piece["key_positions"][table])
+    def of_table(tile, table):
+        found = hook(tile, tile["key_positions"][table])
         # An encoding may have none after all.
         found = ops.zeros((1, 1, 1, 1)) if found is None else found
         if tables == 1 or found.shape[head_axis] == 1:
             return found
         return ops.take(found, [table], axis=head_axis)
 
-    def run(piece):
+    def run(tile):
         def of_tables():
             # The hook takes one row of positions for all heads, so heads
             # that see other keys need a call each.
-            found = [of_table(piece, table) for table in range(tables)]
+            found = [of_table(tile, table) for table in range(tables)]
             return ops.concatenate(found, head_axis) if tables > 1 else found[0]
 
         return recomputation(of_tables, recompute=False)
@@ -108,7 +108,7 @@ def _by_piece(hook, position, parts, head_axis):
 
 
 def _rows_first(x):
-    """From heads first to the form of the hooks, `(pieces, batch, ...)`."""
+    """From heads first to the form of the hooks, `(tiles, batch, ...)`."""
     return ops.transpose(x, (2, 0, 3, 1, 4))
 
 

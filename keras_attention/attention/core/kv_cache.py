@@ -179,8 +179,8 @@ def check_room(start, length, max_length):
         )
 
 
-def write(buffer, piece, start, axis):
+def write(buffer, rows, start, axis):
     """Replaces what stands from `start` on along an axis."""
     index = [0] * len(buffer.shape)
     index[axis] = start
-    return ops.slice_update(buffer, index, ops.cast(piece, buffer.dtype))
+    return ops.slice_update(buffer, index, ops.cast(rows, buffer.dtype))

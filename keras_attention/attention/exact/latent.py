@@ -19,7 +19,7 @@ class LatentAttention(ScoredAttention):
     """Softmax attention whose keys and values come from one short vector.
 
     Every position is compressed to c = RMS(Wx) of `kv_rank` numbers, from
-    which each head makes its own key and value. A position cannot turn such
+    which each head makes its own key and value. A position cannot rotate such
     keys, so each head's query and key have `rope_dim` features more; of the
     key these come from x itself, are the same for all heads, and they alone
     are rotated. Scores are divided by the root of `head_dim + rope_dim`.
@@ -27,7 +27,7 @@ class LatentAttention(ScoredAttention):
     A cache holds c and the rotated key, not keys and values. A step of few
     tokens does not expand them: what makes keys of c multiplies the query
     instead, and what makes values the output, with the same numbers. Longer
-    pieces, and positions with a bias, expand what the cache holds.
+    calls, and positions with a bias, expand what the cache holds.
 
     The models of the paper rotate neighbours: give
     `position=RotaryEmbedding(interleaved=True)`. Without a position the
@@ -131,7 +131,7 @@ class LatentAttention(ScoredAttention):
         )
         self.output_dense.build((*rows, heads, self.value_dim))
         if not self.position.built:
-            width = self.rope_dim if _turns(self.position) else query_dim
+            width = self.rope_dim if _rotates(self.position) else query_dim
             self.position.build((*rows, heads, width))
 
     def _settle_widths(self):
@@ -172,11 +172,11 @@ class LatentAttention(ScoredAttention):
         return joined[:, :, None], compressed[:, :, None]
 
     def rotate(self, heads, position, positions, role):
-        if not _turns(position):
+        if not _rotates(position):
             return heads
         kept = heads.shape[-1] - self.rope_dim
-        turned = position.rotate(heads[..., kept:], positions, role)
-        return ops.concatenate([heads[..., :kept], turned], axis=-1)
+        rotated = position.rotate(heads[..., kept:], positions, role)
+        return ops.concatenate([heads[..., :kept], rotated], axis=-1)
 
     def expand_key(self, key):
         """Makes each head's key of what `project_source` gave.
@@ -189,8 +189,8 @@ class LatentAttention(ScoredAttention):
         """
         heads = self.key_dense(key[:, :, 0, : self.kv_rank])
         shape = (*ops.shape(heads)[:3], self.rope_dim)
-        turned = ops.broadcast_to(key[..., self.kv_rank :], shape)
-        return ops.concatenate([heads, turned], axis=-1)
+        rotated = ops.broadcast_to(key[..., self.kv_rank :], shape)
+        return ops.concatenate([heads, rotated], axis=-1)
 
     def attend(self, query, key, value, visible, position, training=None):
         key, value = self.expand_key(key), self.value_dense(value[:, :, 0])
@@ -220,23 +220,23 @@ class LatentAttention(ScoredAttention):
         self, query, key, value, visible, position, cache, start, training=None
     ):
         mask, visible = kv_cache.extend_mask(cache["mask"], key, visible, start)
-        write, turned = kv_cache.write, key[:, :, 0, self.kv_rank :]
+        write, rotated = kv_cache.write, key[:, :, 0, self.kv_rank :]
         compressed = write(cache["compressed"], value[:, :, 0], start, axis=1)
-        turned = write(cache["rope"], turned, start, axis=1)
-        cache = {"compressed": compressed, "rope": turned, "mask": mask}
+        rotated = write(cache["rope"], rotated, start, axis=1)
+        cache = {"compressed": compressed, "rope": rotated, "mask": mask}
         drops = self.dropout and training
         if not (drops or position.acts_on_scores) and is_cheaper(self, query):
             output = attend_to_compressed(
                 query,
                 compressed,
-                turned,
+                rotated,
                 visible,
                 position,
                 self.key_dense.kernel,
                 self.value_dense.kernel,
             )
             return output, cache
-        key = ops.concatenate([compressed, turned], axis=-1)[:, :, None]
+        key = ops.concatenate([compressed, rotated], axis=-1)[:, :, None]
         value = compressed[:, :, None]
         output = self.attend(query, key, value, visible, position, training)
         return output, cache
@@ -251,5 +251,5 @@ class LatentAttention(ScoredAttention):
         }
 
 
-def _turns(position):
+def _rotates(position):
     return position.overrides("rotate")

@@ -30,14 +30,14 @@ def is_cheaper(layer, query):
 
 
 def attend_to_compressed(
-    query, compressed, turned, visible, position, key_kernel, value_kernel
+    query, compressed, rotated, visible, position, key_kernel, value_kernel
 ):
     """Attends with q'(Wc) as (W'q)'c, and with values mixed before expansion.
 
     Args:
         query: `(batch, query_length, heads, head_dim + rope_dim)`.
         compressed: `(batch, key_length, kv_rank)`.
-        turned: `(batch, key_length, rope_dim)`, the rotated key.
+        rotated: `(batch, key_length, rope_dim)`, the rotated key.
         visible: the `Visibility` of these queries.
         position: an encoding that acts neither on scores nor on values.
         key_kernel: `(kv_rank, heads, head_dim)`.
@@ -53,7 +53,7 @@ def attend_to_compressed(
     )
     products = (
         ops.einsum("bhtr,bsr->bhts", absorbed, compressed),
-        ops.einsum("bthr,bsr->bhts", query[..., head_dim:], turned),
+        ops.einsum("bthr,bsr->bhts", query[..., head_dim:], rotated),
     )
     wide = at_least_float32(dtype)
     scores = sum(ops.cast(x, wide) for x in products)

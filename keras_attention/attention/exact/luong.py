@@ -133,7 +133,7 @@ class LuongAttention(ContextAttention):
                 f"num_heads={num_heads}, num_kv_heads={num_kv_heads}"
             )
         if score == "concat" or local == "predictive":
-            # No product to turn; or places that are told from the query.
+            # No product to rotate; or places that are told from the query.
             self.supports_rotation = False
             check_position(self, self.position)
         self.score = score

@@ -1,4 +1,4 @@
-"""What flavours share that come from recurrent networks."""
+"""Base of the flavours from recurrent networks, with fewer projections."""
 
 from keras import ops
 

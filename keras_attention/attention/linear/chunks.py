@@ -1,4 +1,4 @@
-"""Laying a sequence out in pieces of chunks, and going through the pieces."""
+"""Laying a sequence out in spans of chunks, and processing span by span."""
 
 from typing import Any, NamedTuple
 
@@ -13,20 +13,20 @@ class Layout(NamedTuple):
 
     Attributes:
         length: integer, rows of the sequence.
-        pieces: integer, what is worked off one after the other.
-        chunks: integer, chunks of a piece.
+        spans: integer, spans, processed one after the other.
+        chunks: integer, chunks of a span.
         size: integer, rows of a chunk.
     """
 
     length: Any
-    pieces: Any
+    spans: Any
     chunks: Any
     size: Any
 
     @property
     def is_exact(self):
         """Whether it is known that no chunk is filled up."""
-        rows = known_integer(self.pieces * self.chunks * self.size)
+        rows = known_integer(self.spans * self.chunks * self.size)
         return rows is not None and rows == known_integer(self.length)
 
     def cut(self, x, groups=None):
@@ -37,7 +37,7 @@ class Layout(NamedTuple):
             groups: integer, heads of the keys; by default as many as `x` has.
 
         Returns:
-            `(pieces, batch, groups, chunks, heads // groups * size,
+            `(spans, batch, groups, chunks, heads // groups * size,
             head_dim)`; where heads share a key, their rows of a chunk follow
             each other.
         """
@@ -53,13 +53,13 @@ class Layout(NamedTuple):
 
     def join(self, x, heads):
         """Undoes `cut`; `heads` is their number."""
-        pieces, batch, groups, chunks, _, width = ops.shape(x)
+        spans, batch, groups, chunks, _, width = ops.shape(x)
         repeats = heads // groups
         x = ops.reshape(
-            x, (pieces, batch, groups, chunks, repeats, self.size, width)
+            x, (spans, batch, groups, chunks, repeats, self.size, width)
         )
         x = ops.transpose(x, (1, 0, 3, 5, 2, 4, 6))
-        rows = pieces * chunks * self.size
+        rows = spans * chunks * self.size
         x = ops.reshape(x, (batch, rows, heads, width))
         return x if self.is_exact else x[:, : self.length]
 
@@ -71,7 +71,7 @@ class Layout(NamedTuple):
             repeats: integer, heads that share a key.
 
         Returns:
-            `{"positions"}` of `(pieces, chunks, repeats * size)`.
+            `{"positions"}` of `(spans, chunks, repeats * size)`.
         """
         positions = ops.reshape(self._fill(positions, axis=0), self[1:])
         return {"positions": ops.concatenate([positions] * repeats, axis=-1)}
@@ -84,7 +84,7 @@ class Layout(NamedTuple):
             batch: integer.
 
         Returns:
-            Unless all keys count, `{"mask"}` of `(pieces, batch, 1, chunks,
+            Unless all keys count, `{"mask"}` of `(spans, batch, 1, chunks,
             size, 1)`.
         """
         if mask is None:
@@ -98,13 +98,13 @@ class Layout(NamedTuple):
         if self.is_exact:
             return x
         padding = [(0, 0)] * len(x.shape)
-        rows = self.pieces * self.chunks * self.size
+        rows = self.spans * self.chunks * self.size
         padding[axis] = (0, rows - self.length)
         return ops.pad(x, padding)
 
 
 def lay_out(length, size=None, most_chunks=1):
-    """Plans pieces of up to `most_chunks` chunks of up to `size` rows.
+    """Plans spans of up to `most_chunks` chunks of up to `size` rows.
 
     Args:
         length: integer, rows of the sequence.
@@ -118,8 +118,8 @@ def lay_out(length, size=None, most_chunks=1):
         return Layout(length, 1, 1, length)
     size = _smaller(length, size)
     chunks = _share(length, size)
-    pieces = _share(chunks, most_chunks)
-    return Layout(length, pieces, _share(chunks, pieces), size)
+    spans = _share(chunks, most_chunks)
+    return Layout(length, spans, _share(chunks, spans), size)
 
 
 def _smaller(number, limit):
@@ -132,60 +132,60 @@ def _share(number, parts):
 
 
 def each(function, inputs, masks, shared=(), recompute=False):
-    """Calls `function(*inputs, *shared, **masks)` for every piece.
+    """Calls `function(*inputs, *shared, **masks)` for every span.
 
     Args:
         function: gives a tensor or a list of tensors.
-        inputs: list of float tensors `(pieces, ...)`.
-        masks: dictionary of integers and booleans `(pieces, ...)`.
-        shared: list of float tensors that serve every piece.
-        recompute: whether the backward pass computes the pieces again.
+        inputs: list of float tensors `(spans, ...)`.
+        masks: dictionary of integers and booleans `(spans, ...)`.
+        shared: list of float tensors that serve every span.
+        recompute: whether the backward pass computes the spans again.
 
     Returns:
-        What `function` gives, `(pieces, ...)`.
+        What `function` gives, `(spans, ...)`.
     """
     if known_integer(ops.shape(inputs[0])[0]) == 1:
-        pieces = [ops.squeeze(x, 0) for x in inputs]
+        spans = [ops.squeeze(x, 0) for x in inputs]
         masks = {name: ops.squeeze(x, 0) for name, x in masks.items()}
-        found = function(*pieces, *shared, **masks)
+        found = function(*spans, *shared, **masks)
         return keras.tree.map_structure(lambda x: x[None], found)
 
-    def run(piece):
-        inputs, masks = piece["inputs"], piece["masks"]
+    def run(span):
+        inputs, masks = span["inputs"], span["masks"]
         return _call(function, [*inputs, *shared], masks, recompute)
 
     return ops.map(run, {"inputs": list(inputs), "masks": masks})
 
 
 def scan(function, carry, inputs, masks, recompute=False):
-    """Goes through pieces, each starting from what the last one left.
+    """Processes spans, each starting from what the last one left.
 
     Args: as of `each`, and
         function: gives a list, the next carry and the output; that has the
             shape and the dtype of the first input.
-        carry: list of float tensors, the `shared` of the first piece.
+        carry: list of float tensors, the `shared` of the first span.
 
     Returns:
-        `(carry, outputs (pieces, ...))`.
+        `(carry, outputs (spans, ...))`.
     """
 
-    def step(carry, piece):
-        floats = [*piece["inputs"], *carry]
-        *carry, output = _call(function, floats, piece["masks"], recompute)
+    def step(carry, span):
+        floats = [*span["inputs"], *carry]
+        *carry, output = _call(function, floats, span["masks"], recompute)
         return carry, output
 
     size, carry = ops.shape(inputs[0])[0], list(carry)
-    pieces = {"inputs": list(inputs), "masks": masks}
+    spans = {"inputs": list(inputs), "masks": masks}
     if known_integer(size) == 1:
-        pieces = keras.tree.map_structure(lambda x: ops.squeeze(x, 0), pieces)
-        carry, output = step(carry, pieces)
+        spans = keras.tree.map_structure(lambda x: ops.squeeze(x, 0), spans)
+        carry, output = step(carry, spans)
         return carry, output[None]
     if keras.backend.backend() == "tensorflow":
-        return _scan_on_tensorflow(step, carry, pieces, size, inputs[0])
-    return ops.scan(step, carry, pieces)
+        return _scan_on_tensorflow(step, carry, spans, size, inputs[0])
+    return ops.scan(step, carry, spans)
 
 
-def _scan_on_tensorflow(step, carry, pieces, size, like):
+def _scan_on_tensorflow(step, carry, spans, size, like):
     # Keras' own wants outputs of the shapes of the carry there.
     import tensorflow as tf
 
@@ -194,11 +194,11 @@ def _scan_on_tensorflow(step, carry, pieces, size, like):
         return array.unstack(x)
 
     def body(index, carry, outputs):
-        piece = keras.tree.map_structure(lambda x: x.read(index), arrays)
-        carry, output = step(carry, piece)
+        span = keras.tree.map_structure(lambda x: x.read(index), arrays)
+        carry, output = step(carry, span)
         return index + 1, carry, outputs.write(index, output)
 
-    arrays = keras.tree.map_structure(fill, pieces)
+    arrays = keras.tree.map_structure(fill, spans)
     outputs = tf.TensorArray(like.dtype, size, element_shape=like.shape[1:])
     _, carry, outputs = tf.while_loop(
         lambda index, *_: index < size,

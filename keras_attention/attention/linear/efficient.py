@@ -21,7 +21,7 @@ class EfficientAttention(Attention):
     take all positions together, there is no causal form.
 
     As in the paper's code, products are not divided by sqrt(d). A position
-    that turns queries and keys, such as `RotaryEmbedding`, does so before
+    that rotates queries and keys, such as `RotaryEmbedding`, does so before
     both softmaxes.
 
     Args:
@@ -32,7 +32,7 @@ class EfficientAttention(Attention):
         use_bias: whether the projections have biases.
         dropout: float, share of the mixed values dropped in training (there
             are no weights to drop).
-        position: a positional encoding that turns queries and keys, or None.
+        position: a positional encoding that rotates queries and keys, or None.
         kernel_initializer: initializer of the projections.
         seed: integer for dropout; drawn by default.
 

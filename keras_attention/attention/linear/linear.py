@@ -24,7 +24,7 @@ class LinearAttention(KernelAttention):
     every key adds. As in the paper, queries are not divided by sqrt(d): no
     exponential follows that large products would saturate.
 
-    A position that turns queries and keys, such as `RotaryEmbedding`, does so
+    A position that rotates queries and keys, such as `RotaryEmbedding`, does so
     before the feature map; weights then depend on more than the distance.
     With `"relu"` a query whose features are all zero where those of the keys
     are not weighs nothing and gives zeros.
@@ -44,7 +44,7 @@ class LinearAttention(KernelAttention):
         use_bias: whether the projections have biases.
         dropout: float, share of the mixed values dropped in training (there
             are no weights to drop).
-        position: a positional encoding that turns queries and keys, or None.
+        position: a positional encoding that rotates queries and keys, or None.
         kernel_initializer: initializer of the projections.
         seed: integer for dropout; drawn by default.
 

@@ -42,7 +42,7 @@ class PerformerAttention(KernelAttention):
         use_bias: whether the projections have biases.
         dropout: float, share of the mixed values dropped in training (there
             are no weights to drop).
-        position: a positional encoding that turns queries and keys, or None.
+        position: a positional encoding that rotates queries and keys, or None.
         kernel_initializer: initializer of the projections.
         seed: integer for the random directions and for dropout; drawn by
             default, and then part of the configuration.

@@ -268,8 +268,8 @@ def divide(output, total):
     Returns:
         `(..., queries, head_dim)`.
     """
-    counts = ops.greater(total, _LEAST)
-    total = ops.where(counts, total, 1.0)
+    has_weight = ops.greater(total, _LEAST)
+    total = ops.where(has_weight, total, 1.0)
     # A gradient of 1 / x squares x, which must not vanish: x is near 1 here.
     scale = ops.stop_gradient(1.0 / total)
-    return output * ops.where(counts, scale / (total * scale), 0.0)
+    return output * ops.where(has_weight, scale / (total * scale), 0.0)

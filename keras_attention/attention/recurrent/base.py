@@ -1,4 +1,4 @@
-"""What flavours share whose past is a state of constant size."""
+"""Base of the recurrent flavours: the past is a state of constant size."""
 
 from keras import ops
 
@@ -136,7 +136,7 @@ class RecurrentAttention(Attention):
         parts = self.prepare(query, key, value, visible, position, **gates)
         output, _ = self.recur(parts)
         if not visible.causal:
-            later, _ = self.recur(turned(parts), own=False)
+            later, _ = self.recur(flipped(parts), own=False)
             output = output + ops.flip(later, axis=1)
         return self.drop(output, training)
 
@@ -205,7 +205,7 @@ class RecurrentAttention(Attention):
         }
 
 
-def turned(parts):
+def flipped(parts):
     """The same parts from the last position to the first."""
     return {name: ops.flip(x, axis=1) for name, x in parts.items()}
 
@@ -255,5 +255,5 @@ def dense_weights(parts, causal):
     weights = decay.dense_products(**parts, own=True)
     if causal:
         return weights
-    later = decay.dense_products(**turned(parts), own=False)
+    later = decay.dense_products(**flipped(parts), own=False)
     return weights + ops.flip(ops.flip(later, axis=2), axis=3)

@@ -23,13 +23,13 @@ from keras_attention.tensors import known_integer
 
 
 def mix(query, key, value, decay, state, own, chunk_size):
-    """Mixes the values of a piece of a sequence and follows the state.
+    """Mixes the values of a span of a sequence and follows the state.
 
     Args:
         query, key: `(batch, length, heads, d_k)`, float32 or float64.
         value: `(batch, length, heads, d_v)`.
         decay: the logarithms g, `(batch or 1, length, heads, 1 or d_k)`.
-        state: the state before the piece, `(batch, heads, d_k, d_v)`, or
+        state: the state before the span, `(batch, heads, d_k, d_v)`, or
             None for zeros.
         own: whether a query reads what its own position wrote; if not, the
             decay of that position still counts.
@@ -37,7 +37,7 @@ def mix(query, key, value, decay, state, own, chunk_size):
 
     Returns:
         `(output, state)`: `(batch, length, heads, d_v)` and the state behind
-        the piece.
+        the span.
     """
     if state is not None and known_integer(query.shape[1]) == 1:
         return step(query, key, value, decay, state)
@@ -58,11 +58,11 @@ def mix(query, key, value, decay, state, own, chunk_size):
     return from_chunks(output, length), state
 
 
-def step(query, key, value, decay, state, strength=None):
+def step(query, key, value, decay, state, beta=None):
     """Goes on by one position.
 
     Args: as of `mix`, with a length of 1, and
-        strength: `(batch, 1, heads, 1)`; if given, the state writes not the
+        beta: `(batch, 1, heads, 1)`; if given, the state writes not the
             value but its difference from what it holds for the key, times
             this: the delta rule.
 
@@ -71,8 +71,8 @@ def step(query, key, value, decay, state, strength=None):
     """
     query, key, value, decay = (x[:, 0] for x in (query, key, value, decay))
     state = state * ops.expand_dims(ops.exp(decay), -1)
-    if strength is not None:
-        value = strength[:, 0] * (value - _read(key, state))
+    if beta is not None:
+        value = beta[:, 0] * (value - _read(key, state))
     state = state + ops.expand_dims(key, -1) * ops.expand_dims(value, -2)
     return ops.expand_dims(_read(query, state), 1), state
 

@@ -4,7 +4,7 @@
 
 What a position writes depends on what the positions before it wrote. Within
 a chunk that is a triangular system of equations: with `L` the products of
-keys below the diagonal, times their decay and strength, what is written is
+keys below the diagonal, times their decay and beta, what is written is
 the solution `u` of `(1 + L) u = b v - b exp(G) S' k`, where S stands before
 the chunk and G sums g from there on. (The "WY" or "UT" form of Yang et al.)
 """
@@ -29,28 +29,26 @@ from keras_attention.attention.recurrent.unit_triangular import (
 from keras_attention.tensors import known_integer
 
 
-def mix_by_delta_rule(
-    query, key, value, decay, strength, state, own, chunk_size
-):
-    """Mixes the values of a piece of a sequence and follows the state.
+def mix_by_delta_rule(query, key, value, decay, beta, state, own, chunk_size):
+    """Mixes the values of a span of a sequence and follows the state.
 
     Args: as of `decayed.mix` with one decay a head, and
-        strength: the factors b, `(batch, length, heads, 1)`.
+        beta: the factors b, `(batch, length, heads, 1)`.
 
     Returns:
         `(output, state)`.
     """
     if state is not None and known_integer(query.shape[1]) == 1:
-        return step(query, key, value, decay, state, strength)
+        return step(query, key, value, decay, state, beta)
     length = ops.shape(query)[1]
     size = chunk_length(query.shape[1], chunk_size)
-    query, key, value, decay, strength = (
-        to_chunks(x, size) for x in (query, key, value, decay, strength)
+    query, key, value, decay, beta = (
+        to_chunks(x, size) for x in (query, key, value, decay, beta)
     )
     total = ops.cumsum(decay, axis=3)
     whole = total[:, :, :, -1:]
     # Both sums of the right side are solved for before the state is known.
-    written, read = _solve(key, value, strength, total)
+    written, read = _solve(key, value, beta, total)
     kept = key * ops.exp(whole - total)
     identity = ops.eye(key.shape[-1], dtype=key.dtype)
     before, state = states_between(
@@ -66,16 +64,16 @@ def mix_by_delta_rule(
     return from_chunks(output, length), state
 
 
-def _solve(key, value, strength, total):
+def _solve(key, value, beta, total):
     """Gives what is written from a state of zeros, and what a state takes off.
 
     Returns:
         `(written, read)`, `(..., size, d_v)` and `(..., size, d_k)`: with the
         state S before the chunk it writes `written - read S`.
     """
-    strong = strength * key
+    strong = beta * key
     below = decayed_products(strong, key, total, own=False)
-    right = [strength * value, strong * ops.exp(total)]
+    right = [beta * value, strong * ops.exp(total)]
     solved = solve_unit_triangular(below, ops.concatenate(right, axis=-1))
     width = value.shape[-1]
     return solved[..., :width], solved[..., width:]

@@ -60,8 +60,8 @@ class GatedDeltaAttention(RecurrentAttention):
         epsilon: float, added to the mean square in the norm.
         use_bias: whether the projections have biases. That of g has b.
         dropout: float, share of the mixed values dropped in training.
-        position: a positional encoding that turns queries and keys, or None.
-            It excludes `conv_size`, which would mix keys that are turned
+        position: a positional encoding that rotates queries and keys, or None.
+            It excludes `conv_size`, which would mix keys that are rotated
             differently.
         kernel_initializer: initializer of the projections.
         seed: integer for dropout; drawn by default.
@@ -77,7 +77,7 @@ class GatedDeltaAttention(RecurrentAttention):
 
     Raises:
         ValueError: for a `num_key_heads` that does not divide `num_heads`, a
-            `conv_size` below 2 or beside a position that turns, a
+            `conv_size` below 2 or beside a position that rotates, a
             `chunk_size` that is no power of two, `num_kv_heads`, another
             source than the query, or a dense `attention_mask`.
 
@@ -110,10 +110,10 @@ class GatedDeltaAttention(RecurrentAttention):
                     f"num_heads={num_heads}, num_key_heads={num_key_heads}"
                 )
         check_conv_size(conv_size)
-        turns = self.position.overrides("rotate")
+        rotates = self.position.overrides("rotate")
         refuse_unless(
             self,
-            conv_size is None or not turns,
+            conv_size is None or not rotates,
             f"conv_size beside {type(self.position).__name__}",
             "leave out one of them",
         )
@@ -169,10 +169,10 @@ class GatedDeltaAttention(RecurrentAttention):
     def side_inputs(self, query, key, value):
         return {
             "decay": ops.expand_dims(self.decay_dense(query), -1),
-            "strength": ops.expand_dims(self.strength_dense(query), -1),
+            "beta": ops.expand_dims(self.strength_dense(query), -1),
         }
 
-    def prepare(self, query, key, value, visible, position, decay, strength):
+    def prepare(self, query, key, value, visible, position, decay, beta):
         if self.conv_size and visible.padding_mask is not None:
             # The queries behind it see this one.
             query = hide(query, visible.padding_mask)
@@ -183,13 +183,13 @@ class GatedDeltaAttention(RecurrentAttention):
             for weight in (self.decay_rate, self.decay_bias)
         )
         decay = -ops.exp(rate) * ops.softplus(decay + bias)
-        strength = ops.sigmoid(hidden_logits(strength, visible))
+        beta = ops.sigmoid(hidden_logits(beta, visible))
         return {
             "query": query,
             "key": key,
             "value": value,
             "decay": hidden(decay, visible),
-            "strength": hidden(strength, visible),
+            "beta": hidden(beta, visible),
         }
 
     def recur(self, parts, cache=None, own=True):
@@ -209,7 +209,7 @@ class GatedDeltaAttention(RecurrentAttention):
         return output, {"state": state, **tails}
 
     def _convolve(self, parts, cache):
-        """Gives the parts and the tails that the next piece needs."""
+        """Gives the parts and the tails that the next call needs."""
         if not self.conv_size:
             return parts, {}
         parts, tails = dict(parts), {}

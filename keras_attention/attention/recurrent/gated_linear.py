@@ -49,7 +49,7 @@ class GatedLinearAttention(RecurrentAttention):
         epsilon: float, added to the variance in the norm.
         use_bias: whether the projections have biases.
         dropout: float, share of the mixed values dropped in training.
-        position: a positional encoding that turns queries and keys, or None.
+        position: a positional encoding that rotates queries and keys, or None.
         kernel_initializer: initializer of the projections.
         seed: integer for dropout; drawn by default.
 

@@ -29,7 +29,7 @@ class RetentionAttention(RecurrentAttention):
     the start and the two are added, the diagonal counted once. Distances are
     those between positions: padding is not written, but takes its place.
 
-    RetNet turns queries and keys: `position="rotary"` does. The norm is the
+    RetNet rotates queries and keys: `position="rotary"` does. The norm is the
     paper's, mean and variance of a head, without a learned scale, which the
     output projection can hold; later code of the authors leaves out the mean.
     The paper divides by further sums before the norm, which the norm undoes.
@@ -49,7 +49,7 @@ class RetentionAttention(RecurrentAttention):
         epsilon: float, added to the variance in the norm.
         use_bias: whether the projections have biases.
         dropout: float, share of the mixed values dropped in training.
-        position: a positional encoding that turns queries and keys, or None.
+        position: a positional encoding that rotates queries and keys, or None.
         kernel_initializer: initializer of the projections.
         seed: integer for dropout; drawn by default.
 

@@ -81,15 +81,15 @@ def states_between(transition, update, first, apply=ops.multiply):
     if first is None:
         first = ops.zeros_like(update[:, :, 0])
     first = ops.expand_dims(first, 2)
-    follow = _in_pairs
+    follow = _blelloch_scan
     if known_integer(update.shape[2]) is None:
         follow = _one_by_one
     before, last = follow(transition, update, first, apply)
     return before, last[:, :, 0]
 
 
-def _in_pairs(transition, update, first, apply):
-    """Joins neighbours, follows the pairs, and looks into them again.
+def _blelloch_scan(transition, update, first, apply):
+    """Scans associatively (Blelloch): chunks in pairs, pairs in pairs, back.
 
     As many products as chunks, in twice log2(chunks) steps without a loop.
     """
@@ -101,7 +101,7 @@ def _in_pairs(transition, update, first, apply):
         # What follows the last chunk is then the state before this one.
         transition, update = _one_more(transition), _one_more(update)
     (early, late), (adds, adds_late) = _pairs(transition), _pairs(update)
-    before, last = _in_pairs(
+    before, last = _blelloch_scan(
         apply(late, early), apply(late, adds) + adds_late, first, apply
     )
     before = ops.stack([before, apply(early, before) + adds], axis=3)

@@ -22,7 +22,7 @@ class BlockSparseAttention(BlockAttention):
     of queries sees are gathered and multiplied at once, so that time and
     memory are those of the blocks in the layout.
 
-    A layout given as an array is worked off in groups of rows that see about
+    A layout given as an array is processed in groups of rows that see about
     as many blocks, each padded to the longest; the heads of a row count as
     one, the longest. The rows of a pattern are all padded to its longest,
     since it must hold for lengths that nobody knows yet.
@@ -234,7 +234,7 @@ def _check_layout(layout, num_heads, options):
 
 
 def _as_lists(layout):
-    """Turns booleans into lists of blocks, -1 standing for none."""
+    """Makes lists of blocks of booleans, -1 standing for none."""
     layout = layout if layout.ndim == 3 else layout[None]
     counts = layout.sum(axis=-1)
     width = max(counts.max(), 1)

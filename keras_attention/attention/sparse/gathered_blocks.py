@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_attention.attention.core.dropout import DrawnSeed
 from keras_attention.attention.core.grouped_scores import (
-    piece_outputs,
-    piece_scores,
+    tile_outputs,
+    tile_scores,
 )
 from keras_attention.attention.core.recompute import Recomputation
 from keras_attention.attention.core.softmax import add_mask, softmax
@@ -36,7 +36,7 @@ def attend_to_blocks(
     """Mixes the values of the blocks of keys that each block of queries lists.
 
     The blocks of keys of a list are gathered side by side, so that a block of
-    queries is two matrix products. Groups of blocks are worked off one after
+    queries is two matrix products. Groups of blocks are processed one after
     the other and computed again in the backward pass.
 
     Args: as of `softmax.attend`, and
@@ -70,7 +70,7 @@ def attend_to_blocks(
         found, block_size = _positions_of(found, block_size), 1
     blocks["lists"] = swap_first(found)
     keys = KeyBlocks.cut(key, value, visible, block_size)
-    outputs = _work_off(blocks, keys, visible, position, dropout, seed)
+    outputs = _attend_in_groups(blocks, keys, visible, position, dropout, seed)
     return rule.join(outputs) if rows is None else merge(outputs)
 
 
@@ -144,7 +144,7 @@ def swap_first(x):
     return ops.swapaxes(x, 0, 1)
 
 
-def _work_off(blocks, keys, visible, position, dropout, seed):
+def _attend_in_groups(blocks, keys, visible, position, dropout, seed):
     """Attends with all blocks, in as many groups as memory asks for."""
     number = ops.shape(blocks["query"])[0]
     groups = _num_groups(blocks, keys)
@@ -198,22 +198,22 @@ def _num_groups(blocks, keys):
 
 
 def _attend_group(group, keys, visible, position, dropout, seed):
-    """Attends with a group of blocks, each of which is a piece.
+    """Attends with a group of blocks, each of which is a tile.
 
     Args:
-        group: dictionary of `"query"` `(pieces, batch, queries, heads,
-            head_dim)`, `"positions"` `(pieces, queries)`, `"lists"` `(pieces,
-            tables, width)`, `"index"`, and perhaps `"mask"` `(pieces, batch
+        group: dictionary of `"query"` `(tiles, batch, queries, heads,
+            head_dim)`, `"positions"` `(tiles, queries)`, `"lists"` `(tiles,
+            tables, width)`, `"index"`, and perhaps `"mask"` `(tiles, batch
             or 1, queries, key_length)`.
 
     Returns:
-        `(pieces, batch, queries, heads, head_dim)`.
+        `(tiles, batch, queries, heads, head_dim)`.
     """
     lists = swap_first(group["lists"])
     query = ops.transpose(group["query"], (1, 3, 0, 2, 4))
     places = group["positions"], keys.gather_positions(lists)
     key, value = keys.gather(keys.key, lists), keys.gather(keys.value, lists)
-    scores = piece_scores(query, key, position, *places, visible.causal)
+    scores = tile_scores(query, key, position, *places, visible.causal)
     mask = keys.gather_mask(lists)
     if visible.causal:
         mask = ops.logical_and(mask, causal_mask(*places))
@@ -224,6 +224,6 @@ def _attend_group(group, keys, visible, position, dropout, seed):
     if dropout:
         own_seed = DrawnSeed(block_seed(seed, group["index"]))
         weights = keras.random.dropout(weights, dropout, seed=own_seed)
-    output = piece_outputs(weights, value, position, *places)
+    output = tile_outputs(weights, value, position, *places)
     output = ops.where(ops.any(mask, axis=-1, keepdims=True), output, 0.0)
     return ops.transpose(output, (2, 0, 3, 1, 4))

@@ -90,13 +90,13 @@ def _nearest(rotated, half, within=None):
     return ops.where(index < width, index, index - width + half)
 
 
-def sort_by_bucket(buckets, number, counts):
+def sort_by_bucket(buckets, number, key_mask):
     """Orders tokens by bucket and place, those that do not count last.
 
     Args:
         buckets: integers `(batch, heads, rounds, length)`.
         number: integer, more than any bucket.
-        counts: boolean `(batch, length)`, True for tokens that count.
+        key_mask: boolean `(batch, length)`, True for tokens that count.
 
     Returns:
         `(order, inverse)`, integers `(batch, heads, rounds, length)`: which
@@ -112,7 +112,7 @@ def sort_by_bucket(buckets, number, counts):
             "num_buckets times the length must stay below 2**31. Received: "
             f"num_buckets={number}, length={known}"
         )
-    buckets = ops.where(counts[:, None, None], buckets, number)
+    buckets = ops.where(key_mask[:, None, None], buckets, number)
     places = ops.arange(length, dtype="int32")
     # With the place inside, any sort is a stable one.
     order = ops.sort(buckets * length + places, axis=-1) % length

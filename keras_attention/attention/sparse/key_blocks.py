@@ -62,38 +62,38 @@ class KeyBlocks(NamedTuple):
 
         Args:
             rows: `key` or `value`.
-            lists: integers `(num_heads or 1, pieces, width)`.
+            lists: integers `(num_heads or 1, tiles, width)`.
 
         Returns:
-            `(batch, num_heads or kv_heads, pieces, width * block_size,
+            `(batch, num_heads or kv_heads, tiles, width * block_size,
             head_dim)`.
         """
         kv_heads, number, block_size, head_dim = self.shape
         lists = ops.clip(lists, 0, number - 1)
-        tables, pieces, width = ops.shape(lists)
+        tables, tiles, width = ops.shape(lists)
         heads = kv_heads if tables == 1 else tables
         # Each head has rows of its own, behind one another.
         first = np.arange(heads) // (heads // kv_heads)
         first = ops.convert_to_tensor(first, "int32") * number
         found = ops.take(rows, lists + first[:, None, None], axis=1)
-        shape = (-1, heads, pieces, width * block_size, head_dim)
+        shape = (-1, heads, tiles, width * block_size, head_dim)
         return ops.reshape(found, shape)
 
     def gather_positions(self, lists):
-        """The positions of listed keys `(tables, pieces, width * size)`."""
+        """The positions of listed keys `(tables, tiles, width * size)`."""
         number, block_size = self.shape[1:3]
         found = ops.take(self.positions, ops.clip(lists, 0, number - 1), axis=0)
-        tables, pieces, width = ops.shape(lists)
-        return ops.reshape(found, (tables, pieces, width * block_size))
+        tables, tiles, width = ops.shape(lists)
+        return ops.reshape(found, (tables, tiles, width * block_size))
 
     def gather_mask(self, lists):
         """Whether listed keys count.
 
         Returns:
-            Boolean `(batch or 1, tables, pieces, 1, width * block_size)`.
+            Boolean `(batch or 1, tables, tiles, 1, width * block_size)`.
         """
         number, block_size = self.shape[1:3]
-        tables, pieces, width = ops.shape(lists)
+        tables, tiles, width = ops.shape(lists)
         exists = ops.logical_and(lists >= 0, lists < number)[None, ..., None]
         if self.mask is None:
             found = ops.repeat(exists, block_size, axis=-1)
@@ -101,28 +101,28 @@ class KeyBlocks(NamedTuple):
             places = ops.clip(lists, 0, number - 1)
             found = ops.take(self.mask, places, axis=1)
             found = ops.logical_and(found, exists)
-        shape = (-1, tables, pieces, 1, width * block_size)
+        shape = (-1, tables, tiles, 1, width * block_size)
         return ops.reshape(found, shape)
 
     def gather_dense(self, rows, lists):
         """What a dense mask says of listed keys.
 
         Args:
-            rows: boolean `(pieces, batch or 1, queries, key_length)`.
-            lists: integers `(tables, pieces, width)`.
+            rows: boolean `(tiles, batch or 1, queries, key_length)`.
+            lists: integers `(tables, tiles, width)`.
 
         Returns:
-            Boolean `(batch or 1, tables, pieces, queries, width *
+            Boolean `(batch or 1, tables, tiles, queries, width *
             block_size)`.
         """
         number, block_size = self.shape[1:3]
-        pieces, batch, queries, length = ops.shape(rows)
+        tiles, batch, queries, length = ops.shape(rows)
         rows = pad_end(rows, number * block_size - length, 3)
-        rows = ops.reshape(rows, (pieces, batch, queries, number, block_size))
+        rows = ops.reshape(rows, (tiles, batch, queries, number, block_size))
         rows = ops.transpose(rows, (1, 0, 3, 2, 4))
-        rows = ops.reshape(rows, (batch, pieces * number, queries, block_size))
+        rows = ops.reshape(rows, (batch, tiles * number, queries, block_size))
         places = ops.clip(lists, 0, number - 1)
-        first = ops.arange(pieces, dtype="int32") * number
+        first = ops.arange(tiles, dtype="int32") * number
         found = ops.take(rows, places + first[:, None], axis=1)
         found = ops.swapaxes(found, 3, 4)
         shape = ops.shape(found)

@@ -141,8 +141,8 @@ class LSHAttention(Attention):
             swap_heads(ops.pad(x, widths))
             for x in (query, scaled, _unit(key), value)
         )
-        counts = ops.pad(mask, widths[:2])
-        output = self._chunks(query, counts, known_integer(length)).attend(
+        key_mask = ops.pad(mask, widths[:2])
+        output = self._chunks(query, key_mask, known_integer(length)).attend(
             scaled,
             key,
             value,
@@ -152,7 +152,7 @@ class LSHAttention(Attention):
         output = swap_heads(output)[:, :length]
         return ops.where(mask[:, :, None, None], output, 0.0)
 
-    def _chunks(self, query, counts, known_length):
+    def _chunks(self, query, key_mask, known_length):
         rotations = ops.convert_to_tensor(self.rotations)
         neighbours = self.num_chunks_before, self.num_chunks_after
         if known_length is not None and known_length <= self.chunk_size:
@@ -160,7 +160,7 @@ class LSHAttention(Attention):
             rotations, neighbours = rotations[:, :1], (0, 0)
         return SortedChunks(
             query,
-            counts,
+            key_mask,
             rotations,
             self._factors,
             self.chunk_size,

@@ -1,4 +1,4 @@
-"""One softmax over keys that lie in several pieces."""
+"""One softmax over keys that lie in several sets."""
 
 import functools
 from typing import Any, NamedTuple
@@ -8,8 +8,8 @@ from keras import ops
 
 from keras_attention.attention.core.dropout import DrawnSeed
 from keras_attention.attention.core.grouped_scores import (
-    piece_outputs,
-    piece_scores,
+    tile_outputs,
+    tile_scores,
 )
 from keras_attention.attention.core.softmax import add_mask
 
@@ -46,18 +46,18 @@ def partial_softmax(
 ):
     """Attends to some of the keys.
 
-    Args: as of `piece_scores`, and
-        value: `(batch, kv_heads, pieces, keys, head_dim)`.
-        mask: boolean, broadcastable to `(batch, heads, pieces, queries,
+    Args: as of `tile_scores`, and
+        value: `(batch, kv_heads, tiles, keys, head_dim)`.
+        mask: boolean, broadcastable to `(batch, heads, tiles, queries,
             keys)`: the keys that count.
         dropout: share of the weights that is dropped.
         seed: integer tensor `(2,)` for dropout.
 
     Returns:
-        A `Partial` of `(batch, heads, pieces, queries, ...)`.
+        A `Partial` of `(batch, heads, tiles, queries, ...)`.
     """
     places = query_positions, key_positions
-    scores = piece_scores(query, key, position, *places, causal)
+    scores = tile_scores(query, key, position, *places, causal)
     scores = add_mask(scores, mask)
     # A constant: what it is cancels in the end.
     top = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
@@ -66,7 +66,7 @@ def partial_softmax(
     raised = ops.cast(raised, query.dtype)
     if dropout:
         raised = keras.random.dropout(raised, dropout, seed=DrawnSeed(seed))
-    mixed = piece_outputs(raised, value, position, *places)
+    mixed = tile_outputs(raised, value, position, *places)
     return Partial(top, total, ops.cast(mixed, total.dtype))
 
 

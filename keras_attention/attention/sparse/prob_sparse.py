@@ -177,9 +177,9 @@ class ProbSparseAttention(Attention):
         sampled = ops.take_along_axis(key, places[:, None, :, None], axis=2)
         scores = query_key_products(query, sampled)
         scores = ops.cast(scores, at_least_float32(scores.dtype))
-        counts = valid[:, None, None]
-        highest = ops.max(ops.where(counts, scores, -1e30), axis=-1)
-        total = ops.sum(ops.where(counts, scores, 0.0), axis=-1)
+        key_mask = valid[:, None, None]
+        highest = ops.max(ops.where(key_mask, scores, -1e30), axis=-1)
+        total = ops.sum(ops.where(key_mask, scores, 0.0), axis=-1)
         number = ops.cast(ops.maximum(count, 1), scores.dtype)[..., None]
         measure = ops.stop_gradient(highest - total / number)
         if visible.padding_mask is not None:

@@ -19,20 +19,22 @@ class SortedChunks:
 
     Args:
         query: `(batch, heads, length, head_dim)`, whole chunks.
-        counts: boolean `(batch, length)`, True for tokens that count.
+        key_mask: boolean `(batch, length)`, True for tokens that count.
         rotations: `(head_dim, rounds, columns)`.
         factors: the factors of the buckets, as of `hash_vectors`.
         size: integer, tokens in a chunk.
         before, after: integers, neighbours that a chunk attends to.
     """
 
-    def __init__(self, query, counts, rotations, factors, size, before, after):
+    def __init__(
+        self, query, key_mask, rotations, factors, size, before, after
+    ):
         self.size, self.rounds = size, rotations.shape[1]
         # The first of these are different chunks, however few there are.
         self.offsets = [0, *range(-1, -before - 1, -1), *range(1, after + 1)]
         self.length = ops.shape(query)[2]
         self.number = self.length // self.size
-        tokens = ops.sum(ops.cast(counts, "int32"), axis=1, keepdims=True)
+        tokens = ops.sum(ops.cast(key_mask, "int32"), axis=1, keepdims=True)
         # Chunks with a token that counts; the others come last.
         self.filled = -(-tokens // self.size)
         buckets, number = hash_vectors(
@@ -41,7 +43,7 @@ class SortedChunks:
             factors,
             self.filled[..., None, None],
         )
-        order, inverse = sort_by_bucket(buckets, number, counts)
+        order, inverse = sort_by_bucket(buckets, number, key_mask)
         round_start = self.length * ops.arange(self.rounds, dtype="int32")
         flat = (*ops.shape(order)[:2], self.rounds * self.length)
         self.order = ops.reshape(order, flat)
@@ -49,7 +51,7 @@ class SortedChunks:
         in_round = order + round_start[:, None]
         self.place_in_round = ops.reshape(in_round, flat)
         ranks = ops.tile(ops.arange(self.length, dtype="int32"), self.rounds)
-        self.counts = self._cut(ranks < tokens)
+        self.key_mask = self._cut(ranks < tokens)
 
     def attend(self, query, key, value, causal, drop):
         """Mixes `(batch, heads, length, width)` values; the same comes back.
@@ -87,8 +89,8 @@ class SortedChunks:
         places = self._cut(self.order)
         query_places = places[..., None]
         key_places = self._beside(places[..., None])[..., None, :, 0]
-        counts = ops.cast(self.counts[..., None], "int32")
-        seen = self._beside(counts)[..., None, :, 0] > 0
+        key_mask = ops.cast(self.key_mask[..., None], "int32")
+        seen = self._beside(key_mask)[..., None, :, 0] > 0
         if len(self.offsets) > 1:
             seen = ops.logical_and(seen, self._once())
         if causal:

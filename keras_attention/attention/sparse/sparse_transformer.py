@@ -109,26 +109,26 @@ class SparseTransformerAttention(Attention):
     def attend(self, query, key, value, visible, position, training=None):
         grid = StridedGrid(ops.shape(query)[1], self.stride, visible)
         if self.pattern == "strided":
-            pieces = [grid.band(), grid.column()]
+            parts = [grid.band(), grid.column()]
         else:
-            pieces = [grid.row(), grid.ends(self.num_summary)]
+            parts = [grid.row(), grid.ends(self.num_summary)]
         heads = [grid.cut(x) for x in (query, key, value)]
         partials = []
-        for piece in pieces:
+        for part in parts:
             dropout, seed = self.draw_dropout(training)
             partial = partial_softmax(
-                piece.of_query(heads[0]),
-                piece.of_key(heads[1]),
-                piece.of_key(heads[2]),
-                piece.mask,
+                part.of_query(heads[0]),
+                part.of_key(heads[1]),
+                part.of_key(heads[2]),
+                part.mask,
                 position,
-                piece.query_positions,
-                piece.key_positions,
+                part.query_positions,
+                part.key_positions,
                 visible.causal,
                 dropout,
                 seed,
             )
-            partials.append(partial.map(piece.undo))
+            partials.append(partial.map(part.undo))
         output = join_partials(partials)
         return grid.join(ops.cast(output, query.dtype))
 

@@ -1,6 +1,6 @@
 """A sequence as a grid of `length / stride` rows, and what is seen in it.
 
-Each method of `StridedGrid` that gives a `Piece` covers some of the keys that
+Each method of `StridedGrid` that gives a `Tiles` covers some of the keys that
 queries see, for every query, so that its scores are plain matrix products.
 """
 
@@ -11,17 +11,17 @@ from keras import ops
 from keras_attention.tensors import known_integer
 
 
-class Piece(NamedTuple):
-    """Some keys of all queries, as pieces of attention.
+class Tiles(NamedTuple):
+    """Some keys of all queries, as tiles of attention.
 
     Attributes:
         of_query, of_key: functions that give what `StridedGrid.cut` made the
-            form `(batch, heads, pieces, queries or keys, head_dim)`.
+            form `(batch, heads, tiles, queries or keys, head_dim)`.
         undo: function that gives what belongs to queries its first form.
-        mask: boolean, broadcastable to `(batch, heads, pieces, queries,
+        mask: boolean, broadcastable to `(batch, heads, tiles, queries,
             keys)`.
-        query_positions: integers `(pieces, queries)`.
-        key_positions: integers `(1, pieces, keys)`.
+        query_positions: integers `(tiles, queries)`.
+        key_positions: integers `(1, tiles, keys)`.
     """
 
     of_query: Any
@@ -47,10 +47,10 @@ class StridedGrid:
         self.padding = self.number * stride - length
         self.causal = visible.causal
         self.positions = self._rows(visible.query_positions, 0)
-        counts = visible.padding_mask
-        if counts is None:
-            counts = ops.ones((1, length), dtype="bool")
-        self.counts = self._rows(counts, 1)
+        key_mask = visible.padding_mask
+        if key_mask is None:
+            key_mask = ops.ones((1, length), dtype="bool")
+        self.key_mask = self._rows(key_mask, 1)
 
     def cut(self, heads):
         """Cuts `(batch, length, heads, head_dim)` into rows.
@@ -76,12 +76,12 @@ class StridedGrid:
         near = ops.abs(distance) < self.stride
         if self.causal:
             near = ops.logical_and(near, distance >= 0)
-        counts = _beside(self.counts, beside, 1)
-        return Piece(
+        key_mask = _beside(self.key_mask, beside, 1)
+        return Tiles(
             lambda x: x,
             lambda x: _beside(x, beside, 2),
             lambda x: x,
-            ops.logical_and(near, counts[:, None, :, None]),
+            ops.logical_and(near, key_mask[:, None, :, None]),
             self.positions,
             _beside(self.positions, beside, 0)[None],
         )
@@ -89,24 +89,24 @@ class StridedGrid:
     def row(self):
         """The keys of the own row."""
         inside = ops.arange(self.stride, dtype="int32")
-        mask = self.counts[:, None, :, None]
+        mask = self.key_mask[:, None, :, None]
         if self.causal:
             mask = ops.logical_and(mask, inside[:, None] >= inside)
         same = lambda x: x
         places = self.positions, self.positions[None]
-        return Piece(same, same, same, mask, *places)
+        return Tiles(same, same, same, mask, *places)
 
     def column(self):
         """The keys of the own column in other rows."""
-        turn = lambda x: ops.swapaxes(x, 2, 3)
+        transpose = lambda x: ops.swapaxes(x, 2, 3)
         rows = ops.arange(self.number, dtype="int32")
-        counts = ops.transpose(self.counts, (0, 2, 1))[:, None, :, None]
+        key_mask = ops.transpose(self.key_mask, (0, 2, 1))[:, None, :, None]
         positions = ops.transpose(self.positions)
-        return Piece(
-            turn,
-            turn,
-            turn,
-            ops.logical_and(self._others(rows[:, None], rows), counts),
+        return Tiles(
+            transpose,
+            transpose,
+            transpose,
+            ops.logical_and(self._others(rows[:, None], rows), key_mask),
             positions,
             positions[None],
         )
@@ -131,12 +131,12 @@ class StridedGrid:
         others = self._others(
             ops.repeat(rows, stride)[:, None], ops.repeat(rows, count)
         )
-        counts = _merge(self.counts[:, :, first:], 1)
-        return Piece(
+        key_mask = _merge(self.key_mask[:, :, first:], 1)
+        return Tiles(
             of_query,
             lambda x: _merge(x[:, :, :, first:], 2)[:, :, None],
             undo,
-            ops.logical_and(others, counts[:, None, None, None]),
+            ops.logical_and(others, key_mask[:, None, None, None]),
             _merge(self.positions, 0)[None],
             _merge(self.positions[:, first:], 0)[None, None],
         )

@@ -33,7 +33,7 @@ def empty(batch_size, num_kv_heads, max_length, head_dim, dtype, stride, count):
 
 
 def extend(cache, key, value, visible, start, count):
-    """Writes the keys of a piece, those that somebody may still see.
+    """Writes the keys of a call, those that somebody may still see.
 
     Args:
         cache: dictionary from `empty`.

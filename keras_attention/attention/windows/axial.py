@@ -94,9 +94,9 @@ class AxialAttention(Attention):
         if self.axis != "column":
             outputs.append(self._attend_rows(cells, size, position, training))
         if self.axis != "row":
-            turned = [None if x is None else _turn(x) for x in cells]
-            output = self._attend_rows(turned, size, position, training)
-            outputs.append(_turn(output))
+            columns = [None if x is None else _transpose(x) for x in cells]
+            output = self._attend_rows(columns, size, position, training)
+            outputs.append(_transpose(output))
         output = sum(outputs) / len(outputs)
         output = ops.reshape(
             output, (ops.shape(query)[0], -1, *query.shape[2:])
@@ -108,7 +108,7 @@ class AxialAttention(Attention):
 
         Args:
             cells: list of heads, positions and mask.
-            size: `(height, width)` of the grid before any turning.
+            size: `(height, width)` of the grid before any transposition.
             position, training: as of `attend`.
 
         Returns:
@@ -159,5 +159,5 @@ class AxialAttention(Attention):
         return {**super().get_config(), "axis": self.axis, "grid": self.grid}
 
 
-def _turn(x):
+def _transpose(x):
     return ops.swapaxes(x, 1, 2)

@@ -19,7 +19,7 @@ from keras_attention.attention.core.split import (
 from keras_attention.attention.windows.band_blocks import attend_in_blocks
 from keras_attention.attention.windows.band_call import (
     attend_to_all,
-    counts_of,
+    key_mask_of,
     rows_of,
 )
 from keras_attention.masks import causal_mask
@@ -64,7 +64,7 @@ def attend(call, mixing):
     # Up to here all keys are no more than those of one block.
     short = mixing.block_size + call.window_size + call.after
     at_once = lambda: attend_at_once(call, mixing)
-    in_blocks = lambda: _attend_in_strands(call, mixing)
+    in_blocks = lambda: _attend_by_phases(call, mixing)
     batch, length, heads = map(known_integer, ops.shape(call.query)[:3])
     scores_of_pair = (batch or UNKNOWN_BATCH) * heads
     if known_integer(key_length) is None:
@@ -107,12 +107,12 @@ def attend_at_once(call, mixing):
     )
 
 
-def _attend_in_strands(call, mixing):
+def _attend_by_phases(call, mixing):
     """Cuts a dilated band into interleaved sequences without dilation."""
     if call.dilation == 1:
         return attend_in_blocks(call, mixing)
     if mixing.position.acts_on_scores:
-        return _attend_to_each_strand(call, mixing)
+        return _attend_in_each_phase(call, mixing)
     batch, length = ops.shape(call.query)[:2]
     dilation, visible, extra = call.dilation, call.visible, call.extra
     if extra is not None:
@@ -123,53 +123,53 @@ def _attend_in_strands(call, mixing):
                 rows_of(extra.padding_mask, batch), dilation, axis=0
             ),
         )
-    counts = rows_of(counts_of(call), batch)
+    key_mask = rows_of(key_mask_of(call), batch)
     positions = rows_of(visible.query_positions[None], batch)
-    strands = call._replace(
-        query=_strands(call.query, dilation),
-        key=_strands(call.key, dilation),
-        value=_strands(call.value, dilation),
+    phases = call._replace(
+        query=_phases(call.query, dilation),
+        key=_phases(call.key, dilation),
+        value=_phases(call.value, dilation),
         visible=visible._replace(
-            query_positions=_strands(positions, dilation),
-            padding_mask=_strands(counts, dilation),
+            query_positions=_phases(positions, dilation),
+            padding_mask=_phases(key_mask, dilation),
         ),
         extra=extra,
         dilation=1,
         before=call.before // dilation,
     )
-    output = attend_in_blocks(strands, mixing)
+    output = attend_in_blocks(phases, mixing)
     output = ops.reshape(output, (batch, dilation, *ops.shape(output)[1:]))
     return join(ops.moveaxis(output, 2, 0), length)
 
 
-def _attend_to_each_strand(call, mixing):
-    """Attends to one strand after the other, each with its own positions."""
+def _attend_in_each_phase(call, mixing):
+    """Attends in one dilation phase after the other, by its own positions."""
     outputs, dilation, visible = [], call.dilation, call.visible
     length = ops.shape(call.query)[1]
     longest = -(-length // dilation)
-    counts = counts_of(call)
+    key_mask = key_mask_of(call)
     for first in range(dilation):
         every = slice(first, None, dilation)
-        strand = call._replace(
+        phase = call._replace(
             query=call.query[:, every],
             key=call.key[:, every],
             value=call.value[:, every],
             visible=visible._replace(
                 query_positions=visible.query_positions[every],
                 key_positions=visible.key_positions[every],
-                padding_mask=counts[:, every],
+                padding_mask=key_mask[:, every],
             ),
             dilation=1,
             before=call.before // dilation,
         )
         seed = block_seed(mixing.seed, ops.convert_to_tensor(501 + first))
-        output = attend_in_blocks(strand, mixing._replace(seed=seed))
+        output = attend_in_blocks(phase, mixing._replace(seed=seed))
         missing = longest - ops.shape(output)[1]
         outputs.append(ops.pad(output, [(0, 0), (0, missing), (0, 0), (0, 0)]))
     return join(ops.moveaxis(ops.stack(outputs, axis=2), 1, 0), length)
 
 
-def _strands(x, dilation):
+def _phases(x, dilation):
     """Cuts `(batch, length, ...)` into `(batch * dilation, steps, ...)`."""
     steps = ops.moveaxis(split(x, dilation), 0, 2)  # (batch, dilation, steps)
     batch, _, *shape = ops.shape(steps)

@@ -16,7 +16,7 @@ from keras_attention.attention.windows.band_blocks_tf import attend_by_hand
 from keras_attention.attention.windows.band_call import (
     attend_to_all,
     block_mask,
-    counts_of,
+    key_mask_of,
 )
 from keras_attention.masks import Visibility, causal_mask
 from keras_attention.tensors import known_integer
@@ -26,7 +26,7 @@ _GROUP = 2**26
 
 
 def attend_in_blocks(call, mixing):
-    """Pads to whole blocks of queries, and works them off in groups."""
+    """Pads to whole blocks of queries, and processes them in groups."""
     length = ops.shape(call.query)[1]
     block_size = mixing.block_size
     if known_integer(length) is not None:
@@ -48,7 +48,7 @@ def attend_in_blocks(call, mixing):
 
 
 def _blocks_in_group(call, block_size):
-    """How many blocks are worked off at once."""
+    """How many blocks are processed at once."""
     batch, length, heads = map(known_integer, call.query.shape[:3])
     if length is None:
         return 1
@@ -87,7 +87,7 @@ def _padded(call, rows):
     padded = visible._replace(
         query_positions=pad(positions, 0, missing),
         key_positions=key_positions,
-        padding_mask=pad(counts_of(call), left, right),
+        padding_mask=pad(key_mask_of(call), left, right),
         is_ordered=visible.is_ordered,
     )
     return call._replace(
@@ -106,7 +106,7 @@ def _cut(call, rows, hooks):
         "query": split(call.query, rows),
         "key": windows(call.key, *reach),
         "value": windows(call.value, *reach),
-        "counts": windows(visible.padding_mask, *reach),
+        "key_mask": windows(visible.padding_mask, *reach),
     }
     blocks["index"] = ops.arange(ops.shape(blocks["query"])[0], dtype="int32")
     blocks["positions"] = split(visible.query_positions, rows)
@@ -160,8 +160,9 @@ def _attend_in_part(call, part, extra, mixing):
         return ops.reshape(blocks, (count * batch, *ops.shape(blocks)[2:]))
 
     query = fold(split(part["query"], size))
-    key, value, counts = (
-        fold(windows(part[name], *reach)) for name in ("key", "value", "counts")
+    key, value, key_mask = (
+        fold(windows(part[name], *reach))
+        for name in ("key", "value", "key_mask")
     )
     seen = None
     if extra is not None:
@@ -174,7 +175,7 @@ def _attend_in_part(call, part, extra, mixing):
             padding_mask=fold(extra.padding_mask[None]),
         )
     # Masks say all that is hidden; the rest is for the hooks of a position.
-    visible = Visibility(None, None, counts, block_mask(call, size))
+    visible = Visibility(None, None, key_mask, block_mask(call, size))
     if "key_positions" in part:
         visible = visible._replace(
             query_positions=part["positions"][0],

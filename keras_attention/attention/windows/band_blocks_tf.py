@@ -11,7 +11,7 @@ from keras_attention.tensors import at_least_float32
 
 
 def attend_by_hand(call, mixing):
-    """Works off one block of queries after the other.
+    """Processes one block of queries after the other.
 
     Only the output is kept for the backward pass, where keys and values get
     their gradients from a sum that moves along with the blocks.
@@ -121,11 +121,13 @@ class _Blocks:
         heads = [
             self._rows(x, index, self.keys) for x in (self.key, self.value)
         ]
-        counts = self.call.visible.padding_mask
-        counts = ops.slice(
-            counts, (0, index * self.size), (ops.shape(counts)[0], self.keys)
+        key_mask = self.call.visible.padding_mask
+        key_mask = ops.slice(
+            key_mask,
+            (0, index * self.size),
+            (ops.shape(key_mask)[0], self.keys),
         )
-        visible = Visibility(None, None, counts, self.mask)
+        visible = Visibility(None, None, key_mask, self.mask)
         if self.extra:
             heads = [
                 ops.concatenate(pair, axis=2)
@@ -162,7 +164,7 @@ class _Blocks:
     def _array(self, dtype):
         import tensorflow as tf
 
-        # A loop turned backwards reads nothing of it: it is stacked once.
+        # A reversed loop reads nothing of it: it is stacked once.
         return tf.TensorArray(dtype, size=self.count)
 
     def _joined(self, array):

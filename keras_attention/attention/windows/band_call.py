@@ -1,4 +1,4 @@
-"""What the parts of banded attention hand to each other."""
+"""What the functions of banded attention pass to each other."""
 
 from typing import Any, NamedTuple
 
@@ -79,8 +79,8 @@ class Mixing(NamedTuple):
         return self._replace(block_size=self.block_size or size)
 
 
-def counts_of(call):
-    """The keys that count in the band, `(batch or 1, key_length)`."""
+def key_mask_of(call):
+    """Which keys count in the band, `(batch or 1, key_length)`."""
     mask = call.visible.padding_mask
     if mask is None:
         mask = ops.ones((1, ops.shape(call.key)[1]), "bool")

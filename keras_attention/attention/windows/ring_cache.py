@@ -9,7 +9,7 @@ from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.tensors import known_integer
 
 
-class Held(NamedTuple):
+class CachedKeys(NamedTuple):
     """Keys and values that a cache gives back.
 
     Attributes:
@@ -25,7 +25,7 @@ class Held(NamedTuple):
 
     def append(self, key, value, mask, positions):
         """Adds more behind these."""
-        return Held(
+        return CachedKeys(
             ops.concatenate([self.key, key], axis=1),
             ops.concatenate([self.value, value], axis=1),
             ops.concatenate([self.mask, mask], axis=1),
@@ -93,8 +93,8 @@ class Ring(NamedTuple):
             start: integer, its position.
 
         Returns:
-            `(cache, held)`: a `Held` of the ring's keys that the query sees,
-            in no order.
+            `(cache, cached)`: the `CachedKeys` that the query sees, in no
+            order.
         """
         slots = self._slots(cache)
         place = self.num_sinks + start % slots
@@ -108,25 +108,25 @@ class Ring(NamedTuple):
         steps = ops.arange(slots // self.dilation, dtype="int32")
         places = start % self.dilation + self.dilation * steps
         positions = start - (start - places) % slots
-        return cache, self._held(cache, places, positions)
+        return cache, self._read(cache, places, positions)
 
     def before(self, cache, start):
-        """Gives the keys in front of a piece, in their order.
+        """Gives the keys in front of a call's own, in their order.
 
         Args:
             cache: dictionary from `empty`.
-            start: integer, the position of the piece's first key.
+            start: integer, the position of the call's first key.
 
         Returns:
-            A `Held` of `reach` keys.
+            A `CachedKeys` of `reach` keys.
         """
         positions = start - self.reach + ops.arange(self.reach, dtype="int32")
-        return self._held(cache, positions % self._slots(cache), positions)
+        return self._read(cache, positions % self._slots(cache), positions)
 
     def sinks(self, cache):
-        """Gives a `Held` of the first positions."""
+        """Gives a `CachedKeys` of the first positions."""
         rows = slice(self.num_sinks)
-        return Held(
+        return CachedKeys(
             swap_heads(cache["key"][:, :, rows]),
             swap_heads(cache["value"][:, :, rows]),
             cache["key_mask"][:, rows],
@@ -134,7 +134,7 @@ class Ring(NamedTuple):
         )
 
     def extend(self, cache, key, value, mask, start):
-        """Writes a piece of any length.
+        """Writes keys and values of any number.
 
         Args:
             cache: dictionary from `empty`.
@@ -147,7 +147,7 @@ class Ring(NamedTuple):
         """
         slots, length = self._slots(cache), ops.shape(key)[1]
         last = start + length - 1
-        # The row of the piece that each place takes, if it is one.
+        # The row of these that each place takes, if it is one.
         places = ops.arange(slots, dtype="int32")
         rows = last - (last - places) % slots - start
         if self.num_sinks:
@@ -156,8 +156,8 @@ class Ring(NamedTuple):
         new = ops.logical_and(rows >= 0, rows < length)
         rows = ops.clip(rows, 0, length - 1)
 
-        def put(old, piece, axis):
-            taken = ops.cast(ops.take(piece, rows, axis=axis), old.dtype)
+        def put(old, rows_of_call, axis):
+            taken = ops.cast(ops.take(rows_of_call, rows, axis=axis), old.dtype)
             shape = [1] * len(old.shape)
             shape[axis] = -1
             return ops.where(ops.reshape(new, shape), taken, old)
@@ -168,14 +168,14 @@ class Ring(NamedTuple):
             "key_mask": put(cache["key_mask"], mask, 1),
         }
 
-    def _held(self, cache, places, positions):
+    def _read(self, cache, places, positions):
         """Gives what lies in the ring; sinks are handed out by `sinks`."""
         places = self.num_sinks + places
-        counts = positions >= self.num_sinks
-        return Held(
+        in_ring = positions >= self.num_sinks
+        return CachedKeys(
             swap_heads(ops.take(cache["key"], places, axis=2)),
             swap_heads(ops.take(cache["value"], places, axis=2)),
-            ops.logical_and(ops.take(cache["key_mask"], places, 1), counts),
+            ops.logical_and(ops.take(cache["key_mask"], places, 1), in_ring),
             ops.maximum(positions, 0),
         )
 

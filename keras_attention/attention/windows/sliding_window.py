@@ -30,7 +30,7 @@ class SlidingWindowAttention(Attention):
     renumbered within the cache as by Xiao et al., so that decoding gives what
     the full pass gives.
 
-    Queries are worked off in blocks, each with the keys around it, so that
+    Queries are processed in blocks, each with the keys around it, so that
     no tensor grows with the square of the length, and large groups of blocks
     are computed again in the backward pass. The cache holds the last
     `(window_size + 1) * dilation` keys and the sinks, and goes on for
@@ -151,26 +151,26 @@ class SlidingWindowAttention(Attention):
         mask = visible.padding_mask
         if mask is None:
             mask = ops.ones(ops.shape(key)[:2], "bool")
-        ring, piece = self._ring(), (key, value, mask, start)
+        ring, own = self._ring(), (key, value, mask, start)
         ring.check(cache, start, key.shape[1])
         if known_integer(key.shape[1]) == 1:
-            new, held = ring.step(cache, *piece)
+            new, cached = ring.step(cache, *own)
             before, attend = 0, band.attend_at_once
         else:
-            new, held = ring.extend(cache, *piece), ring.before(cache, start)
+            new, cached = ring.extend(cache, *own), ring.before(cache, start)
             positions = visible.key_positions
             mask = ops.logical_and(mask, positions >= self.num_sinks)
-            held = held.append(key, value, mask, positions)
+            cached = cached.append(key, value, mask, positions)
             before, attend = ring.reach, band.attend
         visible = visible._replace(
-            key_positions=held.positions, padding_mask=held.mask
+            key_positions=cached.positions, padding_mask=cached.mask
         )
         sinks = None
         if self.num_sinks:
             found = ring.sinks(new)
             sinks = Extra(found.key, found.value, found.mask, found.positions)
         reach = self.window_size, self.dilation, before
-        call = Call(query, held.key, held.value, visible, sinks, *reach)
+        call = Call(query, cached.key, cached.value, visible, sinks, *reach)
         return attend(call, self._mixing(position, training)), new
 
     def _cut_sinks(self, key, value, visible):

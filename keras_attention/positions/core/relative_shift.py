@@ -1,4 +1,4 @@
-"""Turning rows of distances into rows of keys, and back.
+"""Shifting rows of distances to rows of keys, and back.
 
 Where queries and keys each stand one behind the other, all that depends on
 their distance needs only one number a distance: row t of the scores is a

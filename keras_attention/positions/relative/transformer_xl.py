@@ -96,7 +96,7 @@ class TransformerXLRelative(PositionalEncoding):
         sine, cosine = self._waves(query_positions, query.dtype)
         if len(sine.shape) == 3:
             sine, cosine = sine[:, None], cosine[:, None]
-        turned = ops.concatenate(
+        rotated = ops.concatenate(
             [
                 of_cosine * cosine + of_sine * sine,
                 of_cosine * sine - of_sine * cosine,
@@ -106,9 +106,9 @@ class TransformerXLRelative(PositionalEncoding):
         sine, cosine = self._waves(key_positions, query.dtype)
         waves = ops.concatenate([cosine, sine], axis=-1)
         if len(waves.shape) == 2:
-            found = ops.einsum("bhtw,sw->bhts", turned, waves)
+            found = ops.einsum("bhtw,sw->bhts", rotated, waves)
         else:
-            found = ops.einsum("bhtw,bsw->bhts", turned, waves)
+            found = ops.einsum("bhtw,bsw->bhts", rotated, waves)
         return found + self._of_content(query, key)
 
     def _waves(self, positions, dtype="float32"):
