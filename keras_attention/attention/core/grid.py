@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_attention.attention.core.split import pad_end
 from keras_attention.tensors import known_integer
 
 
@@ -16,19 +17,8 @@ def to_grid(x, height, width):
         `(batch, height, width, ...)`.
     """
     shape = ops.shape(x)
-    x = pad_to(x, height * width, axis=1)
+    x = pad_end(x, height * width - shape[1], axis=1)
     return ops.reshape(x, (shape[0], height, width, *shape[2:]))
-
-
-def pad_to(x, size, axis):
-    """Adds zeros at the end of an axis until it has `size` entries."""
-    length = ops.shape(x)[axis]
-    known = known_integer(length), known_integer(size)
-    if None not in known and known[0] == known[1]:
-        return x
-    padding = [(0, 0)] * len(x.shape)
-    padding[axis] = (0, size - length)
-    return ops.pad(x, padding)
 
 
 def cells_that_count(visible, length, height, width):

@@ -77,12 +77,25 @@ def split(x, block_size, axis=1):
     Returns:
         `(blocks, ..., block_size, ...)`: the blocks come first.
     """
+    num_blocks = count_blocks(ops.shape(x)[axis], block_size)
+    return ops.moveaxis(cut_axis(x, num_blocks, block_size, axis), axis, 0)
+
+
+def cut_axis(x, number, size, axis):
+    """Makes two axes, `(number, size)`, of one that is padded with zeros."""
     shape = list(ops.shape(x))
-    num_blocks = count_blocks(shape[axis], block_size)
-    padding = [(0, 0)] * len(shape)
-    padding[axis] = (0, num_blocks * block_size - shape[axis])
-    shape[axis : axis + 1] = [num_blocks, block_size]
-    return ops.moveaxis(ops.reshape(ops.pad(x, padding), shape), axis, 0)
+    x = pad_end(x, number * size - shape[axis], axis)
+    shape[axis : axis + 1] = [number, size]
+    return ops.reshape(x, shape)
+
+
+def pad_end(x, rows, axis):
+    """Adds zeros, or False, behind the end of an axis."""
+    if known_integer(rows) == 0:
+        return x
+    widths = [(0, 0)] * len(x.shape)
+    widths[axis] = (0, rows)
+    return ops.pad(x, widths)
 
 
 def join(blocks, length, axis=1):

@@ -8,6 +8,7 @@ from keras_attention.attention.core.softmax import (
     query_key_products,
     swap_heads,
 )
+from keras_attention.attention.core.unit_vectors import unit_vectors
 from keras_attention.attention.exact.unprojected import ContextAttention
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32
@@ -91,29 +92,17 @@ class ContentAttention(ContextAttention):
         strength = ops.cast(strength, at_least_float32(heads.dtype))
         # Softplus in float32, since in half precision it may become zero.
         strength = ops.softplus(strength)[..., None]
-        return ops.cast(strength * direction(heads), heads.dtype)
+        return ops.cast(strength * _directions(heads), heads.dtype)
 
     def project_source(self, key, value):
         key, value = super().project_source(key, value)
-        return ops.cast(direction(key), key.dtype), value
+        return ops.cast(_directions(key), key.dtype), value
 
     def scores(self, query, key, visible, position):
         products = query_key_products(swap_heads(query), swap_heads(key))
         return softmax.add_bias(products, query, key, visible, position)
 
 
-def direction(x):
-    """Divides vectors by their length; zero for vectors of no length.
-
-    Args:
-        x: `(..., dim)`.
-
-    Returns:
-        A tensor of the same shape, in float32 or float64.
-    """
-    x = ops.cast(x, at_least_float32(x.dtype))
-    square = ops.sum(ops.square(x), axis=-1, keepdims=True)
-    has_length = square > _SHORTEST**2
-    # The denominator first: else the gradient of 0 / 0 is NaN.
-    square = ops.where(has_length, square, 1.0)
-    return ops.where(has_length, x * ops.rsqrt(square), 0.0)
+def _directions(x):
+    wide = ops.cast(x, at_least_float32(x.dtype))
+    return unit_vectors(wide, shortest=_SHORTEST)

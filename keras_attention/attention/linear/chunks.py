@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_attention.attention.core.split import pad_end
 from keras_attention.tensors import known_integer
 
 
@@ -97,10 +98,8 @@ class Layout(NamedTuple):
     def _fill(self, x, axis):
         if self.is_exact:
             return x
-        padding = [(0, 0)] * len(x.shape)
         rows = self.spans * self.chunks * self.size
-        padding[axis] = (0, rows - self.length)
-        return ops.pad(x, padding)
+        return pad_end(x, rows - self.length, axis)
 
 
 def lay_out(length, size=None, most_chunks=1):

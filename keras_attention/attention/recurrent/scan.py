@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.split import count_blocks
+from keras_attention.attention.core.split import count_blocks, pad_end
 from keras_attention.checks import check_integer
 from keras_attention.tensors import known_integer
 
@@ -36,9 +36,7 @@ def to_chunks(x, size):
     """
     batch, length, heads, width = ops.shape(x)
     chunks = count_blocks(length, size)
-    missing = chunks * size - length
-    if known_integer(missing) != 0:
-        x = ops.pad(x, [(0, 0), (0, missing), (0, 0), (0, 0)])
+    x = pad_end(x, chunks * size - length, axis=1)
     return ops.reshape(
         ops.swapaxes(x, 1, 2), (batch, heads, chunks, size, width)
     )

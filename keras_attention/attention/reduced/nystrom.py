@@ -10,6 +10,7 @@ from keras_attention.attention.core.softmax import (
     swap_heads,
     weighted_values,
 )
+from keras_attention.attention.core.split import cut_axis
 from keras_attention.checks import check_integer
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE, copy_initializer
@@ -216,12 +217,9 @@ def segment_means(heads, num_segments, padding_mask=None):
 
 
 def _means_of_all(heads, num_segments):
-    batch, length, num_heads, head_dim = ops.shape(heads)
+    length = ops.shape(heads)[1]
     size = -(-length // num_segments)
-    rows = num_segments * size - length
-    padded = ops.pad(heads, [(0, 0), (0, rows), (0, 0), (0, 0)])
-    shape = (batch, num_segments, size, num_heads, head_dim)
-    sums = ops.sum(ops.reshape(padded, shape), axis=2)
+    sums = ops.sum(cut_axis(heads, num_segments, size, axis=1), axis=2)
     starts = size * ops.arange(num_segments, dtype="int32")
     count = ops.clip(length - starts, 0, size)[None]
     means = sums / ops.cast(ops.maximum(count, 1), heads.dtype)[..., None, None]

@@ -10,8 +10,13 @@ from keras_attention.attention.core.grouped_scores import (
 )
 from keras_attention.attention.core.recompute import Recomputation
 from keras_attention.attention.core.softmax import add_mask, softmax
-from keras_attention.attention.core.split import block_seed, count_blocks
-from keras_attention.attention.sparse.key_blocks import KeyBlocks, pad_end
+from keras_attention.attention.core.split import (
+    block_seed,
+    count_blocks,
+    cut_axis,
+    pad_end,
+)
+from keras_attention.attention.sparse.key_blocks import KeyBlocks
 from keras_attention.masks import causal_mask
 from keras_attention.tensors import known_integer
 
@@ -111,18 +116,11 @@ class Placement:
 
     def split(self, x, axis=1):
         """Cuts an axis of queries into blocks, which come first."""
-        padding = self.number * self.size - self.length
         if self.offset is not None:
             places = ops.arange(self.number * self.size, dtype="int32")
             places = ops.clip(places - self.offset, 0, self.length - 1)
             x = ops.take(x, places, axis=axis)
-        elif known_integer(padding) != 0:
-            widths = [(0, 0)] * len(x.shape)
-            widths[axis] = (0, padding)
-            x = ops.pad(x, widths)
-        shape = list(ops.shape(x))
-        shape[axis : axis + 1] = [self.number, self.size]
-        return ops.moveaxis(ops.reshape(x, shape), axis, 0)
+        return ops.moveaxis(cut_axis(x, self.number, self.size, axis), axis, 0)
 
     def join(self, blocks):
         """Undoes `split` along the second axis."""

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.attention.core.softmax import swap_heads
-from keras_attention.attention.core.split import count_blocks
+from keras_attention.attention.core.split import count_blocks, pad_end
 from keras_attention.tensors import known_integer
 
 
@@ -33,19 +33,15 @@ class KeyBlocks(NamedTuple):
         number = count_blocks(length, block_size)
         padding = number * block_size - length
         mask = visible.padding_mask
-        if known_integer(padding) == 0:
-            pad = lambda x, axis: x
-        else:
-            pad = lambda x, axis: pad_end(x, padding, axis)
-            if mask is None:
-                mask = ops.ones((1, length), dtype="bool")
+        if mask is None and known_integer(padding) != 0:
+            mask = ops.ones((1, length), dtype="bool")
         if mask is not None:
-            mask = pad(mask, 1)
+            mask = pad_end(mask, padding, 1)
             mask = ops.reshape(mask, (ops.shape(mask)[0], number, block_size))
-        positions = pad(visible.key_positions, 0)
+        positions = pad_end(visible.key_positions, padding, 0)
 
         def rows(x):
-            x = swap_heads(pad(x, 1))
+            x = swap_heads(pad_end(x, padding, 1))
             width = block_size * head_dim
             return ops.reshape(x, (ops.shape(x)[0], kv_heads * number, width))
 
@@ -127,10 +123,3 @@ class KeyBlocks(NamedTuple):
         found = ops.swapaxes(found, 3, 4)
         shape = ops.shape(found)
         return ops.reshape(found, (*shape[:4], shape[4] * block_size))
-
-
-def pad_end(x, padding, axis):
-    """Adds zeros, or False, behind the end of an axis."""
-    widths = [(0, 0)] * len(x.shape)
-    widths[axis] = (0, padding)
-    return ops.pad(x, widths)

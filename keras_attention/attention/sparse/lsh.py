@@ -5,12 +5,14 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core.softmax import swap_heads
+from keras_attention.attention.core.split import pad_end
+from keras_attention.attention.core.unit_vectors import unit_vectors
 from keras_attention.attention.sparse.hashing import check_buckets, num_columns
 from keras_attention.attention.sparse.sorted_chunks import SortedChunks
 from keras_attention.checks import check_integer
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE
-from keras_attention.tensors import at_least_float32, is_made_up, known_integer
+from keras_attention.tensors import is_made_up, known_integer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -136,12 +138,11 @@ class LSHAttention(Attention):
             query = hide(query, mask)
         scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
         rows = -(-length // self.chunk_size) * self.chunk_size - length
-        widths = [(0, 0), (0, rows), (0, 0), (0, 0)]
         query, scaled, key, value = (
-            swap_heads(ops.pad(x, widths))
-            for x in (query, scaled, _unit(key), value)
+            swap_heads(pad_end(x, rows, axis=1))
+            for x in (query, scaled, unit_vectors(key), value)
         )
-        key_mask = ops.pad(mask, widths[:2])
+        key_mask = pad_end(mask, rows, axis=1)
         output = self._chunks(query, key_mask, known_integer(length)).attend(
             scaled,
             key,
@@ -183,11 +184,3 @@ class LSHAttention(Attention):
             "num_chunks_before": self.num_chunks_before,
             "num_chunks_after": self.num_chunks_after,
         }
-
-
-def _unit(key):
-    """Keys of length one; zeros stay zeros."""
-    wide = ops.cast(key, at_least_float32(key.dtype))
-    squares = ops.sum(wide * wide, axis=-1, keepdims=True)
-    squares = ops.where(squares > 0, squares, 1.0)
-    return ops.cast(wide * ops.rsqrt(squares), key.dtype)

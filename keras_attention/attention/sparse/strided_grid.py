@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from keras_attention.tensors import known_integer
+from keras_attention.attention.core.split import cut_axis
 
 
 class Tiles(NamedTuple):
@@ -147,13 +147,7 @@ class StridedGrid:
         return ops.not_equal(key_rows, query_rows)
 
     def _rows(self, x, axis):
-        if known_integer(self.padding) != 0:
-            widths = [(0, 0)] * len(x.shape)
-            widths[axis] = (0, self.padding)
-            x = ops.pad(x, widths)
-        shape = list(ops.shape(x))
-        shape[axis : axis + 1] = [self.number, self.stride]
-        return ops.reshape(x, shape)
+        return cut_axis(x, self.number, self.stride, axis)
 
 
 def _beside(x, offsets, axis):

@@ -2,8 +2,8 @@
 
 from keras import ops
 
+from keras_attention.attention.core.kv_cache import check_room
 from keras_attention.attention.core.softmax import swap_heads
-from keras_attention.tensors import known_integer
 
 _NAMES = ("key", "value", "mask")
 
@@ -52,7 +52,7 @@ def extend(cache, key, value, visible, start, count):
     length = ops.shape(key)[1]
     stride = cache["block_mask"].shape[1]
     summaries = ops.shape(cache["summary_mask"])[1]
-    _check_room(start, length, summaries // count * stride)
+    check_room(start, length, summaries // count * stride)
     mask = visible.padding_mask
     if mask is None:
         mask = ops.ones(ops.shape(key)[:2], dtype="bool")
@@ -130,15 +130,3 @@ def _write(old, new, index, length, axis):
     found = ops.take(new, ops.clip(index, 0, length - 1), axis=axis)
     inside = inside if axis == 1 else inside[:, None]
     return ops.where(inside, found, old)
-
-
-def _check_room(start, length, room):
-    """Refuses positions outside the cache, where all three are known."""
-    known = [known_integer(n) for n in (start, length, room)]
-    if known[0] is not None and known[0] < 0:
-        raise ValueError(f"start must be 0 or more. Received: {known[0]}")
-    if None not in known and known[0] + known[1] > known[2]:
-        raise ValueError(
-            f"The cache holds max_length={room} positions at most. "
-            f"Received: start={known[0]}, length={known[1]}"
-        )

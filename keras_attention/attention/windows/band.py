@@ -14,6 +14,7 @@ from keras_attention.attention.core.split import (
     UNKNOWN_BATCH,
     block_seed,
     join,
+    pad_end,
     split,
 )
 from keras_attention.attention.windows.band_blocks import attend_in_blocks
@@ -165,7 +166,7 @@ def _attend_in_each_phase(call, mixing):
         seed = block_seed(mixing.seed, ops.convert_to_tensor(501 + first))
         output = attend_in_blocks(phase, mixing._replace(seed=seed))
         missing = longest - ops.shape(output)[1]
-        outputs.append(ops.pad(output, [(0, 0), (0, missing), (0, 0), (0, 0)]))
+        outputs.append(pad_end(output, missing, axis=1))
     return join(ops.moveaxis(ops.stack(outputs, axis=2), 1, 0), length)
 
 

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import grid, softmax
+from keras_attention.attention.core.split import pad_end
 from keras_attention.checks import check_integer
 from keras_attention.masks import Visibility
 from keras_attention.positions.core.grid import check_grid, size_of
@@ -169,7 +170,7 @@ class _Windows:
         """Gives `(batch, windows, cells, ...)` of `(batch, h, w, ...)`."""
         for axis in (0, 1):
             total = self.counts[axis] * self.sizes[axis]
-            x = grid.pad_to(x, total, axis + 1)
+            x = pad_end(x, total - ops.shape(x)[axis + 1], axis + 1)
             x = _roll(x, -self.shifts[axis], axis + 1)
         batch, _, _, *rest = ops.shape(x)
         (rows, columns), (height, width) = self.counts, self.sizes
