@@ -9,6 +9,7 @@ from keras_attention.masks import implicit_mask
 from keras_attention.models import segments as segment_states
 from keras_attention.models.logits import Logits
 from keras_attention.models.transformer import Transformer, unpack
+from keras_attention.positions.core.angles import shared_by_layers
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import known_integer
 
@@ -146,7 +147,7 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
             padding_mask = segment_states.mask_of(padding_mask, x)
             kept = {"mask": segment_states.keep(past_mask, padding_mask)}
         cache, new_cache = released(cache), {}
-        with self.position.shared_by_layers(start, ops.shape(x)[1]):
+        with shared_by_layers(self.position, start, ops.shape(x)[1]):
             for block in self.blocks:
                 block_memory = memory
                 if isinstance(memory, dict):

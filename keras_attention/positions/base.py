@@ -1,10 +1,7 @@
 """The contract of positional encodings."""
 
-import contextlib
-
 import keras
 
-from keras_attention.positions.core.angles import shared_angles
 from keras_attention.registry import PACKAGE, Template
 from keras_attention.tensors import is_made_up, known_integer
 
@@ -97,19 +94,11 @@ class PositionHooks:
         )
 
     def compute_angles(self, positions):
-        """Computes what depends on positions alone, for `angles.once`."""
-
-    @contextlib.contextmanager
-    def shared_by_layers(self, start, length):
-        """Opens a call of a stack: its layers share sines and cosines.
+        """Computes the sines and cosines that layers of a stack share.
 
         Args:
-            start: integer, the position of the first row.
-            length: integer, rows of the sequence.
+            positions: integers `(length,)`, those of all layers.
         """
-        with shared_angles(start, length) as positions:
-            self.compute_angles(positions)
-            yield
 
     def scale(self, head_dim):
         """Gives the factor of the scores; by default 1/sqrt(head_dim)."""

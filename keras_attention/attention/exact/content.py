@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from keras_attention.attention.core import softmax
+from keras_attention.attention.core.rms_norm import unit_vectors
 from keras_attention.attention.core.softmax import (
     query_key_products,
     swap_heads,
 )
-from keras_attention.attention.core.unit_vectors import unit_vectors
 from keras_attention.attention.exact.unprojected import ContextAttention
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from keras_attention.attention.base import Attention
-from keras_attention.attention.core import grid, softmax
+from keras_attention.attention.core import softmax
+from keras_attention.attention.windows import grid
 from keras_attention.masks import Visibility
 from keras_attention.positions.core.grid import check_grid, size_of
 from keras_attention.registry import PACKAGE

@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from keras_attention.attention.base import Attention
-from keras_attention.attention.core import grid, softmax
+from keras_attention.attention.core import softmax
 from keras_attention.attention.core.split import pad_end
+from keras_attention.attention.windows import grid
 from keras_attention.checks import check_integer
 from keras_attention.masks import Visibility
 from keras_attention.positions.core.grid import check_grid, size_of

@@ -143,6 +143,23 @@ def shared_angles(start, length):
         _SHARED.reset(token)
 
 
+@contextlib.contextmanager
+def shared_by_layers(encoding, start, length):
+    """Opens a call of a stack, whose layers share sines and cosines.
+
+    They are computed here and not by the first layer, which may stand in a
+    graph of its own.
+
+    Args:
+        encoding: the `PositionalEncoding` of the layers.
+        start: integer, the position of the first row.
+        length: integer, rows of the sequence.
+    """
+    with shared_angles(start, length) as positions:
+        encoding.compute_angles(positions)
+        yield
+
+
 def _is_same(shared, start, length):
     for one, other in ((shared.start, start), (shared.length, length)):
         known = known_integer(one)
