@@ -199,7 +199,7 @@ FLAVOURS = [
     ),
     fault(
         "attention/exact/luong.py",
-        "LuongAttention.compute_weights",
+        "LuongAttention.weigh_pairs",
         "deviation = self.window_size / 2",
         "deviation = self.window_size",
         "attention/exact/test_luong.py",
@@ -285,7 +285,7 @@ FLAVOURS = [
     ),
     fault(
         "attention/recurrent/scan.py",
-        "_in_pairs",
+        "_blelloch_scan",
         "apply(late, adds) + adds_late",
         "adds + adds_late",
         "attention/recurrent/test_scan.py",

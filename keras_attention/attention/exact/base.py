@@ -127,19 +127,12 @@ class ScoredAttention(Attention):
         in each block. Where a flavour reads one there after all, the blocks
         find out.
         """
-        left_out = [
-            self.query_dense,
-            self.key_dense,
-            self.value_dense,
-            self.output_dense,
-            self.position,
-        ]
-        known = {
-            id(variable)
-            for layer in left_out
-            if layer is not None
-            for variable in layer.variables
-        }
+        names = ("query_dense", "key_dense", "value_dense", "output_dense")
+        known = set()
+        for name in (*names, "position"):
+            layer = getattr(self, name, None)
+            if layer is not None:
+                known.update(id(variable) for variable in layer.variables)
         return [v for v in self.variables if id(v) not in known]
 
     def compute_weights(self, query, key, visible, position):

@@ -14,21 +14,21 @@ class CachedKeys(NamedTuple):
 
     Attributes:
         key, value: `(batch, length, num_kv_heads, head_dim)`.
-        mask: boolean `(batch, length)`, those that count.
+        key_mask: boolean `(batch, length)`, those that count.
         positions: integers `(length,)`, none below 0.
     """
 
     key: Any
     value: Any
-    mask: Any
+    key_mask: Any
     positions: Any
 
-    def append(self, key, value, mask, positions):
+    def append(self, key, value, key_mask, positions):
         """Adds more behind these."""
         return CachedKeys(
             ops.concatenate([self.key, key], axis=1),
             ops.concatenate([self.value, value], axis=1),
-            ops.concatenate([self.mask, mask], axis=1),
+            ops.concatenate([self.key_mask, key_mask], axis=1),
             ops.concatenate([self.positions, positions]),
         )
 

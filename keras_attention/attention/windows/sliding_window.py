@@ -163,12 +163,14 @@ class SlidingWindowAttention(Attention):
             cached = cached.append(key, value, mask, positions)
             before, attend = ring.reach, band.attend
         visible = visible._replace(
-            key_positions=cached.positions, padding_mask=cached.mask
+            key_positions=cached.positions, padding_mask=cached.key_mask
         )
         sinks = None
         if self.num_sinks:
             found = ring.sinks(new)
-            sinks = Extra(found.key, found.value, found.mask, found.positions)
+            sinks = Extra(
+                found.key, found.value, found.key_mask, found.positions
+            )
         reach = self.window_size, self.dilation, before
         call = Call(query, cached.key, cached.value, visible, sinks, *reach)
         return attend(call, self._mixing(position, training)), new
