@@ -1,6 +1,7 @@
 """What all tests share."""
 
 # ruff: noqa: E402
+import collections
 import functools
 import gc
 import importlib.metadata
@@ -35,6 +36,8 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
+
+from tests import tiers
 
 hypothesis.settings.register_profile(
     "default",
@@ -112,6 +115,25 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what is left of products of parameters as full.
+
+    By default every value of every parameter of a test occurs, and not every
+    combination of them. The contract has a rule of its own.
+    """
+    tests = collections.defaultdict(list)
+    for item in items:
+        is_left = any(map(item.get_closest_marker, ("full", "slow")))
+        in_contract = item.path.parent.name == "contract"
+        if hasattr(item, "callspec") and not (is_left or in_contract):
+            tests[item.path, item.originalname].append(item)
+    for product in tests.values():
+        chosen = tiers.covering([*map(tiers.parameters, product)])
+        for number, item in enumerate(product):
+            if number not in chosen:
+                item.add_marker(pytest.mark.full)
 
 
 @pytest.hookimpl(tryfirst=True)

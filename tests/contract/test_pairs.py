@@ -33,7 +33,7 @@ FIRST = {case.name: case for case in reversed(CASES.values())}
 
 
 def pairs():
-    """Allowed pairs: those of exact attention, and one in twice `EVERY`.
+    """Allowed pairs: those of exact attention, and one in four times `EVERY`.
 
     One in `EVERY` is marked as full, the others as slow.
     """
@@ -44,7 +44,7 @@ def pairs():
                 continue
             number += 1
             marks = pytest.mark.slow
-            if flavour == "multi_head" or number % (2 * EVERY) == 0:
+            if flavour == "multi_head" or number % (4 * EVERY) == 0:
                 marks = ()
             elif number % EVERY == 0:
                 marks = pytest.mark.full
