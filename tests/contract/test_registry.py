@@ -25,7 +25,8 @@ def test_every_pooling_layer_has_a_case():
 
 @pytest.mark.parametrize("name", sorted(of_kind("pointer")))
 def test_what_neither_mixes_nor_pools_has_tests_of_its_own(name):
-    tests = Path(__file__).parents[1] / "attention" / f"test_{name}.py"
+    folder = Path(__file__).parents[1] / "attention"
+    (tests,) = folder.rglob(f"test_{name}.py")
     assert "def test_" in tests.read_text(encoding="utf-8")
 
 
