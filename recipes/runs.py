@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-import keras
 from common import UsageError, check_numbers
 from curves import plot_curves
 
@@ -216,7 +215,7 @@ def fit(
             ),
             training.LastWeights(run / "last", keep=config.average),
             training.CSVLog(run / "metrics.csv"),
-            keras.callbacks.TensorBoard(run / "tensorboard"),
+            *training.logs.tensorboard(run / "tensorboard"),
         ],
         validation_data=batches["validation"],
         verbose=1 if sys.stdout.isatty() else 2,

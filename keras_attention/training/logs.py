@@ -6,6 +6,7 @@ values of single batches (`update_freq`) count from 0 again in every `fit`.
 """
 
 import csv
+import importlib.util
 import os
 import warnings
 from pathlib import Path
@@ -13,6 +14,20 @@ from pathlib import Path
 import keras
 
 from keras_attention.training.callback_state import check_numbers, check_state
+
+
+def tensorboard(folder):
+    """Makes Keras' `TensorBoard`, if TensorFlow is there to write its files.
+
+    Args:
+        folder: path, as of `keras.callbacks.TensorBoard`.
+
+    Returns:
+        A list of the callback, or of none.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        return []
+    return [keras.callbacks.TensorBoard(folder)]
 
 
 class RunHistory(keras.callbacks.History):

@@ -1,12 +1,13 @@
 import csv
 import json
 import math
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from keras_attention.training import CSVLog, RunHistory
-from keras_attention.training.logs import read_csv_log
+from keras_attention.training.logs import read_csv_log, tensorboard
 
 
 def rows(path):
@@ -123,3 +124,8 @@ def test_the_history_has_the_epochs_before_a_restart():
     log_epochs(again, [2])
     assert again.epoch == [0, 1, 2]
     assert again.history == {"loss": [3, 2, 1], "val_loss": [5, 4, 3]}
+
+
+def test_without_tensorflow_there_is_no_tensorboard(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert tensorboard(tmp_path) == []
