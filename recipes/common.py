@@ -11,6 +11,7 @@ import keras
 from keras_attention import (
     attention_maps,
     attention_page,
+    optional,
     plot_attention,
     training,
 )
@@ -36,8 +37,7 @@ def run_commands(commands, description):
             options and the function that takes an instance of it.
         description: text of `--help`.
     """
-    import tyro
-
+    tyro = optional.load("tyro", "The command line of a recipe")
     options = tyro.extras.subcommand_cli_from_dict(
         {name: options for name, (options, _) in commands.items()},
         description=description,

@@ -1,5 +1,6 @@
 """The curves of a run: what its log says, epoch by epoch, as a picture."""
 
+from keras_attention import optional
 from keras_attention.training.logs import read_csv_log
 
 _COUNTS = ("val_tokens", "val_examples")  # the same in every epoch
@@ -12,11 +13,9 @@ def plot_curves(log, picture):
         log: path of a CSV file with a column `epoch`.
         picture: path of the PNG file to write.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    purpose = "The picture of a run's curves"
+    optional.load("matplotlib", purpose).use("Agg")
+    pyplot = optional.load("matplotlib.pyplot", purpose)
     columns, rows = read_csv_log(log)
     epochs = [int(row["epoch"]) + 1 for row in rows]
     panels = sorted(

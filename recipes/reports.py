@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_attention import optional
 from keras_attention.files import replacing
 from keras_attention.visualization.plot import font_families
 
@@ -15,13 +16,12 @@ def scores(labels, predicted):
     Returns:
         Dictionary of `accuracy` and `macro_f1`.
     """
-    from sklearn.metrics import accuracy_score, f1_score
-
+    metrics = optional.load("sklearn.metrics", "Scoring", "recipes")
     present = np.union1d(labels, predicted)
     return {
-        "accuracy": float(accuracy_score(labels, predicted)),
+        "accuracy": float(metrics.accuracy_score(labels, predicted)),
         "macro_f1": float(
-            f1_score(
+            metrics.f1_score(
                 *(labels, predicted),
                 average="macro",
                 labels=present,
@@ -39,9 +39,10 @@ def plot_confusion(labels, predicted, names, path):
         names: list of strings, the classes.
         path: of the file to write or replace.
     """
-    from sklearn.metrics import confusion_matrix
-
-    counts = confusion_matrix(labels, predicted, labels=np.arange(len(names)))
+    metrics = optional.load("sklearn.metrics", "Scoring", "recipes")
+    counts = metrics.confusion_matrix(
+        labels, predicted, labels=np.arange(len(names))
+    )
     size = min(max(4.0, 1.5 + 0.4 * len(names)), 24.0)
     figure, axis = _figure((size + 1, size))
     # Each row by its own sum, so that small classes show as well.
@@ -159,9 +160,8 @@ def choose_threshold(inside, correct, outside):
 
 
 def _figure(size):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size)
+    module = optional.load("matplotlib.figure", "The picture of a report")
+    figure = module.Figure(figsize=size)
     return figure, figure.add_subplot()
 
 

@@ -19,6 +19,7 @@ from typing import Annotated
 import tyro
 from common import UsageError, check_numbers, run_commands
 
+from keras_attention import optional
 from keras_attention.data import load_columns
 from keras_attention.files import replacing
 
@@ -149,14 +150,13 @@ def split_words(text, lowercase):
     Returns:
         List of lists of strings.
     """
-    from nltk.tokenize import TreebankWordTokenizer
-
+    nltk = optional.load("nltk.tokenize", "Splitting words")
     text = re.sub(r"<br ?/?>", "\n", text)  # of texts that were web pages
     text = unicodedata.normalize("NFKC", text)
     if lowercase:
         text = text.casefold()
     sentences = re.split(r"(?<=[.!?])\s+|\n+", text)
-    rows = map(TreebankWordTokenizer().tokenize, sentences)
+    rows = map(nltk.TreebankWordTokenizer().tokenize, sentences)
     return [
         # One object for all the times that a word occurs.
         list(map(sys.intern, row[first : first + LONGEST]))
@@ -166,13 +166,7 @@ def split_words(text, lowercase):
 
 
 def _word2vec():
-    try:
-        from gensim.models import Word2Vec
-    except ImportError as error:
-        raise ImportError(
-            "Learning vectors needs the package gensim: pip install gensim"
-        ) from error
-    return Word2Vec
+    return optional.load("gensim.models", "Learning vectors").Word2Vec
 
 
 COMMANDS = {"learn": (Learn, learn)}

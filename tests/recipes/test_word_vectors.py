@@ -152,4 +152,6 @@ def test_the_package_that_learns_is_named_where_it_is_missing(
 ):
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     done = learn(texts, tmp_path / "vectors.txt")
-    assert done.returncode == 2 and "pip install gensim" in done.stderr
+    assert done.returncode == 2
+    assert "needs the package gensim" in done.stderr
+    assert 'pip install "keras-attention-zoo[recipes]"' in done.stderr
