@@ -48,6 +48,12 @@ from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
 from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.pooling import QueryPooling, SequencePooling
+from keras_attention.layers.residual import PostNorm, PreNorm, Residual
+from keras_attention.layers.residuals import (
+    OutputNorm,
+    ParallelResidual,
+    SandwichNorm,
+)
 from keras_attention.models.classifier import Classifier
 from keras_attention.models.convolutional import (
     ConvolutionalEncoder,

@@ -26,7 +26,7 @@ class ChecksBooleans:
     """
 
     def __new__(cls, *args, **kwargs):
-        parameters = _accepted(cls)
+        parameters = arguments_of(cls)
         for name, value in _by_name(cls, args, kwargs).items():
             default = getattr(parameters.get(name), "default", None)
             if isinstance(default, bool):
@@ -137,11 +137,8 @@ def resolve(part, classes, kind, defaults):
     elif isinstance(part, dict) and "class_name" in part:
         cls, config = _class_of(part, classes, kind), part.get("config", {})
     else:
-        raise ValueError(
-            f"Expected {kind} as a name, a configuration or a layer. "
-            f"Received: {part!r}"
-        )
-    accepted = _accepted(cls)
+        raise _of_no_kind(kind, part)
+    accepted = arguments_of(cls)
     filled = {
         name: value
         for name, value in defaults.items()
@@ -154,6 +151,27 @@ def resolve(part, classes, kind, defaults):
         if isinstance(error.__context__, ValueError):
             raise error.__context__ from None
         raise
+
+
+def check_given(**parts):
+    """Refuses None for parts that have to be there.
+
+    Args:
+        **parts: parts by the names of their arguments.
+
+    Raises:
+        ValueError: for the first that is None.
+    """
+    for kind, part in parts.items():
+        if part is None:
+            raise _of_no_kind(kind, part)
+
+
+def _of_no_kind(kind, part):
+    return ValueError(
+        f"Expected {kind} as a name, a configuration or a layer. "
+        f"Received: {part!r}"
+    )
 
 
 def copy_initializer(initializer):
@@ -232,8 +250,15 @@ def _positional(cls):
     return names
 
 
-def _accepted(cls):
-    """The parameters of a constructor, by name, through its `**kwargs`."""
+def arguments_of(cls):
+    """The parameters of a constructor, by name, through its `**kwargs`.
+
+    Args:
+        cls: a class.
+
+    Returns:
+        A dictionary from name to `inspect.Parameter`.
+    """
     accepted = {}
     for parameters in _constructors(cls):
         accepted = {**parameters, **accepted}

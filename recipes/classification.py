@@ -102,7 +102,7 @@ class Train(RunOptions):
     position: str = "sinusoidal"
     """For images, learned and rotary (of two axes) are usual."""
     feed_forward: str = "gelu"
-    norm_first: bool = True
+    residual: str = "pre_norm"
     feed_forward_dropout: float = 0.1
     """Inside the feed-forward parts."""
     cell: Literal["gru", "lstm"] = "gru"

@@ -10,7 +10,7 @@ from starting_vectors import check_word_vectors
 OF_MODELS = {
     "transformer": (
         *("num_heads", "attention", "attention_dropout", "intermediate_dim"),
-        *("position", "feed_forward", "norm_first", "feed_forward_dropout"),
+        *("position", "feed_forward", "residual", "feed_forward_dropout"),
         *("patch_size", "patch_stride"),
     ),
     "recurrent": ("cell", "bidirectional"),

@@ -20,6 +20,7 @@ from keras_attention.files import (
     replacing_folder,
 )
 from keras_attention.json_files import check_fields, read_json
+from keras_attention.layers.norm_first import translate_norm_first
 
 CONFIG = "config.json"
 CHECKPOINT = "checkpoint.npz"
@@ -78,6 +79,7 @@ def read_config(run, cls):
     if not path.is_file():
         raise UsageError(f"{run} is not a run folder: {CONFIG} is missing.")
     found = _read_fields(path)
+    found = translate_norm_first(found)  # of earlier versions
     unknown = found.keys() - {x.name for x in dataclasses.fields(cls)}
     if unknown:
         raise UsageError(

@@ -11,7 +11,7 @@ from keras_attention import (
 # Options of one model, which mean nothing to the other.
 OWN = {
     "transformer": (
-        *("intermediate_dim", "position", "feed_forward", "norm_first"),
+        *("intermediate_dim", "position", "feed_forward", "residual"),
         "feed_forward_dropout",
     ),
     "recurrent": ("cell", "attention_order", "input_feeding"),
@@ -67,7 +67,7 @@ def transformer_arguments(config, length, grid=None):
                 "dropout": config.feed_forward_dropout,
             },
         },
-        "norm_first": config.norm_first,
+        "residual": config.residual,
         "dropout": config.dropout,
     }
 

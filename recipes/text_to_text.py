@@ -71,7 +71,7 @@ class Training(RunOptions):
     """Of a Transformer, as are the next four."""
     position: str = "sinusoidal"
     feed_forward: str = "relu"
-    norm_first: bool = True
+    residual: str = "pre_norm"
     feed_forward_dropout: float = 0.0
     """Inside the feed-forward parts."""
     dropout: float = 0.1

@@ -5,7 +5,7 @@ import operator
 import keras
 
 from keras_attention import positions, registry
-from keras_attention.attention.core.cache_dtype import KeepsCache, released
+from keras_attention.attention.core.cache_dtype import KeepsCache, unbox
 from keras_attention.attention.core.checks import (
     Support,
     check_heads,
@@ -159,7 +159,7 @@ class Attention(
             attention_mask=attention_mask,
             padding_mask=padding_mask,
             use_causal_mask=use_causal_mask,
-            cache=released(cache),
+            cache=unbox(cache),
             memory=memory,
             start=start,
             training=training,

@@ -1,39 +1,50 @@
 """One Transformer block, composed of parts."""
 
 import keras
-from keras import ops
 
-from keras_attention import attention as attention_layers
-from keras_attention.attention.core.cache_dtype import KeepsCache, released
-from keras_attention.checks import check_integer
+from keras_attention.attention.core.cache_dtype import KeepsCache
+from keras_attention.checks import check_dropout, check_integer
 from keras_attention.layers import feed_forward as feed_forwards
-from keras_attention.layers import normalization as normalizations
-from keras_attention.layers.dropout import make_dropout
-from keras_attention.layers.parts import Parts
+from keras_attention.layers import residuals
+from keras_attention.layers.block_parts import (
+    check_complete,
+    check_crosses,
+    check_memory,
+    check_parts,
+    mixer,
+)
+from keras_attention.layers.norm_first import (
+    refuse_norm_first,
+    translate_norm_first,
+)
+from keras_attention.layers.past_rows import attend_behind
 from keras_attention.registry import (
     PACKAGE,
-    ChecksBooleans,
+    Template,
+    check_given,
     describe,
     describe_whole,
 )
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class TransformerBlock(ChecksBooleans, KeepsCache, keras.layers.Layer):
+class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
     """Self-attention, cross-attention where asked, and feed-forward.
 
-    Each part stands on a residual path with a normalization of its own,
-    before the part (`x + part(norm(x))`) or after the sum (`norm(x +
-    part(x))`). A block that places them otherwise overrides `residual`.
+    Each part stands on the residual path, which says where normalizations
+    and sums stand. A block of your own overrides `run`, and makes
+    further parts in `build`; a model takes it as `block`.
 
     Args:
         attention: an `Attention` mixer, used as it is, or a configuration.
+            A template for `block` of a model leaves open all three parts,
+            which the model makes.
         feed_forward: a layer that keeps the shape, or a configuration.
         cross_attention: an `Attention` mixer that can attend across, a
             configuration, or None for none.
         normalization: name, configuration or template, made anew for each
-            part.
-        norm_first: whether normalization comes before each part.
+            place.
+        residual: residual path: name, configuration or template.
         dropout: float, share of each part's output dropped in training.
         memory_dim: integer, width of the memory if it is not the block's.
 
@@ -54,70 +65,95 @@ class TransformerBlock(ChecksBooleans, KeepsCache, keras.layers.Layer):
     Returns:
         `(batch, length, hidden_dim)`; with a cache, `(output, cache)`.
 
+    Raises:
+        ValueError: if a part is unknown or does not fit, or for `norm_first`
+            of earlier versions.
+
     Reference:
-        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762;
-        Xiong et al. 2020, On Layer Normalization in the Transformer
-        Architecture, https://arxiv.org/abs/2002.04745
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+
+    Example:
+
+    ```python
+    block = TransformerBlock(
+        MultiHeadAttention(8), FeedForward(2048, "swiglu"),
+        normalization="rms_norm", residual="sandwich_norm",
+    )
+    y = block(x, use_causal_mask=True)
+
+    @keras.saving.register_keras_serializable(package="mine")
+    class MacaronBlock(TransformerBlock):  # Lu et al. 2019, arXiv:1906.02762
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.first = FeedForward(1024)
+            self.first.build(input_shape)
+
+        def run(self, x, **inputs):
+            return super().run(x + 0.5 * self.first(x), **inputs)
+
+    encoder = TransformerEncoder(8000, 4, 256, 4, block=MacaronBlock())
+    ```
     """
 
     def __init__(
         self,
-        attention,
-        feed_forward,
+        attention=None,
+        feed_forward=None,
         cross_attention=None,
         *,
         normalization="layer_norm",
-        norm_first=True,
+        residual="pre_norm",
         dropout=0.0,
         memory_dim=None,
         **kwargs,
     ):
+        refuse_norm_first(kwargs)
         super().__init__(**kwargs)
         self.supports_masking = True
-        for name, part in (
-            ("attention", attention),
-            ("cross_attention", cross_attention),
-            ("feed_forward", feed_forward),
-        ):
-            if isinstance(part, str):
-                raise ValueError(
-                    f"{name} must be a layer or a configuration: a name alone "
-                    f"leaves its sizes open. Received: {part!r}"
-                )
-        policy = {"dtype": self.dtype_policy}
-        self.attention = _mixer(attention, "attention", policy)
-        if not isinstance(feed_forward, keras.layers.Layer):
-            feed_forward = feed_forwards.get(feed_forward, **policy)
-        self.feed_forward = feed_forward
-        self.cross_attention = None
-        if cross_attention is not None:
-            self.cross_attention = _mixer(
-                cross_attention, "cross_attention", policy
-            )
-            if not self.cross_attention.supports_cross_attention:
-                raise ValueError(
-                    f"{type(self.cross_attention).__name__} does not support "
-                    "cross-attention; give another as cross_attention, for "
-                    'example "multi_head".'
-                )
+        check_parts(self, attention, feed_forward, cross_attention)
+        check_dropout(dropout)
+        check_given(normalization=normalization)
         if memory_dim is not None:
             check_integer("memory_dim", memory_dim)
+        policy = {"dtype": self.dtype_policy}
+        self.attention = mixer(attention, "attention", policy)
+        if not isinstance(feed_forward, (keras.layers.Layer, type(None))):
+            feed_forward = feed_forwards.get(feed_forward, **policy)
+        self.feed_forward = feed_forward
+        self.cross_attention = mixer(cross_attention, "cross_attention", policy)
+        parts = ["attention", "cross_attention", "feed_forward"]
+        if cross_attention is None:
+            parts.remove("cross_attention")
+        else:
+            check_crosses(self.cross_attention)
         self.normalization = describe(normalization)
-        self.norm_first = norm_first
         self.dropout = dropout
         self.memory_dim = memory_dim
-        parts = ["attention", "feed_forward"]
-        if cross_attention is not None:
-            parts.insert(1, "cross_attention")
-        self.norms = Parts(
-            normalizations.get(normalization, name=f"{part}_norm", **policy)
-            for part in parts
+        self._residual = describe(residual)
+        self.residual = residuals.get(
+            residual,
+            parts=parts,
+            normalization=self.normalization,
+            dropout=dropout,
+            name="residual",
+            **policy,
         )
-        self.dropouts = Parts(make_dropout(dropout, **policy) for _ in parts)
+
+    @property
+    def norms(self):
+        """The normalizations of the residual path, in their order."""
+        return self.residual.norms
+
+    @property
+    def dropouts(self):
+        """The dropouts of the residual path, one for each part."""
+        return self.residual.dropouts
 
     def build(self, input_shape):
-        # Parts are used as they are, so another block may share one.
-        for part in (self.attention, self.feed_forward):
+        check_complete(self)
+        # Parts are used as they are, so another block may share one. Norms
+        # are built here, so that the paths of their weights are the block's.
+        for part in (self.attention, self.feed_forward, *self.norms):
             if not part.built:
                 part.build(input_shape)
         if self.cross_attention is not None and not self.cross_attention.built:
@@ -125,9 +161,8 @@ class TransformerBlock(ChecksBooleans, KeepsCache, keras.layers.Layer):
             self.cross_attention.build(
                 input_shape, (*input_shape[:-1], memory_dim)
             )
-        for norm in self.norms:
-            if not norm.built:
-                norm.build(input_shape)
+        if not self.residual.built:
+            self.residual.build(input_shape)
 
     def call(
         self,
@@ -142,97 +177,98 @@ class TransformerBlock(ChecksBooleans, KeepsCache, keras.layers.Layer):
         past_mask=None,
         training=None,
     ):
-        cache = released(cache)
+        return self.run(
+            x,
+            padding_mask=padding_mask,
+            memory=memory,
+            memory_padding_mask=memory_padding_mask,
+            use_causal_mask=use_causal_mask,
+            cache=cache,
+            start=start,
+            past=past,
+            past_mask=past_mask,
+            training=training,
+        )
 
-        def attend(x):
-            nonlocal cache
-            if past is not None:
-                return self._attend_behind(
-                    x, padding_mask, past, past_mask, training
-                )
-            if cache is None:
-                return self.attention(
-                    x,
-                    padding_mask=padding_mask,
-                    use_causal_mask=use_causal_mask,
-                    start=start,
-                    training=training,
-                )
-            x, cache = self.attention(
-                x,
-                padding_mask=padding_mask,
-                cache=cache,
-                start=start,
-                training=training,
-            )
-            return x
+    def run(
+        self,
+        x,
+        *,
+        memory=None,
+        memory_padding_mask=None,
+        cache=None,
+        start=0,
+        training=None,
+        **inputs,
+    ):
+        """Computes the call; what a block of your own overrides.
 
-        def attend_across(x):
-            held = isinstance(memory, dict)
-            return self.cross_attention(
-                x,
-                None if held else memory,
-                memory=memory if held else None,
+        Unlike `call`, to which Keras gives no mixture of tensors and others
+        by `**kwargs`, it may hand on what it does not use itself.
+
+        Args: as of the call, all of them by name.
+
+        Returns:
+            What the call returns.
+        """
+        check_memory(self, memory)
+        residual, has_cache = self.residual, cache is not None
+        shared = residual.start(x)
+        given = residual.before("attention", x, shared)
+        output, cache = self._attend(
+            given, cache=cache, start=start, training=training, **inputs
+        )
+        x = residual.after("attention", x, output, training)
+        if self.cross_attention is not None:
+            given = residual.before("cross_attention", x, shared)
+            is_projected = isinstance(memory, dict)
+            output = self.cross_attention(
+                given,
+                None if is_projected else memory,
+                memory=memory if is_projected else None,
                 padding_mask=memory_padding_mask,
                 start=start,
                 training=training,
             )
-
-        parts = [attend]
-        if self.cross_attention is not None:
-            if memory is None:
-                raise ValueError(
-                    "A block with cross_attention needs memory. Received: None"
-                )
-            parts.append(attend_across)
-        elif memory is not None:
-            raise ValueError(
-                "Received memory, but this block has no cross_attention."
-            )
-        parts.append(lambda x: self.feed_forward(x, training=training))
-        has_cache = cache is not None
-        for index, part in enumerate(parts):
-            x = self.residual(index, part, x, training)
+            x = residual.after("cross_attention", x, output, training)
+        given = residual.before("feed_forward", x, shared)
+        output = self.feed_forward(given, training=training)
+        x = residual.after("feed_forward", x, output, training)
         return (x, cache) if has_cache else x
 
-    def _attend_behind(self, x, padding_mask, past, past_mask, training):
-        """Attends with the rows of `x` to these and to those before them.
-
-        One call over both, of which the first rows are cut off: so no flavour
-        needs a form of its own for it. They count from the first of these.
-        """
-        if self.norm_first:
-            past = self.norms[0](past)
-        joined = ops.concatenate([ops.cast(past, x.dtype), x], axis=1)
-        masks = []
-        for mask, rows in ((past_mask, past), (padding_mask, x)):
-            if mask is None:
-                mask = ops.ones(ops.shape(rows)[:2], dtype="bool")
-            masks.append(mask)
+    def _attend(
+        self,
+        x,
+        *,
+        padding_mask=None,
+        use_causal_mask=False,
+        cache=None,
+        past=None,
+        past_mask=None,
+        start=0,
+        training=None,
+    ):
+        """Gives `(output, cache)` of the self-attention."""
+        if past is not None:
+            residual = self.residual
+            output = attend_behind(
+                self.attention,
+                x,
+                residual.before("attention", past, residual.start(past)),
+                padding_mask=padding_mask,
+                past_mask=past_mask,
+                training=training,
+            )
+            return output, cache
         output = self.attention(
-            joined,
-            padding_mask=ops.concatenate(masks, axis=1),
-            use_causal_mask=True,
+            x,
+            padding_mask=padding_mask,
+            use_causal_mask=use_causal_mask,
+            cache=cache,
+            start=start,
             training=training,
         )
-        return output[:, ops.shape(past)[1] :]
-
-    def residual(self, index, part, x, training=None):
-        """Puts one part on its residual path.
-
-        Args:
-            index: integer, which part it is.
-            part: function from `(batch, length, hidden_dim)` to the same.
-            x: `(batch, length, hidden_dim)`.
-            training: whether to apply dropout.
-
-        Returns:
-            `(batch, length, hidden_dim)`.
-        """
-        norm, dropout = self.norms[index], self.dropouts[index]
-        if self.norm_first:
-            return x + dropout(part(norm(x)), training=training)
-        return norm(x + dropout(part(x), training=training))
+        return (output, None) if cache is None else output
 
     def init_cache(self, batch_size, max_length):
         """Makes the empty cache of the self-attention."""
@@ -246,6 +282,11 @@ class TransformerBlock(ChecksBooleans, KeepsCache, keras.layers.Layer):
             memory, padding_mask=padding_mask
         )
 
+    @classmethod
+    def from_config(cls, config):
+        """Makes a block; a file of an earlier version may say `norm_first`."""
+        return super().from_config(translate_norm_first(config))
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -253,18 +294,7 @@ class TransformerBlock(ChecksBooleans, KeepsCache, keras.layers.Layer):
             "feed_forward": describe_whole(self.feed_forward),
             "cross_attention": describe_whole(self.cross_attention),
             "normalization": self.normalization,
-            "norm_first": self.norm_first,
+            "residual": self._residual,
             "dropout": self.dropout,
             "memory_dim": self.memory_dim,
         }
-
-
-def _mixer(part, argument, defaults):
-    if not isinstance(part, attention_layers.Attention):
-        part = attention_layers.get(part, **defaults)
-    if part.kind != "mixer":
-        raise ValueError(
-            f"A block needs a mixer as {argument}, which keeps the length of "
-            f"the query. Received: {type(part).__name__}, a {part.kind} layer"
-        )
-    return part

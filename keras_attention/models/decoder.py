@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.cache_dtype import KeepsCache, released
+from keras_attention.attention.core.cache_dtype import KeepsCache
 from keras_attention.attention.core.checks import check_cached_position
 from keras_attention.masks import implicit_mask
 from keras_attention.models import segments as segment_states
@@ -21,8 +21,8 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
     Args:
         vocabulary_size, num_layers, hidden_dim, num_heads: integers; see
             `TransformerEncoder`, also for `intermediate_dim`, `attention`,
-            `position`, `feed_forward`, `normalization`, `norm_first`,
-            `dropout` and `embedding`.
+            `position`, `feed_forward`, `normalization`, `residual`,
+            `block`, `dropout` and `embedding`.
         cross_attention: attention over a memory, for example
             `"multi_head"`; one or a list that is cycled; None for none.
         tie_embeddings: whether `logits` uses the embedding matrix.
@@ -140,39 +140,28 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
         )
         if padding_mask is None:
             padding_mask = implicit_mask(token_ids)
+        is_projected = isinstance(memory, dict)
         x = self._embed(token_ids, start, training)
+        feed, old, new = _feed, cache, {}
         if segments is not None:
             self._check_segments(segments, x, cache, start)
-            past_mask = segments["mask"]
             padding_mask = segment_states.mask_of(padding_mask, x)
-            kept = {"mask": segment_states.keep(past_mask, padding_mask)}
-        cache, new_cache = released(cache), {}
+            feed, old = segment_states.feed, segments
+            new["mask"] = segment_states.keep(old["mask"], padding_mask)
         with shared_by_layers(self.position, start, ops.shape(x)[1]):
             for block in self.blocks:
-                block_memory = memory
-                if isinstance(memory, dict):
-                    block_memory = memory[block.name]
-                arguments = {
-                    "padding_mask": padding_mask,
-                    "memory": block_memory,
-                    "memory_padding_mask": memory_padding_mask,
-                    "start": start,
-                    "training": training,
-                }
-                if segments is not None:
-                    past = segments[block.name]
-                    kept[block.name] = segment_states.keep(past, x)
-                    x = block(x, past=past, past_mask=past_mask, **arguments)
-                elif cache is None:
-                    x = block(x, use_causal_mask=True, **arguments)
-                else:
-                    x, new_cache[block.name] = block(
-                        x, cache=cache[block.name], **arguments
-                    )
+                x, new[block.name] = feed(
+                    block,
+                    x,
+                    old,
+                    padding_mask=padding_mask,
+                    memory=memory[block.name] if is_projected else memory,
+                    memory_padding_mask=memory_padding_mask,
+                    start=start,
+                    training=training,
+                )
         x = x if self.final_norm is None else self.final_norm(x)
-        if segments is not None:
-            return x, kept
-        return x if cache is None else (x, new_cache)
+        return x if old is None else (x, new)
 
     def _check_segments(self, segments, x, cache, start):
         segment_states.check_state(self, segments, x)
@@ -291,3 +280,21 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
             "memory_dim": self.memory_dim,
             "segment_memory": self.segment_memory,
         }
+
+
+def _feed(block, x, cache, **arguments):
+    """Calls a block without what was before, or with a cache of it.
+
+    Args:
+        block: a `TransformerBlock`.
+        x: `(batch, length, hidden_dim)`.
+        cache: the decoder's cache, or None.
+        **arguments: the block's other call arguments.
+
+    Returns:
+        `(output, cache of the block)`; None in place of the latter without a
+        cache. `segments.feed` does the same with segments.
+    """
+    if cache is None:
+        return block(x, use_causal_mask=True, **arguments), None
+    return block(x, cache=cache[block.name], **arguments)

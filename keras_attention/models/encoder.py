@@ -30,8 +30,14 @@ class TransformerEncoder(HiddenStates, Transformer):
             `"swiglu"`, `"geglu"`), a configuration or a template.
         normalization: `"layer_norm"`, `"rms_norm"`, a configuration or a
             template.
-        norm_first: whether normalization stands before each part, with one
-            more at the end, or after each sum.
+        residual: where normalizations and sums stand in a block:
+            `"pre_norm"`, `"post_norm"`, `"sandwich_norm"`, `"output_norm"`,
+            `"parallel"`, a configuration or a template. Unless the last sum
+            is normalized (`"post_norm"`), one more stands at the end.
+        block: a template of your own subclass of `TransformerBlock`, which
+            leaves its parts open, or its configuration; None for
+            `TransformerBlock`. What it says of `normalization`, `residual`
+            and `dropout` counts for it.
         dropout: float, for embeddings, attention weights, inside and after
             the feed-forward part.
         embedding: `"tokens"`, a configuration, or a layer with a method

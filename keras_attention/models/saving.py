@@ -9,6 +9,7 @@ import keras
 
 from keras_attention import files
 from keras_attention.json_files import read_json
+from keras_attention.layers.residual import Residual
 from keras_attention.models.exporting import AnyLengthExport
 from keras_attention.models.weights import load_weights, save_weights
 from keras_attention.registry import ChecksBooleans
@@ -36,7 +37,7 @@ class Preset(AnyLengthExport, ChecksBooleans):
         config = dict(config)
         quantized = config.pop("quantization", ())
         model = super().from_config(config, custom_objects)
-        layers = list(model._flatten_layers())
+        layers = _layers(model)
         for entry in quantized:
             # A model within this one has come back as it was.
             chosen = [
@@ -116,7 +117,7 @@ def _reason(error):
 def _quantized(model):
     """Lists each kind of quantization with the places of its layers."""
     found = []
-    for place, layer in enumerate(model._flatten_layers()):
+    for place, layer in enumerate(_layers(model)):
         given = _quantization(layer)
         if given is None:
             continue
@@ -128,6 +129,16 @@ def _quantized(model):
         else:
             found.append({"config": config, "layers": [place]})
     return found
+
+
+def _layers(model):
+    """Lists the layers whose places a configuration counts.
+
+    Residual paths, which have nothing to quantize, were none when the first
+    such files were written.
+    """
+    layers = model._flatten_layers()
+    return [layer for layer in layers if not isinstance(layer, Residual)]
 
 
 def _quantization(layer):

@@ -109,6 +109,23 @@ def check_state(model, segments=None, x=None):
     )
 
 
+def feed(block, x, segments, **arguments):
+    """Calls a block with the rows that it was given for earlier segments.
+
+    Args:
+        block: a `TransformerBlock`.
+        x: `(batch, length, hidden_dim)`.
+        segments: the decoder's state, as of `empty`.
+        **arguments: the block's other call arguments.
+
+    Returns:
+        `(output, what is kept for the block)`.
+    """
+    past = segments[block.name]
+    output = block(x, past=past, past_mask=segments["mask"], **arguments)
+    return output, keep(past, x)
+
+
 def join(past, x):
     """Puts what is kept in front of a segment: `(batch, length, ...)`."""
     return ops.concatenate([ops.cast(past, x.dtype), x], axis=1)

@@ -7,16 +7,24 @@ from keras.src.utils.tracking import DotNotTrackScope
 
 from keras_attention import attention as attention_layers
 from keras_attention import positions
-from keras_attention.checks import check_dropout, check_integer
-from keras_attention.layers import embeddings
+from keras_attention.layers import blocks, embeddings
 from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers import normalization as normalizations
-from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.layers.norm_first import (
+    refuse_norm_first,
+    translate_norm_first,
+)
 from keras_attention.layers.parts import Parts
 from keras_attention.models import least_weights
 from keras_attention.models.saving import Preset
-from keras_attention.registry import describe
+from keras_attention.models.transformer_checks import (
+    check_embedding,
+    check_grid,
+    check_heads,
+    check_sizes,
+)
+from keras_attention.registry import check_given, describe
 
 
 class Transformer(Preset, keras.Model):
@@ -41,16 +49,19 @@ class Transformer(Preset, keras.Model):
         position="sinusoidal",
         feed_forward="gelu",
         normalization="layer_norm",
-        norm_first=True,
+        residual="pre_norm",
+        block=None,
         dropout=0.1,
         embedding="tokens",
         tie_embeddings=True,
         memory_dim=None,
         **kwargs,
     ):
+        refuse_norm_first(kwargs)
         super().__init__(**kwargs)
-        _check_sizes(num_layers, hidden_dim, num_heads, dropout)
+        check_sizes(num_layers, hidden_dim, num_heads, dropout)
         least_weights.check_layers("num_layers", num_layers)
+        check_given(normalization=normalization, residual=residual)
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers
         self.hidden_dim = hidden_dim
@@ -58,7 +69,6 @@ class Transformer(Preset, keras.Model):
         if intermediate_dim is None:
             intermediate_dim = 4 * hidden_dim
         self.intermediate_dim = intermediate_dim
-        self.norm_first = norm_first
         self.dropout = dropout
         self.tie_embeddings = tie_embeddings
         self.memory_dim = memory_dim
@@ -68,6 +78,8 @@ class Transformer(Preset, keras.Model):
             "position": describe(position),
             "feed_forward": describe(feed_forward),
             "normalization": describe(normalization),
+            "residual": describe(residual),
+            "block": describe(block),
         }
         policy = {"dtype": self.dtype_policy}
         if not isinstance(embedding, keras.layers.Layer):
@@ -80,19 +92,19 @@ class Transformer(Preset, keras.Model):
                 **policy,
             )
         self.embedding = embedding
-        self._check_embedding()
+        check_embedding(self)
         self._place(positions.get(position, name="position", **policy))
         self.embedding_dropout = make_dropout(dropout, **policy)
         self.blocks = Parts(
             self._make_block(index, attention, cross_attention, feed_forward)
             for index in range(num_layers)
         )
-        self._check_grid()
-        self.final_norm = (
-            normalizations.get(normalization, name="final_norm", **policy)
-            if norm_first
-            else None
-        )
+        check_grid(self)
+        self.final_norm = None
+        if not self.blocks[-1].residual.ends_normalized:
+            self.final_norm = normalizations.get(
+                normalization, name="final_norm", **policy
+            )
 
     @property
     def output_dim(self):
@@ -107,35 +119,6 @@ class Transformer(Preset, keras.Model):
         # A template is never built, which `quantize` refuses in a layer.
         with DotNotTrackScope():
             self.position = position
-
-    def _check_embedding(self):
-        for name in ("vocabulary_size", "hidden_dim"):
-            expected = getattr(self, name)
-            received = getattr(self.embedding, name, expected)
-            if received != expected:
-                raise ValueError(
-                    f"The embedding has {name}={received}, the model "
-                    f"{name}={expected}."
-                )
-        if not self.tie_embeddings and getattr(
-            self.embedding, "tie_weights", False
-        ):
-            raise ValueError(
-                "tie_embeddings=False, but the embedding given ties its "
-                "weights. Construct it with tie_weights=False."
-            )
-
-    def _check_grid(self):
-        """Refuses what reads cells of a grid behind a class token."""
-        if not getattr(self.embedding, "class_token", False):
-            return
-        parts = self.parts_on_grid()
-        if parts:
-            raise ValueError(
-                f"{type(parts[0]).__name__} finds cells of a grid by their "
-                "place, which class_token=True shifts by one. Pool "
-                "without a class token, or use another encoding."
-            )
 
     def parts_on_grid(self):
         """Lists attention and encodings that take places for cells of a grid.
@@ -175,25 +158,26 @@ class Transformer(Preset, keras.Model):
             name="attention",
             **defaults,
         )
-        _check_heads(mixer, self.hidden_dim)
+        check_heads(mixer, self.hidden_dim)
         cross = _nth(cross_attention, index)
         if cross is not None:
             cross = attention_layers.get(
                 cross, name="cross_attention", **defaults
             )
-            _check_heads(cross, self.hidden_dim)
-        return TransformerBlock(
-            mixer,
-            feed_forwards.get(
+            check_heads(cross, self.hidden_dim)
+        return blocks.get(
+            self._parts["block"],
+            attention=mixer,
+            feed_forward=feed_forwards.get(
                 feed_forward,
                 name="feed_forward",
                 intermediate_dim=self.intermediate_dim,
                 dropout=self.dropout,
                 dtype=self.dtype_policy,
             ),
-            cross,
+            cross_attention=cross,
             normalization=self._parts["normalization"],
-            norm_first=self.norm_first,
+            residual=self._parts["residual"],
             dropout=self.dropout,
             memory_dim=self.memory_dim,
             name=f"block_{index}",
@@ -229,6 +213,11 @@ class Transformer(Preset, keras.Model):
         x = self.position.embed(x, start=start)
         return self.embedding_dropout(x, training=training)
 
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Makes a model; a file of an earlier version may say `norm_first`."""
+        return super().from_config(translate_norm_first(config), custom_objects)
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -237,7 +226,6 @@ class Transformer(Preset, keras.Model):
             "hidden_dim": self.hidden_dim,
             "num_heads": self.num_heads,
             "intermediate_dim": self.intermediate_dim,
-            "norm_first": self.norm_first,
             "dropout": self.dropout,
             "embedding": embeddings.describe_shared(self.embedding),
             **self._parts,
@@ -267,26 +255,6 @@ def unpack(inputs, *names):
             f"is needed. Received: {', '.join(sorted(inputs))}"
         )
     return [inputs.get(name, value) for name, value in names]
-
-
-def _check_sizes(num_layers, hidden_dim, num_heads, dropout):
-    for name, number in (
-        ("num_layers", num_layers),
-        ("hidden_dim", hidden_dim),
-        ("num_heads", num_heads),
-    ):
-        check_integer(name, number)
-    check_dropout(dropout)
-
-
-def _check_heads(layer, hidden_dim):
-    """Refuses heads that do not divide a width which they share."""
-    num_heads = getattr(layer, "num_heads", 1)
-    if getattr(layer, "head_dim", None) is None and hidden_dim % num_heads:
-        raise ValueError(
-            "hidden_dim must be divisible by num_heads. Received: "
-            f"hidden_dim={hidden_dim}, num_heads={num_heads}"
-        )
 
 
 def _nth(part, index):

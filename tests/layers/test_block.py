@@ -43,9 +43,9 @@ def test_building_twice_changes_nothing(rng, x):
     near(block(x), expected, 0)
 
 
-@pytest.mark.parametrize("norm_first", [True, False])
-def test_normalization_stands_where_it_is_said_to(rng, x, memory, norm_first):
-    block = make(rng, cross=True, norm_first=norm_first)
+@pytest.mark.parametrize("residual", ["pre_norm", "post_norm"])
+def test_normalization_stands_where_it_is_said_to(rng, x, memory, residual):
+    block = make(rng, cross=True, residual=residual)
     parts = [
         lambda x: block.attention(x, use_causal_mask=True),
         lambda x: block.cross_attention(x, memory),
@@ -53,7 +53,7 @@ def test_normalization_stands_where_it_is_said_to(rng, x, memory, norm_first):
     ]
     expected = keras.ops.convert_to_tensor(x)
     for part, norm in zip(parts, block.norms, strict=True):
-        if norm_first:
+        if residual == "pre_norm":
             expected = expected + part(norm(expected))
         else:
             expected = norm(expected + part(expected))
@@ -87,7 +87,9 @@ def test_a_cache_and_a_memory_give_the_full_pass(rng, x, memory, cross):
 
 
 def test_config_makes_the_same_block(rng, x):
-    block = make(rng, norm_first=False, normalization="rms_norm", dropout=0.1)
+    block = make(
+        rng, residual="post_norm", normalization="rms_norm", dropout=0.1
+    )
     again = TransformerBlock.from_config(block.get_config())
     assert again.get_config() == block.get_config()
     again.build(x.shape)

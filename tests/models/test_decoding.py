@@ -14,7 +14,7 @@ from tests.tools import BACKEND, compiled, near, to_numpy
 LENGTH = 7
 PARTS = {
     "sinusoidal": {},
-    "rotary": {"position": "rotary", "norm_first": False},
+    "rotary": {"position": "rotary", "residual": "post_norm"},
     "learned": {"position": LearnedEncoding(max_length=LENGTH + 2)},
     "mixed": {
         "attention": [MultiHeadAttention(3, 4, 1), "multi_head"],

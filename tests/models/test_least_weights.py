@@ -155,7 +155,7 @@ FITTING = {
     "gated": lambda: encoder(feed_forward="swiglu"),
     "kv heads": lambda: encoder(attention=of("multi_head", num_kv_heads=1)),
     "learned": lambda: encoder(position=of("learned", max_length=5)),
-    "no positions": lambda: encoder(position=None, norm_first=False),
+    "no positions": lambda: encoder(position=None, residual="post_norm"),
     "own parts": lambda: encoder(
         attention=NoProjections(2), feed_forward=Identity(5), position=None
     ),

@@ -11,7 +11,7 @@ from tests.tools import gradients, near, to_numpy
 
 PARTS = {
     "before": {},
-    "after": {"norm_first": False, "position": "rotary"},
+    "after": {"residual": "post_norm", "position": "rotary"},
 }
 
 

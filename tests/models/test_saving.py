@@ -28,7 +28,7 @@ PARTS = {
         "position": "rotary",
         "feed_forward": "swiglu",
         "normalization": "rms_norm",
-        "norm_first": False,
+        "residual": "post_norm",
     },
     "templates": {
         "attention": [
@@ -244,8 +244,6 @@ def test_another_configuration_is_refused(preset, change):
         {"num_heads": "2"},
         {"dropout": "0.1"},
         {"dropout": None},
-        {"norm_first": "false"},
-        {"norm_first": 0},
         {"attention": {"class_name": "multi_head", "config": 3}},
         {"embedding": {"class_name": "tokens", "config": {"scale": "no"}}},
     ],

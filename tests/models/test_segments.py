@@ -46,14 +46,14 @@ def read(decoder, tokens, segment=SEGMENT, call=None, mask=None):
     return np.concatenate(outputs, axis=1)
 
 
-@pytest.mark.parametrize("norm_first", [True, False])
+@pytest.mark.parametrize("residual", ["pre_norm", "post_norm"])
 @pytest.mark.parametrize("attention", FLAVOURS)
-def test_a_memory_for_all_gives_the_full_pass(rng, attention, norm_first):
+def test_a_memory_for_all_gives_the_full_pass(rng, attention, residual):
     decoder = model(
         rng,
         attention=attention,
         position=FLAVOURS[attention],
-        norm_first=norm_first,
+        residual=residual,
     )
     tokens = small.ids(rng, LENGTH)
     full = to_numpy(decoder(tokens))

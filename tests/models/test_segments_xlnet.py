@@ -21,7 +21,7 @@ def decoder(rng):
         intermediate_dim=WIDE,
         attention=MultiHeadAttention(HEADS, use_bias=False),
         position="transformer_xl",
-        norm_first=False,
+        residual="post_norm",
         embedding=TokenEmbedding(VOCABULARY, DIM, scale=False, padding_id=None),
         segment_memory=MEMORY,
     )

@@ -32,33 +32,36 @@ def draw(rng, length):
     return rng.normal(size=(BATCH, length, DIM)).astype("float32")
 
 
-def oracle_layer(kind, activation, norm_first):
+RESIDUALS = ["post_norm", "pre_norm"]
+
+
+def oracle_layer(kind, activation, residual):
     return kind(
         *(DIM, HEADS, WIDE),
         dropout=0.0,
         activation=activation,
         batch_first=True,
-        norm_first=norm_first,
+        norm_first=residual == "pre_norm",
     ).eval()
 
 
-def block(rng, activation, norm_first, cross=False):
+def block(rng, activation, residual, cross=False):
     layer = TransformerBlock(
         MultiHeadAttention(HEADS),
         FeedForward(WIDE, activation),
         MultiHeadAttention(HEADS) if cross else None,
-        norm_first=norm_first,
+        residual=residual,
     )
     layer.build((None, None, DIM))
     return randomize(layer, rng)
 
 
-@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("residual", RESIDUALS)
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_encoder_block(rng, norm_first, activation):
-    ours = block(rng, activation, norm_first)
+def test_encoder_block(rng, residual, activation):
+    ours = block(rng, activation, residual)
     kind = torch.nn.TransformerEncoderLayer
-    theirs = oracle_layer(kind, activation, norm_first)
+    theirs = oracle_layer(kind, activation, residual)
     torch_weights.copy_block(ours, theirs)
     x, mask = draw(rng, LENGTH), keep(rng, LENGTH)
     with torch.no_grad():
@@ -69,12 +72,12 @@ def test_encoder_block(rng, norm_first, activation):
     near(to_numpy(ours(x, padding_mask=mask))[mask], expected.numpy()[mask])
 
 
-@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("residual", RESIDUALS)
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_decoder_block(rng, norm_first, activation):
-    ours = block(rng, activation, norm_first, cross=True)
+def test_decoder_block(rng, residual, activation):
+    ours = block(rng, activation, residual, cross=True)
     kind = torch.nn.TransformerDecoderLayer
-    theirs = oracle_layer(kind, activation, norm_first)
+    theirs = oracle_layer(kind, activation, residual)
     torch_weights.copy_block(ours, theirs)
     x, mask = draw(rng, LENGTH), keep(rng, LENGTH)
     memory, source_mask = draw(rng, SOURCE_LENGTH), keep(rng, SOURCE_LENGTH)
@@ -113,18 +116,18 @@ def final_norm(model):
     return norm
 
 
-@pytest.mark.parametrize("norm_first", [False, True])
-def test_encoder_stack(rng, norm_first):
+@pytest.mark.parametrize("residual", RESIDUALS)
+def test_encoder_stack(rng, residual):
     model = TransformerEncoder(
         *(23, 3, DIM, HEADS),
         intermediate_dim=WIDE,
         feed_forward="relu",
-        norm_first=norm_first,
+        residual=residual,
     )
     randomize(model, rng)
     kind = torch.nn.TransformerEncoderLayer
     stack = torch.nn.TransformerEncoder(
-        oracle_layer(kind, "relu", norm_first),
+        oracle_layer(kind, "relu", residual),
         num_layers=3,
         norm=final_norm(model),
         enable_nested_tensor=False,
@@ -140,19 +143,19 @@ def test_encoder_stack(rng, norm_first):
     near(to_numpy(model(ids))[ids > 0], expected.numpy()[ids > 0])
 
 
-@pytest.mark.parametrize("norm_first", [False, True])
-def test_decoder_stack(rng, norm_first):
+@pytest.mark.parametrize("residual", RESIDUALS)
+def test_decoder_stack(rng, residual):
     model = TransformerDecoder(
         *(23, 2, DIM, HEADS),
         intermediate_dim=WIDE,
         feed_forward="relu",
-        norm_first=norm_first,
+        residual=residual,
         cross_attention="multi_head",
     )
     randomize(model, rng)
     kind = torch.nn.TransformerDecoderLayer
     stack = torch.nn.TransformerDecoder(
-        oracle_layer(kind, "relu", norm_first),
+        oracle_layer(kind, "relu", residual),
         num_layers=2,
         norm=final_norm(model),
     ).eval()
