@@ -1,5 +1,6 @@
 """Checks of arguments that several folders use."""
 
+import difflib
 import math
 import numbers
 import operator
@@ -30,6 +31,21 @@ def check_integer(name, number, smallest=1):
             f"Received: {number!r}"
         )
     return operator.index(number)
+
+
+def did_you_mean(name, known):
+    """Ends the message on an unknown name with the nearest that is known.
+
+    Args:
+        name: what was received.
+        known: the names that would do.
+
+    Returns:
+        A string, empty where none is near.
+    """
+    by_lower = {str(name).lower(): name for name in known}
+    found = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    return f" Did you mean {by_lower[found[0]]!r}?" if found else ""
 
 
 def is_real(number):

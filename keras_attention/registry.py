@@ -11,7 +11,7 @@ import math
 
 import keras
 
-from keras_attention.checks import check_boolean
+from keras_attention.checks import check_boolean, did_you_mean
 from keras_attention.memory import bytes_of, check_memory
 
 PACKAGE = "keras_attention"
@@ -22,7 +22,8 @@ class ChecksBooleans:
     """Mixin that refuses what is no boolean where a constructor expects one.
 
     Those are the arguments whose default is True or False. A string such as
-    `"false"`, which stands for neither, would count as True.
+    `"false"`, which stands for neither, would count as True. An argument that
+    the constructor does not know is answered with the nearest that it knows.
     """
 
     def __new__(cls, *args, **kwargs):
@@ -32,6 +33,17 @@ class ChecksBooleans:
             if isinstance(default, bool):
                 check_boolean(name, value)
         return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args, **kwargs):
+        try:
+            super().__init__(*args, **kwargs)
+        except ValueError as error:
+            known = arguments_of(type(self))
+            unknown = [name for name in kwargs if name not in known]
+            hint = did_you_mean(unknown[0], known) if unknown else ""
+            if not hint:
+                raise
+            raise ValueError(f"{error}.{hint}") from None
 
 
 class Template(ChecksBooleans):
@@ -194,7 +206,7 @@ def _lookup(name, classes, kind):
     if name not in classes:
         raise ValueError(
             f"Unknown {kind} name: {name!r}. Known names: "
-            f"{', '.join(sorted(classes))}."
+            f"{', '.join(sorted(classes))}.{did_you_mean(name, classes)}"
         )
     return classes[name]
 
@@ -203,9 +215,9 @@ def _class_of(description, classes, kind):
     name = description["class_name"]
     registered = description.get("registered_name") or name
     cls = keras.saving.get_registered_object(registered)
+    by_name = {c.__name__: c for c in classes.values()} | classes
     # Somebody else's class may be called as one of ours.
     if cls is None and ">" not in registered:
-        by_name = {c.__name__: c for c in classes.values()} | classes
         if str(description.get("module")).startswith("keras."):
             by_name = vars(keras.layers)
         cls = by_name.get(name)
@@ -213,7 +225,7 @@ def _class_of(description, classes, kind):
         raise ValueError(
             f"Unknown {kind} class: {registered!r}. Register your own with "
             "@keras.saving.register_keras_serializable. Known names: "
-            f"{', '.join(sorted(classes))}."
+            f"{', '.join(sorted(classes))}.{did_you_mean(name, by_name)}"
         )
     return cls
 

@@ -16,6 +16,7 @@ from keras_attention import (
     TransformerDecoder,
     TransformerEncoder,
     attention,
+    config_for_task,
     positions,
 )
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
@@ -133,3 +134,81 @@ def test_only_a_number_counts_as_one(name, option):
             continue
         with pytest.raises(ValueError, match=option):
             type(made)(**{**config, option: wrong})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: attention.get("multihead", num_heads=2),
+            "Unknown attention name: 'multihead'. Known names: additive, .*"
+            "Did you mean 'multi_head'\\?$",
+        ),
+        (lambda: attention.get("Linear_", num_heads=2), "mean 'linear'"),
+        (lambda: positions.get("rotery"), "encoding name.*mean 'rotary'"),
+        (
+            lambda: TransformerEncoder(7, 1, 6, 2, residual="prenorm"),
+            "Unknown residual name: 'prenorm'.*mean 'pre_norm'",
+        ),
+        (
+            lambda: TransformerEncoder(7, 1, 6, 2, normalization="rmsnorm"),
+            "normalization name.*mean 'rms_norm'",
+        ),
+        (
+            lambda: TransformerEncoder(7, 1, 6, 2, feed_forward="swiglue"),
+            "feed-forward activation: 'swiglue'.*mean 'swiglu'",
+        ),
+        (
+            lambda: TransformerEncoder(7, 1, 6, 2, embedding="token"),
+            "embedding name.*mean 'tokens'",
+        ),
+        (
+            lambda: Classifier(
+                TransformerEncoder(7, 1, 6, 2), 3, pooling="men"
+            ),
+            "Unknown pooling: 'men'.*mean 'mean'",
+        ),
+        (
+            lambda: MultiHeadAttention(2, num_kv_head=1),
+            "num_kv_head.*mean 'num_kv_heads'",
+        ),
+        (
+            lambda: attention.get(
+                {"class_name": "multi_head", "config": {"use_bais": True}},
+                num_heads=2,
+            ),
+            "use_bais.*mean 'use_bias'",
+        ),
+        (
+            lambda: TransformerEncoder(7, 1, 6, 2, normalisation="rms_norm"),
+            "normalisation.*mean 'normalization'",
+        ),
+        (
+            lambda: FeedForward(5, drop_out=0.1),
+            "drop_out.*mean 'dropout'",
+        ),
+        (
+            lambda: attention.get({"class_name": "MultiheadAttention"}),
+            "Unknown attention class.*mean 'MultiHeadAttention'",
+        ),
+        (lambda: config_for_task("nlq"), "task='nlq'.*mean 'nlp'"),
+        (
+            lambda: positions.RotaryEmbedding(scaling="yarm"),
+            "Received: 'yarm'.*mean 'yarn'",
+        ),
+    ],
+)
+def test_a_typo_is_answered_with_the_nearest_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_name_like_none_lists_the_known_alone():
+    with pytest.raises(
+        ValueError, match="Known names: .*window_relative, xpos"
+    ):
+        positions.get("by the stars")
+    with pytest.raises(ValueError) as caught:
+        MultiHeadAttention(2, colour="red")
+    assert "Unrecognized keyword arguments" in str(caught.value)
+    assert "Did you mean" not in str(caught.value)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.checks import check_boolean
+from keras_attention.checks import check_boolean, did_you_mean
 from keras_attention.generation.beam import beam_search, check_beams
 from keras_attention.generation.constraints import check_constraints
 from keras_attention.generation.greedy import greedy_search
@@ -225,7 +225,8 @@ def _check_settings(strategy, settings):
     if strategy not in STRATEGIES:
         raise ValueError(
             f"`strategy` must be one of {', '.join(STRATEGIES)}. "
-            f"Received: strategy={strategy!r}"
+            f"Received: strategy={strategy!r}."
+            f"{did_you_mean(strategy, STRATEGIES)}"
         )
     known = set(inspect.signature(STRATEGIES[strategy]).parameters)
     known -= set(inspect.signature(greedy_search).parameters)
@@ -234,7 +235,7 @@ def _check_settings(strategy, settings):
             raise ValueError(
                 f"`settings` of the strategy {strategy!r} may hold "
                 f"{', '.join(sorted(known)) or 'nothing'}. "
-                f"Received: {name!r}"
+                f"Received: {name!r}.{did_you_mean(name, known)}"
             )
     checked = {k: settings[k] for k in settings.keys() - {"seed"}}
     if strategy == "beam":

@@ -5,7 +5,7 @@ import functools
 import keras
 from keras import ops
 
-from keras_attention.checks import check_dropout, check_integer
+from keras_attention.checks import check_dropout, check_integer, did_you_mean
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.registry import (
     PACKAGE,
@@ -99,6 +99,7 @@ class FeedForward(Template, keras.layers.Layer):
             raise ValueError(
                 f"Unknown feed-forward activation: {activation!r}. Known "
                 f"names: {', '.join(sorted(_ACTIVATIONS))}."
+                f"{did_you_mean(activation, _ACTIVATIONS)}"
             )
         check_dropout(dropout)
         if seed is not None and known_integer(seed) is None:

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention import attention as attention_layers
 from keras_attention.attention.base import Attention
+from keras_attention.checks import did_you_mean
 from keras_attention.registry import PACKAGE, Template, describe, resolve
 from keras_attention.tensors import at_least_float32
 
@@ -168,6 +169,7 @@ def get(pooling, num_heads=None, **options):
             raise ValueError(
                 f"Unknown pooling: {pooling!r}. Known: {', '.join(MODES)}, "
                 "attention, and the flavours that attend across sequences."
+                + did_you_mean(pooling, [*MODES, *attention_layers.names()])
             )
         return QueryPooling(pooling, **options)
     classes = {"sequence": SequencePooling, "query": QueryPooling}

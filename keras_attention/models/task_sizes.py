@@ -2,6 +2,8 @@
 
 import copy
 
+from keras_attention.checks import did_you_mean
+
 _SIZES = {
     "nlp": {
         "num_layers": 12,
@@ -72,6 +74,7 @@ def config_for_task(task):
     """
     if not isinstance(task, str) or task not in _SIZES:
         raise ValueError(
-            f"task must be one of {', '.join(_SIZES)}. Received: task={task!r}"
+            f"task must be one of {', '.join(_SIZES)}. Received: task={task!r}."
+            f"{did_you_mean(task, _SIZES)}"
         )
     return copy.deepcopy(_SIZES[task])

@@ -4,6 +4,7 @@ import json
 import reprlib
 from pathlib import Path
 
+from keras_attention.checks import did_you_mean
 from keras_attention.data.tokenizer import SentencePieceTokenizer
 from keras_attention.files import recover, replacing_folder
 from keras_attention.json_files import read_json
@@ -110,7 +111,7 @@ def _check_known(source, settings, known):
     if unknown:
         raise ValueError(
             f"{source} has the setting {unknown[0]!r}, which is none of "
-            f"{', '.join(known)}."
+            f"{', '.join(known)}.{did_you_mean(unknown[0], known)}"
         )
 
 

@@ -5,6 +5,7 @@ import numbers
 
 import numpy as np
 
+from keras_attention.checks import did_you_mean
 from keras_attention.positions.core.angles import inverse_wavelengths
 
 _NEEDED = object()
@@ -47,10 +48,12 @@ def read_scaling(scaling):
     if scaling is None:
         return None
     given = {"type": scaling} if isinstance(scaling, str) else scaling
-    if not isinstance(given, dict) or given.get("type") not in _OPTIONS:
+    kind = given.get("type") if isinstance(given, dict) else None
+    if kind not in _OPTIONS:
         raise ValueError(
             "scaling must be None, a name, or a dictionary whose type is one "
-            f"of {', '.join(_OPTIONS)}. Received: {scaling!r}"
+            f"of {', '.join(_OPTIONS)}. Received: {scaling!r}."
+            f"{did_you_mean(kind, _OPTIONS)}"
         )
     options = _OPTIONS[given["type"]]
     unknown = [name for name in given if name not in {"type", *options}]
@@ -64,7 +67,8 @@ def read_scaling(scaling):
         raise ValueError(
             f"scaling of type {given['type']} has the options "
             f"{', '.join(options)}; it {wrong}"
-            f"{', '.join(map(str, unknown or missing))}. Received: {scaling!r}"
+            f"{', '.join(map(str, unknown or missing))}. Received: "
+            f"{scaling!r}.{did_you_mean(next(iter(unknown), ''), options)}"
         )
     complete = {"type": given["type"], **options, **given}
     _check_numbers(complete)
