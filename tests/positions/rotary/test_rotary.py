@@ -15,7 +15,7 @@ def x(rng):
     return rng.normal(size=(2, LENGTH, HEADS, HEAD_DIM)).astype("float32")
 
 
-def turned(x, positions, base=10_000.0, fraction=1.0, interleaved=False):
+def by_definition(x, positions, base=10_000.0, fraction=1.0, interleaved=False):
     """The definition, by complex numbers in float64."""
     width = int(x.shape[-1] * fraction)
     pairs = width // 2
@@ -41,7 +41,10 @@ def test_it_multiplies_by_powers_of_i(x, base, fraction, interleaved):
     layer = RotaryEmbedding(**options)
     positions = np.arange(5, 5 + LENGTH)
     for role in ("query", "key"):
-        near(layer.rotate(x, positions, role), turned(x, positions, **options))
+        near(
+            layer.rotate(x, positions, role),
+            by_definition(x, positions, **options),
+        )
 
 
 @pytest.mark.parametrize("start", [10**6, 2_097_151 - LENGTH])
@@ -53,7 +56,7 @@ def test_far_positions_are_exact(x, start, dtype):
     given = ops.cast(ops.convert_to_tensor(x), dtype)
     output = to_numpy(layer.rotate(given, positions, "query"))
     rounding = {"float32": 1e-5, "bfloat16": 2**-8, "float16": 2**-11}[dtype]
-    expected = turned(x, positions)
+    expected = by_definition(x, positions)
     error = np.abs(output - expected)
     assert (error <= rounding * (1.01 * np.abs(expected) + 0.02 + 1)).all()
 
@@ -83,7 +86,7 @@ def test_positions_may_carry_leading_axes(x, rng):
     layer = RotaryEmbedding()
     positions = rng.integers(0, 99, size=(2, LENGTH))
     expected = np.stack(
-        [turned(row, p) for row, p in zip(x, positions, strict=True)]
+        [by_definition(row, p) for row, p in zip(x, positions, strict=True)]
     )
     near(layer.rotate(x, positions, "query"), expected)
 

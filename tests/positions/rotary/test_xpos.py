@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_attention import MultiHeadAttention, TransformerDecoder, XPos
-from tests.positions.rotary.test_rotary import turned
+from tests.positions.rotary.test_rotary import by_definition
 from tests.tools import gradients, near, randomize, to_numpy
 
 LENGTH, HEADS, HEAD_DIM = 11, 3, 10
@@ -31,7 +31,7 @@ def test_it_is_rotation_times_powers(rng, interleaved, start, scale_base):
     x = rng.normal(size=(2, LENGTH, HEADS, HEAD_DIM)).astype("float32")
     positions = np.arange(start, start + LENGTH)
     layer = XPos(base=599.0, scale_base=scale_base, interleaved=interleaved)
-    rotated = turned(x, positions, base=599.0, interleaved=interleaved)
+    rotated = by_definition(x, positions, base=599.0, interleaved=interleaved)
     scale = by_pairs(scales(positions, scale_base), interleaved)
     query, key = (
         to_numpy(layer.rotate(x, positions, role)) for role in ("query", "key")
@@ -185,7 +185,7 @@ def test_options_that_make_no_sense_are_refused(options, message):
 
 
 def test_features_that_make_no_pairs_are_refused():
-    with pytest.raises(ValueError, match="XPos turns pairs.*head_dim=7"):
+    with pytest.raises(ValueError, match="XPos rotates pairs.*head_dim=7"):
         XPos().build((None, None, 2, 7))
 
 
