@@ -44,7 +44,7 @@ from keras_attention.attention import (
 )
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.copy_generator import CopyGenerator
-from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
+from keras_attention.layers.embeddings import VectorEmbedding
 from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.pooling import QueryPooling, SequencePooling
@@ -54,6 +54,7 @@ from keras_attention.layers.residuals import (
     ParallelResidual,
     SandwichNorm,
 )
+from keras_attention.layers.token_embedding import TokenEmbedding
 from keras_attention.models.classifier import Classifier
 from keras_attention.models.convolutional import (
     ConvolutionalEncoder,

@@ -20,7 +20,8 @@ from keras_attention import (
     positions,
 )
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
-from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
+from keras_attention.layers.embeddings import VectorEmbedding
+from keras_attention.layers.token_embedding import TokenEmbedding
 from keras_attention.models.recurrent_decoder import RecurrentDecoder
 
 PARTS = {

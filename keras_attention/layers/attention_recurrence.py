@@ -110,18 +110,7 @@ class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
         self.dropouts = Parts(
             make_dropout(dropout, **policy) for _ in range(num_layers - 1)
         )
-        self.output_dense = self._make_output_dense(policy)
-
-    def _make_output_dense(self, policy):
-        policy = {"name": "output", **policy}
-        if self.attention is None:
-            if self.output_dim == self.hidden_dim:
-                return None
-            return keras.layers.Dense(self.output_dim, **policy)
-        if self.attention_order == "before":
-            # Two numbers for each of the output, the larger of which stays.
-            return keras.layers.Dense(2 * self.output_dim, **policy)
-        return keras.layers.Dense(self.output_dim, "tanh", **policy)
+        self.output_dense = recurrence.make_output_dense(self, **policy)
 
     def build(self, input_shape, memory_dim=None):
         """Makes the weights.
@@ -245,7 +234,8 @@ class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
             old = [state[layer][name] for name in names]
             _, found = cell(hidden, old, training=training)
             found = [
-                _choose(keep, *both) for both in zip(found, old, strict=True)
+                recurrence.choose(keep, *both)
+                for both in zip(found, old, strict=True)
             ]
             new[layer] = dict(zip(names, found, strict=True))
             hidden = new[layer]["hidden"]
@@ -253,7 +243,7 @@ class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
             output = [hidden, context] if before else [hidden]
             return ops.concatenate(output, axis=-1), new
         output = self._output(x, hidden, context if before else attend(hidden))
-        output = _choose(keep, output, state["output"])
+        output = recurrence.choose(keep, output, state["output"])
         return output, {**new, "output": output}
 
     def _output(self, x, hidden, context):
@@ -307,7 +297,3 @@ class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
             "input_feeding": self.input_feeding,
             "dropout": self.dropout,
         }
-
-
-def _choose(keep, new, old):
-    return new if keep is None else ops.where(keep, new, old)

@@ -9,9 +9,9 @@ from keras_attention.layers import residuals
 from keras_attention.layers.block_parts import (
     check_complete,
     check_crosses,
-    check_memory,
     check_parts,
     mixer,
+    refuse_memory,
 )
 from keras_attention.layers.norm_first import (
     refuse_norm_first,
@@ -69,8 +69,7 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
         ValueError: if a part is unknown or does not fit, or for `norm_first`
             of earlier versions.
 
-    Reference:
-        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+    Reference: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
 
     Example:
 
@@ -211,7 +210,8 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
         Returns:
             What the call returns.
         """
-        check_memory(self, memory)
+        if (memory is None) is not (self.cross_attention is None):
+            refuse_memory(memory)
         residual, has_cache = self.residual, cache is not None
         shared = residual.start(x)
         given = residual.before("attention", x, shared)
@@ -250,11 +250,11 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
     ):
         """Gives `(output, cache)` of the self-attention."""
         if past is not None:
-            residual = self.residual
+            shared = self.residual.start(past)
             output = attend_behind(
                 self.attention,
                 x,
-                residual.before("attention", past, residual.start(past)),
+                self.residual.before("attention", past, shared),
                 padding_mask=padding_mask,
                 past_mask=past_mask,
                 training=training,

@@ -77,18 +77,17 @@ def check_complete(block):
             )
 
 
-def check_memory(block, memory):
-    """Refuses a memory that no part of a block reads, or one that is missing.
+def refuse_memory(memory):
+    """Says what is wrong with the memory that a block was called with.
 
     Args:
-        block: a `TransformerBlock`.
-        memory: what its call was given, or None.
+        memory: what the call was given, or None.
+
+    Raises:
+        ValueError: always.
     """
-    if block.cross_attention is not None and memory is None:
+    if memory is None:
         raise ValueError(
             "A block with cross_attention needs memory. Received: None"
         )
-    if block.cross_attention is None and memory is not None:
-        raise ValueError(
-            "Received memory, but this block has no cross_attention."
-        )
+    raise ValueError("Received memory, but this block has no cross_attention.")

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_attention.attention.exact.pointer import PointerAttention
 from keras_attention.checks import check_integer, check_shape
-from keras_attention.layers.token_ids import check_ids
+from keras_attention.layers.token_embedding import check_ids
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE, Template, copy_initializer
 from keras_attention.tensors import at_least_float32

@@ -234,3 +234,59 @@ def make_attention(attention, **policy):
             f"{type(layer).__name__}"
         )
     return layer
+
+
+def first_state(initial, cache, start):
+    """Gives the state of the memory at the start, that of the cache later.
+
+    Args:
+        initial: nested dictionary of `(batch, hidden_dim)`.
+        cache: one of the same structure, or None.
+        start: integer, the position of the first step.
+
+    Returns:
+        One of the same structure.
+    """
+    if cache is None:
+        return initial
+    known = known_integer(start)
+    if known is not None:
+        return cache if known else initial
+    at_start = ops.equal(start, 0)
+    return tree.map_structure(
+        lambda first, later: ops.where(at_start, first, later), initial, cache
+    )
+
+
+def make_output_dense(layer, **policy):
+    """Makes what gives an `AttentionRecurrence` its output.
+
+    Args:
+        layer: an `AttentionRecurrence` that has its attention.
+        **policy: `dtype`.
+
+    Returns:
+        A `keras.layers.Dense`, or None where the state itself is the output.
+    """
+    policy = {"name": "output", **policy}
+    if layer.attention is None:
+        if layer.output_dim == layer.hidden_dim:
+            return None
+        return keras.layers.Dense(layer.output_dim, **policy)
+    if layer.attention_order == "before":
+        # Two numbers for each of the output, the larger of which stays.
+        return keras.layers.Dense(2 * layer.output_dim, **policy)
+    return keras.layers.Dense(layer.output_dim, "tanh", **policy)
+
+
+def choose(keep, new, old):
+    """Takes the new state, but the old one at padding.
+
+    Args:
+        keep: boolean `(batch, 1)`, False for padding; or None.
+        new, old: `(batch, dim)`.
+
+    Returns:
+        `(batch, dim)`.
+    """
+    return new if keep is None else ops.where(keep, new, old)

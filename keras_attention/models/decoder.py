@@ -230,29 +230,6 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
             for block in self.blocks
         }
 
-    def step(self, token_ids, cache, memory=None, start=0, padding_mask=None):
-        """Feeds tokens and predicts the one that follows the last.
-
-        Args:
-            token_ids: integers `(batch, length)`.
-            cache: dictionary from `init_cache`.
-            memory: dictionary from `init_memory`, or None.
-            start: integer, the position of the first token.
-            padding_mask: boolean `(batch, length)`, False for tokens that are
-                never attended to; by default all are.
-
-        Returns:
-            `(logits, cache)` with logits `(batch, vocabulary_size)`.
-        """
-        hidden, cache = self(
-            token_ids,
-            padding_mask=padding_mask,
-            memory=memory,
-            cache=cache,
-            start=start,
-        )
-        return self.logits(hidden[:, -1]), cache
-
     def check_encoder(self, encoder):
         """Raises ValueError for an encoder that this decoder cannot read."""
         if any(block.cross_attention is None for block in self.blocks):

@@ -7,8 +7,8 @@ import keras
 from keras import tree
 
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
-from keras_attention.layers.embeddings import TokenEmbedding
 from keras_attention.layers.recurrence import state_names
+from keras_attention.layers.token_embedding import TokenEmbedding
 from keras_attention.tensors import fixed_sizes
 
 

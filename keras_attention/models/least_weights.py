@@ -10,9 +10,10 @@ import math
 import keras
 
 from keras_attention import attention
-from keras_attention.layers.embeddings import TokenEmbedding, VectorEmbedding
+from keras_attention.layers.embeddings import VectorEmbedding
 from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.layers.patches import PatchEmbedding
+from keras_attention.layers.token_embedding import TokenEmbedding
 from keras_attention.memory import bytes_of, check_memory
 from keras_attention.positions.absolute.learned import LearnedEncoding
 from keras_attention.registry import PACKAGE

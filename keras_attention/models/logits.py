@@ -1,4 +1,4 @@
-"""Logits of a decoder, in functional models too."""
+"""Logits of a decoder, for a step and in functional models too."""
 
 import inspect
 
@@ -40,3 +40,27 @@ class Logits(HiddenStates):
         if isinstance(hidden, keras.KerasTensor) and takes_reverse:
             return self(hidden, reverse=True)
         return self.embedding(hidden, reverse=True)
+
+    def step(self, token_ids, cache, memory=None, start=0, padding_mask=None):
+        """Feeds tokens and predicts the one that follows the last.
+
+        Args:
+            token_ids: integers `(batch, length)`.
+            cache: dictionary from `init_cache`.
+            memory: dictionary from `init_memory`, or None without a source.
+            start: integer, the position of the first token.
+            padding_mask: boolean `(batch, length)`, False for tokens that are
+                never attended to, and leave the state of a recurrent decoder
+                as it is; by default none is.
+
+        Returns:
+            `(logits, cache)` with logits `(batch, vocabulary_size)`.
+        """
+        hidden, cache = self(
+            token_ids,
+            padding_mask=padding_mask,
+            memory=memory,
+            cache=cache,
+            start=start,
+        )
+        return self.logits(hidden[:, -1]), cache

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_attention.layers.embeddings import TokenEmbedding
+from keras_attention.layers.token_embedding import TokenEmbedding
 from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.models.recurrent_decoder import RecurrentDecoder
 from keras_attention.models.recurrent_encoder import RecurrentEncoder

@@ -17,7 +17,6 @@ from keras_attention.models.recurrent_encoder import (
 from keras_attention.models.saving import Preset
 from keras_attention.models.transformer import unpack
 from keras_attention.registry import PACKAGE
-from keras_attention.tensors import known_integer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -197,7 +196,9 @@ class RecurrentDecoder(Logits, Preset, keras.Model):
         x = self.embedding(token_ids, training=training)
         x = self.embedding_dropout(x, training=training)
         state = self.recurrence.init_state(ops.shape(x)[0])
-        state = _first_state({**state, **memory["state"]}, cache, start)
+        state = recurrence.first_state(
+            {**state, **memory["state"]}, cache, start
+        )
         hidden, state = self.recurrence(
             x,
             state,
@@ -252,29 +253,6 @@ class RecurrentDecoder(Logits, Preset, keras.Model):
             return {"state": state}
         return {"state": state, "attention": attention}
 
-    def step(self, token_ids, cache, memory, start=0, padding_mask=None):
-        """Feeds tokens and predicts the one that follows the last.
-
-        Args:
-            token_ids: integers `(batch, length)`.
-            cache: dictionary from `init_cache`.
-            memory: dictionary from `init_memory`.
-            start: integer, the position of the first token.
-            padding_mask: boolean `(batch, length)`, False for tokens that
-                leave the state as it is; by default none do.
-
-        Returns:
-            `(logits, cache)` with logits `(batch, vocabulary_size)`.
-        """
-        hidden, cache = self(
-            token_ids,
-            padding_mask=padding_mask,
-            memory=memory,
-            cache=cache,
-            start=start,
-        )
-        return self.logits(hidden[:, -1]), cache
-
     def check_encoder(self, encoder):
         """Raises ValueError for an encoder that this decoder cannot read."""
         if not isinstance(encoder, RecurrentEncoder):
@@ -313,16 +291,3 @@ class RecurrentDecoder(Logits, Preset, keras.Model):
             "embedding": embeddings.describe_shared(self.embedding),
             "tie_embeddings": self.tie_embeddings,
         }
-
-
-def _first_state(initial, cache, start):
-    """The state of the memory at the start, that of the cache later."""
-    if cache is None:
-        return initial
-    known = known_integer(start)
-    if known is not None:
-        return cache if known else initial
-    at_start = ops.equal(start, 0)
-    return tree.map_structure(
-        lambda first, later: ops.where(at_start, first, later), initial, cache
-    )

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_attention import MultiHeadAttention, TransformerDecoder
-from keras_attention.layers.embeddings import TokenEmbedding
+from keras_attention.layers.token_embedding import TokenEmbedding
 from tests.tools import near, randomize, to_numpy
 
 torch = pytest.importorskip("torch", reason="the oracle")
