@@ -12,7 +12,7 @@ from keras_attention.export.graph_parts import (
 
 
 class ClassifierGraph(tf.Module):
-    """What the graphs of both classifiers share.
+    """Base of the graphs of both classifiers.
 
     Args:
         task: a `TextClassifier` or an `ImageClassifier`.

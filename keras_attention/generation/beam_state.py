@@ -1,4 +1,4 @@
-"""What happens to the beams of every row at one position."""
+"""The beams of every row, and how one step moves them on."""
 
 import collections
 

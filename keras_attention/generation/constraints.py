@@ -1,4 +1,4 @@
-"""What may not follow: ends that come too early, tokens that repeat."""
+"""Tokens that may not follow: an end too early, n-grams that repeat."""
 
 from keras import ops
 

@@ -39,7 +39,7 @@ def sample(
     depend on how a backend orders equals.
 
     One uniform number for each row and position is drawn from `seed` before the
-    loop, and the inverse of the cumulative distribution turns it into a token.
+    loop, and the inverse of the cumulative distribution maps it to a token.
 
     Args:
         step: The model, `(token_ids, cache, memory, start) -> (logits, cache)`,

@@ -1,4 +1,4 @@
-"""What a search keeps for each row, known before any of it is made."""
+"""The memory that a search takes for each row, known beforehand."""
 
 import functools
 import math
@@ -32,7 +32,7 @@ def check_search(needed, rows, max_length, num_beams=1):
 
     Args:
         needed: integer, as `bytes_of_row` gives it.
-        rows: integer, rows that are worked on together.
+        rows: integer, rows that are processed together.
         max_length, num_beams: integers, for the message.
 
     Raises:

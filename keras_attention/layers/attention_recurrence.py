@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_attention.layers import recurrence
 from keras_attention.layers.dropout import dropout_mask, make_dropout
-from keras_attention.layers.loop_seeds import HeldDraws
+from keras_attention.layers.loop_seeds import LoopDraws
 from keras_attention.layers.parts import Parts
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE, ChecksBooleans, describe
@@ -158,7 +158,7 @@ class AttentionRecurrence(ChecksBooleans, keras.layers.Layer):
             x = hide(x, padding_mask)
         before = self.attention_order == "before"
         in_loop = self.attention if before or self.input_feeding else None
-        draws = HeldDraws(in_loop, length, training)
+        draws = LoopDraws(in_loop, length, training)
         shape = (batch_size, length, self.hidden_dim)
         masks = [None] + [
             dropout_mask(dropout, shape, training) for dropout in self.dropouts

@@ -214,9 +214,9 @@ def mix(logits, gate, weights, token_ids, has_source, num_extra=0):
         generated = ops.pad(generated, padding, constant_values=_LOWEST)
     if 0 in (*generated.shape[:2], token_ids.shape[1]):
         return generated  # Backends differ about sums of nothing.
-    # Only tokens of the source are more than generated. They are worked on by
-    # themselves, each at its last place: over the whole vocabulary logarithms
-    # are slow.
+    # Only tokens of the source are more than generated. They are computed
+    # apart, each at its last place: logarithms of the whole vocabulary are
+    # slow.
     last, has_token = _last_places(token_ids, num_tokens)
     copied = sum_by_token(weights, last, ops.shape(token_ids)[1])
     is_copied = copied > _SMALLEST

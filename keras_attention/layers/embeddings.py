@@ -1,4 +1,4 @@
-"""What turns the input of a model into vectors."""
+"""Embeddings: token ids, or vectors, to vectors of the model's width."""
 
 import keras
 

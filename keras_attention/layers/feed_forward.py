@@ -49,7 +49,7 @@ _ACTIVATIONS = {
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class FeedForward(Template, keras.layers.Layer):
-    """Widens, bends and narrows every position: f(x W1) W2.
+    """Two projections with an activation between: f(x W1) W2.
 
     The gated forms (`swiglu`, `geglu`) multiply a second projection on:
     (f(x W1) * x W3) W2.

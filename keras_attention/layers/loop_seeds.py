@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 
-class HeldDraws:
+class LoopDraws:
     """Lets a layer draw random numbers inside a loop.
 
     A seed that moves on inside a loop would leak out of it on JAX. So every

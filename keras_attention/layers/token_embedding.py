@@ -24,7 +24,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
             of one of their own.
         scale: whether vectors are multiplied by `sqrt(hidden_dim)`.
         padding_id: the id that stands for no token; None if every id does.
-        logit_soft_cap: float; logits are bent to stay within it.
+        logit_soft_cap: float; logits are capped smoothly: c tanh(logits / c).
         initializer: of the matrix; normal with deviation
             `hidden_dim ** -0.5` by default.
 

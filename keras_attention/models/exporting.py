@@ -1,4 +1,4 @@
-"""What Keras is told about the inputs of a model when it exports one."""
+"""The input signature with which Keras exports a model."""
 
 import contextlib
 import warnings

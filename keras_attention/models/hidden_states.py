@@ -1,4 +1,4 @@
-"""What keeps hidden states from being trained as if they were logits."""
+"""A guard: hidden states are not trained as if they were logits."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""The weights that a model has at the least, known before any is made.
+"""A lower bound of the weights of a model, known before any is made.
 
 Only what is certain counts: parts of this package, by their sizes. A part of
 the user's own counts once it is built.

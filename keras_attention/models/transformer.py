@@ -1,4 +1,4 @@
-"""What the encoder and the decoder share: embedding, blocks, final norm."""
+"""Base of the encoder and the decoder: embedding, blocks, final norm."""
 
 import keras
 

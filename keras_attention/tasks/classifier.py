@@ -1,4 +1,4 @@
-"""What the tasks that name a class have in common."""
+"""Base of the tasks that name a class."""
 
 import keras
 import numpy as np

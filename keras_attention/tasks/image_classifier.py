@@ -22,7 +22,7 @@ class ImageClassifier(Classifying):
         scale: number that pixels are multiplied with before the model sees
             them, for example `1 / 255`.
         offset: number that is then added.
-        batch_size: integer, images that are worked on together.
+        batch_size: integer, images that are processed together.
 
     Call arguments:
         images: array of numbers `(batch, height, width, channels)`, or

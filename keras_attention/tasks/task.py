@@ -1,4 +1,4 @@
-"""What every task has: a model, settings, a folder and an export."""
+"""Base of all tasks: a model, settings, a folder and an export."""
 
 import inspect
 

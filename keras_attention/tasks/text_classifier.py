@@ -23,7 +23,7 @@ class TextClassifier(Classifying):
         labels: list of strings, the names of the classes in the order of the
             model's logits.
         max_length: integer, tokens of a text, the start included.
-        batch_size: integer, texts that are worked on together.
+        batch_size: integer, texts that are processed together.
 
     Call arguments:
         texts: a string or a list of strings.

@@ -35,7 +35,7 @@ class TextToText(Task):
         num_beams: integer; 1 is greedy search.
         length_penalty: float; a beam's score is its log-probability over
             `length ** length_penalty`.
-        batch_size: integer, inputs that are worked on together.
+        batch_size: integer, inputs that are processed together.
         jit_compile: whether to compile with XLA: quicker for many inputs,
             slower for the first ones. `"auto"` does it on JAX alone, which
             would otherwise compile anew for every batch.

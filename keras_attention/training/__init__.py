@@ -1,4 +1,4 @@
-"""What stands around `compile` and `fit`: losses, schedules, exact resuming."""
+"""Around `compile` and `fit`: losses, schedules, exact resuming."""
 
 from keras_attention.models.weights import load_weights, save_weights
 from keras_attention.training.adam_memory import check_adam_memory

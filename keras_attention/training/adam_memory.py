@@ -1,4 +1,4 @@
-"""What training a model with Adam takes."""
+"""The memory that training a model with Adam takes."""
 
 import math
 

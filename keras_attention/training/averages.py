@@ -110,8 +110,8 @@ def _copy_attribute(name, source, target):
 def _check_same(path, datasets, reference_path, reference):
     for name in sorted(datasets.keys() | reference.keys()):
         shapes = [
-            tuple(held[name].shape) if name in held else "missing"
-            for held in (datasets, reference)
+            tuple(file[name].shape) if name in file else "missing"
+            for file in (datasets, reference)
         ]
         if shapes[0] != shapes[1]:
             raise ValueError(

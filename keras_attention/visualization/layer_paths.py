@@ -54,10 +54,10 @@ def _children(layer):
 
 def _attributes(layer):
     """The public attributes that hold layers, by the identity of these."""
-    held = vars(layer)
-    held = {**held, **held.get("_modules", {})}  # torch keeps them apart
+    parts = vars(layer)
+    parts = {**parts, **parts.get("_modules", {})}  # torch keeps them apart
     return {
         id(part): name
-        for name, part in held.items()
+        for name, part in parts.items()
         if isinstance(part, keras.layers.Layer) and not name.startswith("_")
     }
