@@ -84,6 +84,26 @@ class Attention(
     Raises:
         ValueError: if the flavour cannot honour an argument, or arguments
             exclude each other.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import Attention
+
+    class SumOfValues(Attention):
+        # Mixes the values of all tokens, each with the same weight; padding
+        # arrives as zeros.
+        supports_causal_mask = supports_attention_mask = False
+        supports_bias = supports_cache = False
+
+        def attend(self, query, key, value, visible, position, training=None):
+            total = keras.ops.sum(value, axis=1, keepdims=True)
+            return keras.ops.broadcast_to(total, keras.ops.shape(query))
+
+    layer = SumOfValues(num_heads=4)
+    layer(keras.random.normal((2, 50, 32))).shape  # (2, 50, 32)
+    ```
     """
 
     def __init__(

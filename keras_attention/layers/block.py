@@ -74,23 +74,16 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
     Example:
 
     ```python
-    block = TransformerBlock(
-        MultiHeadAttention(8), FeedForward(2048, "swiglu"),
-        normalization="rms_norm", residual="sandwich_norm",
+    import keras
+    from keras_attention import (
+        FeedForward, SlidingWindowAttention, TransformerBlock,
     )
-    y = block(x, use_causal_mask=True)
 
-    @keras.saving.register_keras_serializable(package="mine")
-    class MacaronBlock(TransformerBlock):  # Lu et al. 2019, arXiv:1906.02762
-        def build(self, input_shape):
-            super().build(input_shape)
-            self.first = FeedForward(1024)
-            self.first.build(input_shape)
-
-        def run(self, x, **inputs):
-            return super().run(x + 0.5 * self.first(x), **inputs)
-
-    encoder = TransformerEncoder(8000, 4, 256, 4, block=MacaronBlock())
+    block = TransformerBlock(
+        SlidingWindowAttention(num_heads=4, window_size=16), FeedForward(64)
+    )
+    x = keras.random.normal((2, 50, 32))  # (batch, length, hidden_dim)
+    block(x).shape  # (2, 50, 32)
     ```
     """
 

@@ -71,6 +71,24 @@ class CopyGenerator(Template, keras.layers.Layer):
         ValueError: if both or neither of `memory` and the source are given,
             or, in eager use, for ids outside the range.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import CopyGenerator
+
+    layer = CopyGenerator()
+    states = keras.random.normal((2, 7, 32))  # of a decoder
+    embeddings = keras.random.normal((2, 7, 32))
+    logits = keras.random.normal((2, 7, 100))
+    source = keras.random.normal((2, 50, 32))  # states of an encoder
+    source_ids = keras.random.randint((2, 50), 1, 100)
+    layer(
+        states, inputs=embeddings, logits=logits, source=source,
+        source_ids=source_ids,
+    ).shape  # (2, 7, 100)
+    ```
+
     Reference:
         See, Liu, Manning 2017, Get To The Point: Summarization with
         Pointer-Generator Networks, https://arxiv.org/abs/1704.04368

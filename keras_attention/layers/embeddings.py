@@ -31,6 +31,19 @@ class VectorEmbedding(Template, keras.layers.Layer):
 
     Returns:
         `(batch, length, hidden_dim)`.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import TransformerEncoder, VectorEmbedding
+
+    # 50 frames of 13 numbers each, in place of tokens.
+    encoder = TransformerEncoder(
+        None, 2, 32, 4, embedding=VectorEmbedding(hidden_dim=32)
+    )
+    encoder(keras.random.normal((2, 50, 13))).shape  # (2, 50, 32)
+    ```
     """
 
     def __init__(self, hidden_dim, dim=None, **kwargs):

@@ -73,6 +73,16 @@ class FeedForward(Template, keras.layers.Layer):
     Raises:
         ValueError: for an unknown activation (the message lists the known).
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import FeedForward
+
+    layer = FeedForward(intermediate_dim=64, activation="swiglu")
+    layer(keras.random.normal((2, 50, 32))).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Vaswani et al. 2017, https://arxiv.org/abs/1706.03762;
         Hendrycks, Gimpel 2016, Gaussian Error Linear Units,

@@ -40,6 +40,18 @@ class PatchEmbedding(Template, keras.layers.Layer):
         ValueError: if a size is no positive integer, `stride` larger than
             `patch_size`, or images have another number of channels.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import PatchEmbedding
+
+    layer = PatchEmbedding(patch_size=4, hidden_dim=32, channels=3)
+    images = keras.random.normal((2, 28, 28, 3))
+    layer(images).shape  # (2, 49, 32)
+    layer.grid(28, 28)  # (7, 7)
+    ```
+
     Reference:
         Dosovitskiy et al. 2021, An Image is Worth 16x16 Words,
         https://arxiv.org/abs/2010.11929;

@@ -37,6 +37,18 @@ class SequencePooling(Template, keras.layers.Layer):
 
     Raises:
         ValueError: for an unknown mode.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import SequencePooling
+
+    layer = SequencePooling("mean")
+    x = keras.random.normal((2, 50, 32))
+    padding_mask = keras.ops.ones((2, 50), "bool")
+    layer(x, padding_mask=padding_mask).shape  # (2, 32)
+    ```
     """
 
     def __init__(self, mode="mean", **kwargs):
@@ -93,6 +105,16 @@ class QueryPooling(Template, keras.layers.Layer):
 
     Raises:
         ValueError: if the flavour does not attend across two sequences.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import QueryPooling
+
+    layer = QueryPooling("additive")
+    layer(keras.random.normal((2, 50, 32))).shape  # (2, 32)
+    ```
 
     Reference:
         Yang et al. 2016, Hierarchical Attention Networks for Document

@@ -40,6 +40,19 @@ class TokenEmbedding(Template, keras.layers.Layer):
     Raises:
         ValueError: in eager use, if an id lies outside the vocabulary.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import TokenEmbedding
+
+    layer = TokenEmbedding(vocabulary_size=100, hidden_dim=32)
+    token_ids = keras.random.randint((2, 50), 1, 100)
+    hidden = layer(token_ids)
+    hidden.shape  # (2, 50, 32)
+    layer(hidden, reverse=True).shape  # (2, 50, 100)
+    ```
+
     Reference:
         Press, Wolf 2017, Using the Output Embedding to Improve Language
         Models, https://arxiv.org/abs/1608.05859

@@ -54,11 +54,15 @@ class Classifier(Preset, keras.Model):
     Example:
 
     ```python
-    encoder = TransformerEncoder(8000, 2, 128, 4, position="rotary")
+    import keras
+    from keras_attention import Classifier, TransformerEncoder
+
+    encoder = TransformerEncoder(100, 2, 32, 4, position="rotary")
     model = Classifier(encoder, num_classes=6, pooling="attention")
     model.compile(
         "adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 6)
     ```
 
     Reference:

@@ -49,6 +49,17 @@ class ConvolutionalEncoder(HiddenStates, Preset, keras.Model):
     Raises:
         ValueError: if an argument is out of its range.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import Classifier, ConvolutionalEncoder
+
+    encoder = ConvolutionalEncoder(100, embedding_dim=32, filters=16)
+    model = Classifier(encoder, num_classes=2, pooling="max")
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 2)
+    ```
+
     Reference:
         Kim 2014, Convolutional Neural Networks for Sentence Classification,
         https://arxiv.org/abs/1408.5882
@@ -168,6 +179,17 @@ class ImageConvolutionEncoder(HiddenStates, Preset, keras.Model):
 
     Raises:
         ValueError: if an argument is out of its range, or images are smaller.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import Classifier, ImageConvolutionEncoder
+
+    encoder = ImageConvolutionEncoder(filters=(8, 16), channels=3)
+    model = Classifier(encoder, num_classes=10, pooling="mean")
+    model(keras.random.normal((2, 28, 28, 3))).shape  # (2, 10)
+    ```
 
     Reference:
         Simonyan, Zisserman 2014, Very Deep Convolutional Networks,

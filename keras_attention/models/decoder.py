@@ -87,6 +87,25 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
             a start beside segments, or if it is compiled itself with a
             cross-entropy of tokens.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import TransformerDecoder
+
+    decoder = TransformerDecoder(
+        vocabulary_size=100, num_layers=2, hidden_dim=32, num_heads=4,
+        position="rotary", feed_forward="swiglu", normalization="rms_norm",
+    )
+    token_ids = keras.random.randint((2, 50), 1, 100)
+    hidden = decoder(token_ids)
+    decoder.logits(hidden).shape  # (2, 50, 100)
+
+    # One step with a cache.
+    cache = decoder.init_cache(batch_size=2, max_length=50)
+    hidden, cache = decoder(token_ids[:, :1], cache=cache, start=0)
+    ```
+
     Reference:
         Vaswani et al. 2017, Attention Is All You Need,
         https://arxiv.org/abs/1706.03762;

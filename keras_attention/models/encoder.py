@@ -59,12 +59,16 @@ class TransformerEncoder(HiddenStates, Transformer):
     Example:
 
     ```python
+    import keras
+    from keras_attention import MultiHeadAttention, TransformerEncoder
+
     encoder = TransformerEncoder(
-        vocabulary_size=8000, num_layers=4, hidden_dim=256, num_heads=4,
+        vocabulary_size=100, num_layers=2, hidden_dim=32, num_heads=4,
         attention=MultiHeadAttention(num_heads=4, num_kv_heads=2),
         position="rotary", feed_forward="swiglu", normalization="rms_norm",
     )
-    hidden = encoder(token_ids)
+    token_ids = keras.random.randint((2, 50), 1, 100)  # 0 is padding
+    encoder(token_ids).shape  # (2, 50, 32)
     ```
 
     Reference:

@@ -52,13 +52,21 @@ class EncoderDecoder(Preset, keras.Model):
     Example:
 
     ```python
-    encoder = TransformerEncoder(8000, 3, 256, 4)
+    import keras
+    from keras_attention import (
+        EncoderDecoder, TransformerDecoder, TransformerEncoder,
+    )
+
+    encoder = TransformerEncoder(100, 2, 32, 4)
     decoder = TransformerDecoder(
-        8000, 3, 256, 4,
+        100, 2, 32, 4,
         cross_attention="multi_head", embedding=encoder.embedding,
     )
     model = EncoderDecoder(encoder, decoder)
+    source_ids = keras.random.randint((2, 50), 1, 100)
+    target_ids = keras.random.randint((2, 20), 1, 100)
     logits = model({"source_ids": source_ids, "target_ids": target_ids})
+    logits.shape  # (2, 20, 100)
     ```
     """
 

@@ -78,11 +78,17 @@ class RecurrentEncoderDecoder(EncoderDecoder):
     Example:
 
     ```python
+    import keras
+    from keras_attention import MultiHeadAttention, RecurrentEncoderDecoder
+
     model = RecurrentEncoderDecoder(
-        8000, num_layers=2, hidden_dim=256,
+        100, num_layers=2, hidden_dim=32,
         attention=MultiHeadAttention(num_heads=4), input_feeding=True,
     )
+    source_ids = keras.random.randint((2, 50), 1, 100)
+    target_ids = keras.random.randint((2, 20), 1, 100)
     logits = model({"source_ids": source_ids, "target_ids": target_ids})
+    logits.shape  # (2, 20, 100)
     ```
 
     Reference:

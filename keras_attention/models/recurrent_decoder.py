@@ -66,6 +66,25 @@ class RecurrentDecoder(Logits, Preset, keras.Model):
 
     Raises:
         ValueError: if sizes do not fit or a part is unknown.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import (
+        EncoderDecoder, RecurrentDecoder, RecurrentEncoder,
+    )
+
+    encoder = RecurrentEncoder(100, num_layers=1, hidden_dim=32)
+    decoder = RecurrentDecoder(
+        100, num_layers=1, hidden_dim=32, memory_dim=64, state_dim=32
+    )
+    model = EncoderDecoder(encoder, decoder)
+    source_ids = keras.random.randint((2, 50), 1, 100)
+    target_ids = keras.random.randint((2, 20), 1, 100)
+    logits = model({"source_ids": source_ids, "target_ids": target_ids})
+    logits.shape  # (2, 20, 100)
+    ```
     """
 
     def __init__(

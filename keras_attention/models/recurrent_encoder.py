@@ -52,6 +52,17 @@ class RecurrentEncoder(HiddenStates, Preset, keras.Model):
     Raises:
         ValueError: if an argument is out of its range.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import Classifier, RecurrentEncoder
+
+    encoder = RecurrentEncoder(100, num_layers=1, hidden_dim=32, cell="lstm")
+    model = Classifier(encoder, num_classes=2, pooling="max")
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 2)
+    ```
+
     Reference:
         Bahdanau et al. 2014, Neural Machine Translation by Jointly Learning
         to Align and Translate, https://arxiv.org/abs/1409.0473;

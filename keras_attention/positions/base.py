@@ -158,6 +158,22 @@ class PositionalEncoding(Template, PositionHooks, keras.layers.Layer):
 
     Returns:
         `(batch, length, hidden_dim)`.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import PositionalEncoding, TransformerEncoder
+
+    class Ramp(PositionalEncoding):
+        # Adds the position, divided by 100, to every feature.
+        def embed(self, x, start=0):
+            places = start + keras.ops.arange(keras.ops.shape(x)[1])
+            return x + keras.ops.cast(places, x.dtype)[:, None] / 100
+
+    encoder = TransformerEncoder(100, 2, 32, 4, position=Ramp())
+    encoder(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
     """
 
     paper = ""

@@ -40,11 +40,21 @@ class ImageClassifier(Classifying):
     Example:
 
     ```python
-    classifier = ImageClassifier(
-        model, [str(digit) for digit in range(10)], image_shape=(8, 8, 1),
-        scale=1 / 16,
+    import keras
+    from keras_attention import Classifier, PatchEmbedding, TransformerEncoder
+    from keras_attention.tasks import ImageClassifier
+
+    encoder = TransformerEncoder(
+        None, 2, 32, 4, embedding=PatchEmbedding(2, 32), position="learned"
     )
-    classifier(images)
+    model = Classifier(encoder, num_classes=10)
+    labels = [str(digit) for digit in range(10)]
+    classifier = ImageClassifier(model, labels, image_shape=(8, 8, 1))
+    images = keras.random.normal((2, 8, 8, 1))
+    answers = classifier(keras.ops.convert_to_numpy(images))
+    len(answers)  # 2
+    classifier.save("digits")
+    classifier = ImageClassifier.load("digits")
     ```
     """
 

@@ -39,11 +39,19 @@ class TextClassifier(Classifying):
     Example:
 
     ```python
+    from keras_attention import Classifier, TransformerEncoder
+    from keras_attention.data import SentencePieceTokenizer
+    from keras_attention.tasks import TextClassifier
+
+    texts = ["a gripping film .", "a dull film .", "two hours too long ."]
+    tokenizer = SentencePieceTokenizer.train(texts, vocabulary_size=24)
+    encoder = TransformerEncoder(tokenizer.vocabulary_size, 2, 32, 4)
+    model = Classifier(encoder, num_classes=2)
     classifier = TextClassifier(model, tokenizer, ["bad", "good"])
-    classifier("a gripping film .")
-    classifier.probabilities(["a gripping film ."])
+    answers = classifier(texts)
+    classifier.probabilities(texts).shape  # (3, 2)
     classifier.save("sentiment")
-    TextClassifier.load("sentiment")
+    classifier = TextClassifier.load("sentiment")
     ```
     """
 

@@ -53,9 +53,25 @@ class TextToText(Task):
     Example:
 
     ```python
-    translator = TextToText(model, tokenizer, tokenizer, num_beams=5)
+    from keras_attention import (
+        EncoderDecoder, TransformerDecoder, TransformerEncoder,
+    )
+    from keras_attention.data import SentencePieceTokenizer
+    from keras_attention.tasks import TextToText
+
+    texts = ["a man rides a horse .", "ein Mann reitet auf einem Pferd ."]
+    tokenizer = SentencePieceTokenizer.train(texts, vocabulary_size=27)
+    size = tokenizer.vocabulary_size
+    model = EncoderDecoder(
+        TransformerEncoder(size, 2, 32, 4),
+        TransformerDecoder(size, 2, 32, 4, cross_attention="multi_head"),
+    )
+    translator = TextToText(
+        model, tokenizer, tokenizer, max_length=10, num_beams=5
+    )
+    translation = translator("a man rides a horse .")
     translator.save("translator")
-    TextToText.load("translator")("a man rides a horse .")
+    translator = TextToText.load("translator")
     ```
     """
 

@@ -59,6 +59,18 @@ class AdditiveAttention(ContextAttention):
         ValueError: if the widths and head counts do not fit, or for call
             arguments that exclude each other.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import AdditiveAttention
+
+    layer = AdditiveAttention(num_heads=1)
+    query = keras.random.normal((2, 7, 32))  # states of a decoder
+    source = keras.random.normal((2, 50, 32))  # states of an encoder
+    layer(query, source).shape  # (2, 7, 32)
+    ```
+
     Reference:
         Bahdanau, Cho, Bengio 2014, Neural Machine Translation by Jointly
         Learning to Align and Translate, https://arxiv.org/abs/1409.0473

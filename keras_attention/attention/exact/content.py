@@ -66,6 +66,18 @@ class ContentAttention(ContextAttention):
         ValueError: if the widths and head counts do not fit, or for call
             arguments that exclude each other.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import ContentAttention
+
+    layer = ContentAttention(num_heads=2)  # two reading heads
+    query = keras.random.normal((2, 7, 32))
+    memory = keras.random.normal((2, 50, 32))
+    layer(query, memory).shape  # (2, 7, 32)
+    ```
+
     Reference:
         Graves, Wayne, Danihelka 2014, Neural Turing Machines, section 3.3.1,
         https://arxiv.org/abs/1410.5401

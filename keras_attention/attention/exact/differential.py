@@ -57,6 +57,17 @@ class DifferentialAttention(ScoredAttention):
             the values (whose width is not that of queries), or for arguments
             that exclude each other.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import DifferentialAttention
+
+    layer = DifferentialAttention(num_heads=4, depth=2)
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Ye et al. 2024, Differential Transformer,
         https://arxiv.org/abs/2410.05258

@@ -51,6 +51,18 @@ class EntmaxAttention(ScoredAttention):
         ValueError: if `alpha` lies outside, or for call arguments that
             exclude each other.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import EntmaxAttention
+
+    layer = EntmaxAttention(num_heads=4, alpha=2.0)
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    weights = layer.attention_weights(x)  # many of them are exactly zero
+    weights.shape  # (2, 4, 50, 50)
+    ```
+
     Reference:
         Martins, Astudillo 2016, From Softmax to Sparsemax,
         https://arxiv.org/abs/1602.02068;

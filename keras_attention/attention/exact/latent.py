@@ -63,6 +63,21 @@ class LatentAttention(ScoredAttention):
             one input; for `num_kv_heads`, and for a position that adds to the
             values (whose width is not that of queries).
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import LatentAttention
+
+    layer = LatentAttention(
+        num_heads=4, kv_rank=16, rope_dim=4, position="rotary"
+    )
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x, use_causal_mask=True).shape  # (2, 50, 32)
+    cache = layer.init_cache(batch_size=2, max_length=50)
+    cache["compressed"].shape  # (2, 50, 16)
+    ```
+
     Reference:
         DeepSeek-AI 2024, DeepSeek-V2, https://arxiv.org/abs/2405.04434
     """

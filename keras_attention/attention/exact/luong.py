@@ -88,6 +88,18 @@ class LuongAttention(ContextAttention):
         ValueError: if the widths and head counts do not fit, for an unknown
             score, or for call arguments that exclude each other.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import LuongAttention
+
+    layer = LuongAttention(num_heads=1, local="predictive", window_size=5)
+    query = keras.random.normal((2, 7, 32))  # states of a decoder
+    source = keras.random.normal((2, 50, 32))  # states of an encoder
+    layer(query, source).shape  # (2, 7, 32)
+    ```
+
     Reference:
         Luong, Pham, Manning 2015, Effective Approaches to Attention-based
         Neural Machine Translation, https://arxiv.org/abs/1508.04025

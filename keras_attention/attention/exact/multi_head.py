@@ -74,6 +74,24 @@ class MultiHeadAttention(ScoredAttention):
         ValueError: if the widths and head counts do not fit, or for arguments
             that exclude each other.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import MultiHeadAttention
+
+    layer = MultiHeadAttention(
+        num_heads=4, num_kv_heads=2, position="rotary"
+    )
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x, use_causal_mask=True).shape  # (2, 50, 32)
+
+    # The same in two pieces, with a cache of keys and values.
+    cache = layer.init_cache(batch_size=2, max_length=50)
+    first, cache = layer(x[:, :30], cache=cache)
+    rest, cache = layer(x[:, 30:], cache=cache, start=30)
+    ```
+
     Reference:
         Vaswani et al. 2017, Attention Is All You Need,
         https://arxiv.org/abs/1706.03762;

@@ -46,6 +46,18 @@ class PointerAttention(AdditiveAttention):
         ValueError: if the call's arguments exclude each other, or a cache is
             asked for.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import PointerAttention
+
+    layer = PointerAttention()
+    query = keras.random.normal((2, 7, 32))
+    source = keras.random.normal((2, 50, 32))
+    layer(query, source).shape  # (2, 7, 50)
+    ```
+
     Reference:
         Vinyals, Fortunato, Jaitly 2015, Pointer Networks,
         https://arxiv.org/abs/1506.03134

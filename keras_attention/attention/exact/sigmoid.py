@@ -41,6 +41,17 @@ class SigmoidAttention(ScoredAttention):
     Raises:
         ValueError: for call arguments that exclude each other.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import SigmoidAttention
+
+    layer = SigmoidAttention(num_heads=4, position="alibi")
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Ramapuram et al. 2024, Theory, Analysis, and Best Practices for
         Sigmoid Self-Attention, https://arxiv.org/abs/2409.04431

@@ -44,6 +44,17 @@ class TalkingHeadsAttention(ScoredAttention):
     Raises:
         ValueError: for call arguments that exclude each other.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import TalkingHeadsAttention
+
+    layer = TalkingHeadsAttention(num_heads=4)
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Shazeer et al. 2020, Talking-Heads Attention,
         https://arxiv.org/abs/2003.02436

@@ -57,6 +57,17 @@ class CosformerAttention(KernelAttention):
         ValueError: for positions beyond `max_length`, and as `Attention`
             does.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import CosformerAttention
+
+    layer = CosformerAttention(num_heads=4, max_length=1024)
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x, use_causal_mask=True).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Qin et al. 2022, cosFormer: Rethinking Softmax in Attention,
         https://arxiv.org/abs/2202.08791

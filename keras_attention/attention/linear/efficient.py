@@ -50,6 +50,17 @@ class EfficientAttention(Attention):
         ValueError: for a causal or dense mask or a cache, and as `Attention`
             does.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import EfficientAttention
+
+    layer = EfficientAttention(num_heads=4)
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Shen et al. 2018, Efficient Attention: Attention with Linear
         Complexities, https://arxiv.org/abs/1812.01243

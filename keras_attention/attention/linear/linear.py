@@ -61,6 +61,19 @@ class LinearAttention(KernelAttention):
     Raises:
         ValueError: for an unknown feature map, and as `Attention` does.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import LinearAttention
+
+    layer = LinearAttention(num_heads=4, feature_map="elu")
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x, use_causal_mask=True).shape  # (2, 1000, 32)
+    cache = layer.init_cache(batch_size=2, max_length=1000)
+    cache["state"].shape  # (2, 4, 8, 8)
+    ```
+
     Reference:
         Katharopoulos et al. 2020, Transformers are RNNs: Fast Autoregressive
         Transformers with Linear Attention, https://arxiv.org/abs/2006.16236

@@ -61,6 +61,17 @@ class PerformerAttention(KernelAttention):
         ValueError: if `num_features` is no positive integer, and as
             `Attention` does.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import PerformerAttention
+
+    layer = PerformerAttention(num_heads=4, num_features=64)
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Choromanski et al. 2021, Rethinking Attention with Performers,
         https://arxiv.org/abs/2009.14794

@@ -81,6 +81,17 @@ class GatedDeltaAttention(RecurrentAttention):
             `chunk_size` that is no power of two, `num_kv_heads`, another
             source than the query, or a dense `attention_mask`.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import GatedDeltaAttention
+
+    layer = GatedDeltaAttention(num_heads=4, conv_size=4)
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x, use_causal_mask=True).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Yang et al. 2024, Gated Delta Networks: Improving Mamba2 with Delta
         Rule, https://arxiv.org/abs/2412.06464;

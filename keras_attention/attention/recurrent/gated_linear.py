@@ -67,6 +67,17 @@ class GatedLinearAttention(RecurrentAttention):
             positive, a `chunk_size` that is no power of two, `num_kv_heads`,
             another source than the query, or a dense `attention_mask`.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import GatedLinearAttention
+
+    layer = GatedLinearAttention(num_heads=4, gate_rank=8)
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x, use_causal_mask=True).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Yang et al. 2024, Gated Linear Attention Transformers with
         Hardware-Efficient Training, https://arxiv.org/abs/2312.06635

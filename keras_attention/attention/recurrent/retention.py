@@ -67,6 +67,17 @@ class RetentionAttention(RecurrentAttention):
             `chunk_size` that is no power of two, `num_kv_heads`, another
             source than the query, or a dense `attention_mask`.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import RetentionAttention
+
+    layer = RetentionAttention(num_heads=4, position="xpos")
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x, use_causal_mask=True).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Sun et al. 2023, Retentive Network: A Successor to Transformer for
         Large Language Models, https://arxiv.org/abs/2307.08621

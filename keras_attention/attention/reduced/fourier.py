@@ -43,6 +43,17 @@ class FourierMixing(Attention):
         ValueError: for cross-attention, a causal mask, a dense mask, a cache,
             or a position that acts in attention.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import FourierMixing
+
+    layer = FourierMixing()
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Lee-Thorp et al. 2022, FNet: Mixing Tokens with Fourier Transforms,
         https://arxiv.org/abs/2105.03824

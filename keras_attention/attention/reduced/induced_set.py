@@ -37,6 +37,17 @@ class InducedSetAttention(Attention):
         ValueError: for sizes that make no sense or what this flavour does not
             support: a causal mask, a dense mask, cross-attention, a position.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import InducedSetAttention
+
+    layer = InducedSetAttention(num_heads=4, num_inducing=8)
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Lee et al. 2019, Set Transformer, https://arxiv.org/abs/1810.00825.
         Scores are divided by the root of the head's width; the paper's own

@@ -52,6 +52,17 @@ class LinformerAttention(Attention):
         ValueError: for more than `max_length` keys, a causal mask, a dense
             mask or a cache.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import LinformerAttention
+
+    layer = LinformerAttention(num_heads=4, max_length=1024, rank=32)
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Wang et al. 2020, Linformer: Self-Attention with Linear Complexity,
         https://arxiv.org/abs/2006.04768

@@ -64,6 +64,17 @@ class NystromAttention(Attention):
         ValueError: for cross-attention, a causal mask, a dense mask or a
             cache.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import NystromAttention
+
+    layer = NystromAttention(num_heads=4, num_landmarks=16)
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Xiong et al. 2021, Nyströmformer: A Nyström-Based Algorithm for
         Approximating Self-Attention, https://arxiv.org/abs/2102.03902

@@ -37,6 +37,17 @@ class PerceiverAttention(LearnedQueries):
         ValueError: for sizes that make no sense or what this flavour does not
             support: a causal mask, a position, a cache.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import PerceiverAttention
+
+    layer = PerceiverAttention(num_heads=4, num_latents=8)
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 8, 32)
+    ```
+
     Reference:
         Jaegle et al. 2021, Perceiver: General Perception with Iterative
         Attention, https://arxiv.org/abs/2103.03206

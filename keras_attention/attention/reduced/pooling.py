@@ -91,6 +91,17 @@ class AttentionPooling(LearnedQueries):
         ValueError: for sizes that make no sense or what this flavour does not
             support: a causal mask, a position, a cache.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import AttentionPooling
+
+    layer = AttentionPooling(num_heads=4, num_seeds=1)
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1, 32)
+    ```
+
     Reference:
         Lee et al. 2019, Set Transformer, https://arxiv.org/abs/1810.00825.
         Scores are divided by the root of the head's width; the paper's own

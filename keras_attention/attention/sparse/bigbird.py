@@ -56,6 +56,19 @@ class BigBirdAttention(BlockAttention):
     Raises:
         ValueError: if a number of blocks makes no sense.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import BigBirdAttention
+
+    layer = BigBirdAttention(
+        num_heads=4, block_size=16, num_random_blocks=2
+    )
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Zaheer et al. 2020, Big Bird: Transformers for Longer Sequences,
         https://arxiv.org/abs/2007.14062

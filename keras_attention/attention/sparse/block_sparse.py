@@ -63,6 +63,20 @@ class BlockSparseAttention(BlockAttention):
             whose length is known; where a graph computes it, what lies
             behind the layout sees nothing and gives zeros.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import BlockSparseAttention
+
+    layer = BlockSparseAttention(
+        num_heads=4, block_size=16, layout="local",
+        layout_options={"window": 2}
+    )
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Gray, Radford, Kingma 2017, GPU Kernels for Block-Sparse Weights,
         https://openai.com/index/block-sparse-gpu-kernels;

@@ -67,6 +67,17 @@ class LSHAttention(Attention):
     Raises:
         ValueError: for cross-attention, a dense mask or a cache.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import LSHAttention
+
+    layer = LSHAttention(num_heads=4, num_hashes=2, chunk_size=32)
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Kitaev et al. 2020, Reformer: The Efficient Transformer,
         https://arxiv.org/abs/2001.04451

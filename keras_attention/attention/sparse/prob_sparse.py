@@ -85,6 +85,17 @@ class ProbSparseAttention(Attention):
     Raises:
         ValueError: for cross-attention, a dense mask or a cache.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import ProbSparseAttention
+
+    layer = ProbSparseAttention(num_heads=4, factor=5)
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Zhou et al. 2021, Informer: Beyond Efficient Transformer for Long
         Sequence Time-Series Forecasting, https://arxiv.org/abs/2012.07436

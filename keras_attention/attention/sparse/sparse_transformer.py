@@ -66,6 +66,19 @@ class SparseTransformerAttention(Attention):
     Raises:
         ValueError: if the pattern is unknown or the numbers do not fit.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import SparseTransformerAttention
+
+    layer = SparseTransformerAttention(
+        num_heads=4, pattern="fixed", stride=32
+    )
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x, use_causal_mask=True).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Child et al. 2019, Generating Long Sequences with Sparse Transformers,
         https://arxiv.org/abs/1904.10509

@@ -51,6 +51,17 @@ class AxialAttention(Attention):
         ValueError: for sizes that make no sense, a sequence that does not
             fill a given grid, or what this flavour does not support.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import AxialAttention
+
+    layer = AxialAttention(num_heads=4, grid=(5, 10))
+    x = keras.random.normal((2, 50, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Ho et al. 2019, Axial Attention in Multidimensional Transformers,
         https://arxiv.org/abs/1912.12180. Its masked layers for drawing images

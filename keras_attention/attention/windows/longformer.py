@@ -67,6 +67,19 @@ class LongformerAttention(Attention):
             for which `SlidingWindowAttention(num_sinks=...)` keeps the first
             tokens in sight.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import LongformerAttention
+
+    layer = LongformerAttention(
+        num_heads=4, window_size=32, num_global_tokens=1
+    )
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 1000, 32)
+    ```
+
     Reference:
         Beltagy et al. 2020, Longformer: The Long-Document Transformer,
         https://arxiv.org/abs/2004.05150

@@ -56,6 +56,19 @@ class ShiftedWindowAttention(Attention):
         ValueError: for sizes that make no sense, a sequence that does not
             fill a given grid, or what this flavour does not support.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import ShiftedWindowAttention
+
+    layer = ShiftedWindowAttention(
+        num_heads=4, window_size=4, shift=2, grid=(8, 8)
+    )
+    x = keras.random.normal((2, 64, 32))  # (batch, length, dim)
+    layer(x).shape  # (2, 64, 32)
+    ```
+
     Reference:
         Liu et al. 2021, Swin Transformer, https://arxiv.org/abs/2103.14030
     """

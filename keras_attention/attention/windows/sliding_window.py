@@ -60,6 +60,21 @@ class SlidingWindowAttention(Attention):
             sense, and for what does not go with a band: cross-attention and
             a dense `attention_mask`.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import SlidingWindowAttention
+
+    layer = SlidingWindowAttention(
+        num_heads=4, window_size=32, position="rotary"
+    )
+    x = keras.random.normal((2, 1000, 32))  # (batch, length, dim)
+    layer(x, use_causal_mask=True).shape  # (2, 1000, 32)
+    cache = layer.init_cache(batch_size=2, max_length=1000)
+    cache["key"].shape  # (2, 4, 33, 8)
+    ```
+
     Reference:
         Beltagy et al. 2020, Longformer (window and dilation),
         https://arxiv.org/abs/2004.05150;

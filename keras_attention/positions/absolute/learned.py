@@ -29,6 +29,18 @@ class LearnedEncoding(PositionalEncoding):
     Raises:
         ValueError: if a position reaches `max_length`.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import LearnedEncoding, TransformerEncoder
+
+    model = TransformerEncoder(
+        100, 2, 32, 4, position=LearnedEncoding(max_length=128)
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Gehring et al. 2017, Convolutional Sequence to Sequence Learning,
         https://arxiv.org/abs/1705.03122

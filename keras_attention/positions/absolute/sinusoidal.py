@@ -35,6 +35,16 @@ class SinusoidalEncoding(PositionalEncoding):
     Raises:
         ValueError: if `hidden_dim` is odd.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import SinusoidalEncoding
+
+    layer = SinusoidalEncoding()
+    layer(keras.random.normal((2, 50, 32))).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Vaswani et al. 2017, Attention Is All You Need,
         https://arxiv.org/abs/1706.03762

@@ -26,6 +26,18 @@ class ALiBi(DistanceBias):
     Bloom and MPT add `slope * j` instead, which the softmax does not tell
     apart from it in a causal call: a row differs by one constant.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import ALiBi, TransformerDecoder
+
+    model = TransformerDecoder(
+        100, 2, 32, 4, position=ALiBi()
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Press et al. 2022, Train Short, Test Long: Attention with Linear Biases
         Enables Input Length Extrapolation, https://arxiv.org/abs/2108.12409

@@ -56,6 +56,18 @@ class FIRE(PositionalEncoding):
     Raises:
         ValueError: for numbers that are not positive.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import FIRE, TransformerDecoder
+
+    model = TransformerDecoder(
+        100, 2, 32, 4, position=FIRE(width=16)
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Li et al. 2024, Functional Interpolation for Relative Positions
         Improves Long Context Transformers, https://arxiv.org/abs/2310.04418

@@ -41,6 +41,18 @@ class Kerple(DistanceBias):
     Raises:
         ValueError: for an unknown variant.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import Kerple, TransformerDecoder
+
+    model = TransformerDecoder(
+        100, 2, 32, 4, position=Kerple(variant="power")
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Chi et al. 2022, KERPLE: Kernelized Relative Positional Embedding for
         Length Extrapolation, https://arxiv.org/abs/2205.09921

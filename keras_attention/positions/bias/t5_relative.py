@@ -46,6 +46,18 @@ class T5RelativeBias(DistanceBias):
         ValueError: for sizes that make no buckets, and for causal and other
             calls in turn where `bidirectional` is None.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import T5RelativeBias, TransformerEncoder
+
+    model = TransformerEncoder(
+        100, 2, 32, 4, position=T5RelativeBias(num_buckets=16)
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Raffel et al. 2020, Exploring the Limits of Transfer Learning with a
         Unified Text-to-Text Transformer, https://arxiv.org/abs/1910.10683

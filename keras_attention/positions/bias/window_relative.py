@@ -45,6 +45,19 @@ class WindowRelativeBias(PositionalEncoding):
         ValueError: for sizes that make no sense, without a grid, or with two
             of different widths.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import ShiftedWindowAttention, WindowRelativeBias
+
+    layer = ShiftedWindowAttention(
+        num_heads=4, window_size=4, position=WindowRelativeBias(window_size=4)
+    )
+    x = keras.random.normal((2, 64, 32))  # 8 x 8 cells
+    layer(x).shape  # (2, 64, 32)
+    ```
+
     Reference:
         Liu et al. 2021, Swin Transformer, https://arxiv.org/abs/2103.14030
     """

@@ -42,6 +42,18 @@ class CoPE(PositionalEncoding):
         ValueError: if `max_position` is less than 2, or in a call that is not
             causal.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import CoPE, TransformerDecoder
+
+    model = TransformerDecoder(
+        100, 2, 32, 4, position=CoPE(max_position=32)
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Golovneva et al. 2024, Contextual Position Encoding,
         https://arxiv.org/abs/2405.18719

@@ -46,6 +46,19 @@ class DisentangledRelative(PositionalEncoding):
     Raises:
         ValueError: if a number makes no sense, or for neither of the terms.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import DisentangledRelative, TransformerEncoder
+
+    model = TransformerEncoder(
+        100, 2, 32, 4,
+        position=DisentangledRelative(position_buckets=32, max_distance=64),
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         He et al. 2021, DeBERTa, https://arxiv.org/abs/2006.03654;
         He et al. 2021, DeBERTaV3 (and the buckets of its code),

@@ -39,6 +39,18 @@ class ShawRelative(PositionalEncoding):
     Raises:
         ValueError: if `max_distance` is no positive integer.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import ShawRelative, TransformerEncoder
+
+    model = TransformerEncoder(
+        100, 2, 32, 4, position=ShawRelative(max_distance=8)
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Shaw et al. 2018, Self-Attention with Relative Position
         Representations, https://arxiv.org/abs/1803.02155

@@ -42,6 +42,18 @@ class TransformerXLRelative(PositionalEncoding):
     Raises:
         ValueError: if `num_heads * head_dim` is odd.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import TransformerDecoder, TransformerXLRelative
+
+    model = TransformerDecoder(
+        100, 2, 32, 4, position=TransformerXLRelative(), segment_memory=50
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Dai et al. 2019, Transformer-XL, https://arxiv.org/abs/1901.02860
     """

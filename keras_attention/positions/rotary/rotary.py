@@ -72,6 +72,19 @@ class RotaryEmbedding(PositionalEncoding):
         ValueError: if the rotated features make no pairs for each axis, for
             options that do not fit, or a sequence longer than its grid.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import MultiHeadAttention, RotaryEmbedding
+
+    scaling = {"type": "yarn", "factor": 4.0, "original_max_length": 2048}
+    layer = MultiHeadAttention(
+        num_heads=4, position=RotaryEmbedding(base=500000.0, scaling=scaling)
+    )
+    layer(keras.random.normal((2, 50, 32))).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Su et al. 2021, RoFormer, https://arxiv.org/abs/2104.09864
         Chen et al. 2023, Extending Context Window of Large Language Models

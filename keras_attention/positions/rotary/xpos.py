@@ -61,6 +61,18 @@ class XPos(PositionalEncoding):
         ValueError: if the rotated features are not an even, positive number,
             or a sequence is longer than `max_length`.
 
+    Example:
+
+    ```python
+    import keras
+    from keras_attention import TransformerDecoder, XPos
+
+    model = TransformerDecoder(
+        100, 2, 32, 4, position=XPos(scale_base=512.0)
+    )
+    model(keras.random.randint((2, 50), 1, 100)).shape  # (2, 50, 32)
+    ```
+
     Reference:
         Sun et al. 2022, A Length-Extrapolatable Transformer,
         https://arxiv.org/abs/2212.10554
