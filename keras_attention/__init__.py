@@ -15,6 +15,7 @@ from keras_attention.attention import (
     BlockSparseAttention,
     ContentAttention,
     CosformerAttention,
+    CosineAttention,
     DifferentialAttention,
     EfficientAttention,
     EntmaxAttention,

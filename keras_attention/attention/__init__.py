@@ -7,6 +7,7 @@ from keras_attention.attention.base import Attention
 from keras_attention.attention.choice import choose_attention
 from keras_attention.attention.exact.additive import AdditiveAttention
 from keras_attention.attention.exact.content import ContentAttention
+from keras_attention.attention.exact.cosine import CosineAttention
 from keras_attention.attention.exact.differential import DifferentialAttention
 from keras_attention.attention.exact.entmax import EntmaxAttention
 from keras_attention.attention.exact.latent import LatentAttention
@@ -53,6 +54,7 @@ _CLASSES = {
     "block_sparse": BlockSparseAttention,
     "content": ContentAttention,
     "cosformer": CosformerAttention,
+    "cosine": CosineAttention,
     "differential": DifferentialAttention,
     "efficient": EfficientAttention,
     "entmax": EntmaxAttention,

@@ -122,6 +122,11 @@ CASES = {
         keys_and_values(4),
         same_widths=True,
     ),
+    "cosine": Case(
+        "cosine",
+        {"num_kv_heads": 2, "query_block_size": 3},
+        keys_and_values(2),
+    ),
     "luong": Case("luong", {"num_kv_heads": 2}, keys_and_values(2)),
     "luong_dot": Case(
         "luong",
