@@ -7,37 +7,34 @@ python recipes/summarization.py export
 """
 
 if __name__ == "__main__":
-    import starting_up
+    import os
+    import signal
 
-    starting_up.end_with_one_line()
+    # Ctrl-C and SIGTERM while Keras loads: one line, and the usual exit codes.
+    for number, word in (2, b"interrupted\n"), (15, b"terminated\n"):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            end = lambda n, _, word=word: (os.write(2, word), os._exit(128 + n))
+            signal.signal(number, end)
 
 import dataclasses
 import time
 import warnings
-from typing import Annotated
 
-import keras
-import tyro
-from common import (
-    UsageError,
+from keras_attention.data import load_columns
+from keras_attention.data.docstrings import load_docstrings
+from keras_attention.runs.checks import UsageError, check_numbers
+from keras_attention.runs.commands import (
     answer,
-    check_numbers,
     check_texts,
     export_task,
     run_commands,
 )
-from runs import check_run, finish_run, fit, read_config, start_run
-from summary_scores import (
-    SENTENCES,
-    compression,
-    lead,
-    rouge,
-    validation_rouge,
-)
-from text_to_text import (
-    Training,
-    ValidationScore,
-    check_training_options,
+from keras_attention.runs.folder import read_config
+from keras_attention.runs.options import ExportOptions
+from keras_attention.runs.summary_scores import print_scores, validation_rouge
+from keras_attention.runs.text_to_text import (
+    TextToTextOptions,
+    check_options,
     compile_for_tokens,
     first,
     load_task,
@@ -46,14 +43,15 @@ from text_to_text import (
     make_tokenizers,
     save_tokenizers,
     show_samples,
+    validation_scores,
 )
+from keras_attention.runs.train import load_splits, prepare, train_task
 
-from keras_attention.data import load_columns
-from keras_attention.data.docstrings import load_docstrings
+SHOWN = 400  # characters of a text beside a sample summary
 
 
 @dataclasses.dataclass
-class Train(Training):
+class Train(TextToTextOptions):
     """Trains a model, or goes on with a run that was stopped."""
 
     text: str = "text"
@@ -83,109 +81,81 @@ class Train(Training):
     """Of so many tokens, no sequence comes twice in a summary; 0 for any."""
 
 
+@dataclasses.dataclass(kw_only=True)
+class Decoding:
+    """How summaries are searched for, where not as in training."""
+
+    num_beams: int = 0
+    """Beams; 0 as in training."""
+    length_penalty: float = -1.0
+    """Exponent of the length; below 0 as in training."""
+    min_length: int = -1
+    """Least tokens of a summary; below 0 as in training."""
+    no_repeat_ngram: int = -1
+    """Tokens in sequence that come once; below 0 as in training."""
+    max_length: int = 0
+    """Most tokens of a summary, start and end included; 0 as in training."""
+
+
 @dataclasses.dataclass
-class Evaluate:
+class Evaluate(Decoding):
     """Scores a finished run on a test set, beside its first sentences."""
 
     run: str = "runs/summarization"
     split: str = "test"
     dataset: str = ""
     """Another data set than that of the run."""
-    num_beams: int = 0
-    """Beams; 0 as in training."""
-    length_penalty: float = -1.0
-    """Exponent of the length; below 0 as in training."""
-    min_length: int = -1
-    """Least tokens of a summary; below 0 as in training."""
-    no_repeat_ngram: int = -1
-    """Tokens in sequence that come once; below 0 as in training."""
-    max_length: int = 0
-    """Most tokens of a summary, start and end included; 0 as in training."""
     batch_size: int = 64
     show: int = 0
     """Sample summaries."""
 
 
 @dataclasses.dataclass
-class Summarize:
+class Summarize(Decoding):
     """Summarizes arguments, a file, or standard input line by line."""
 
-    text: Annotated[list[str], tyro.conf.Positional] = dataclasses.field(
-        default_factory=list
-    )
+    text: list[str]
+    """Texts; without any, those of --file or standard input."""
     run: str = "runs/summarization"
     file: str = ""
     """File of texts, one a line."""
-    num_beams: int = 0
-    """Beams; 0 as in training."""
-    length_penalty: float = -1.0
-    """Exponent of the length; below 0 as in training."""
-    min_length: int = -1
-    """Least tokens of a summary; below 0 as in training."""
-    no_repeat_ngram: int = -1
-    """Tokens in sequence that come once; below 0 as in training."""
-    max_length: int = 0
-    """Most tokens of a summary, start and end included; 0 as in training."""
 
 
 @dataclasses.dataclass
-class Export:
+class Export(ExportOptions):
     """Writes a finished run as a SavedModel: strings in, strings out."""
 
     run: str = "runs/summarization"
-    folder: str = ""
-    """Where to; `saved_model` in the run folder by default."""
-
-
-SHOWN = 400  # characters of a text beside a sample summary
 
 
 def train(config):
     """Trains with `compile` and `fit`, and saves the task."""
-    check_options(config)
-    check_run(config)
-    keras.utils.set_random_seed(config.seed)
-    keras.config.set_dtype_policy(config.precision)
-    pairs = {
-        "train": load_pairs(config, config.dataset, config.train_split),
-        "validation": load_pairs(
-            config, config.dataset, config.validation_split
-        ),
-    }
-    tokenizers = make_tokenizers(config, *pairs["train"])
-    batches = {
-        split: make_batches(config, tokenizers, *pairs[split], split == "train")
-        for split in pairs
-    }
-    settings = {
-        "min_length": config.min_length,
-        "no_repeat_ngram_size": config.no_repeat_ngram,
-    }
+    check_train(config)
+    prepare(config)
+    pairs = load_splits(config, load_pairs)
+    tokenizers = make_tokenizers(config, pairs)
+    batches = make_batches(config, tokenizers, pairs)
     task = make_task(
         config,
         tokenizers,
         batches["train"],
         copy=config.copy,
-        **{name: value for name, value in settings.items() if value},
+        min_length=config.min_length,
+        no_repeat_ngram_size=config.no_repeat_ngram,
     )
-    compile_for_tokens(config, task.model, batches["train"])
-    with start_run(
-        config, lambda folder: save_tokenizers(tokenizers, folder)
-    ) as run:
-        print(
-            f"{len(pairs['train'][0]):,} texts, {task.model.count_params():,} "
-            f"weights, {len(batches['train'])} batches an epoch, padding "
-            f"{batches['train'].padding_share:.1%}, run folder {run}"
-        )
-        scores = []
-        if config.rouge_texts:
-            some = first(config.rouge_texts, pairs["validation"])
-            scores.append(ValidationScore(task, *some, validation_rouge))
-        fit(config, task.model, batches, run, scores)
-        finish_run(config, task, batches["validation"], run)
-        show_samples(task, *first(config.show, pairs["validation"]), run, SHOWN)
-        print(f"The run lies in {run}. Try:")
-        print(f"  python recipes/summarization.py evaluate --run {run}")
+    compile_for_tokens(config, task, batches)
+    samples = first(config.show, pairs["validation"])
+    train_task(
+        config,
+        task,
+        batches,
+        told=f"{len(pairs['train'][0]):,} texts",
+        save_more=lambda folder: save_tokenizers(tokenizers, folder),
+        scores=validation_scores(
+            task, pairs, config.rouge_texts, validation_rouge
+        ),
+        show=lambda run: show_samples(task, *samples, run, SHOWN),
+    )
 
 
 def load_pairs(config, dataset, split):
@@ -210,9 +180,9 @@ def is_longer(summary, text):
     return len(summary.split()) > len(text.split())
 
 
-def check_options(config):
+def check_train(config):
     """Refuses options out of their ranges before anything is written."""
-    check_training_options(config)
+    check_options(config)
     check_numbers(config, "max_source_length", at_least=2)
     check_numbers(
         config, "rouge_texts", "min_length", "no_repeat_ngram", at_least=0
@@ -251,26 +221,10 @@ def evaluate(arguments):
     began = time.perf_counter()
     summaries = task(texts)
     seconds = time.perf_counter() - began
-    rows = {
-        "model": summaries,
-        f"lead-{SENTENCES}": [lead(text) for text in texts],
-        "reference": references,
-    }
-    print(f"{'':9}  ROUGE-1  ROUGE-2  ROUGE-L  compression")
-    for name, outputs in rows.items():
-        scores = [f"{x:7.2f}" for x in rouge(outputs, references).values()]
-        if outputs is references:
-            scores = [f"{'-':>7}"] * 3
-        ratio = f"{compression(texts, outputs):11.2f}"
-        print(f"{name:9}  {'  '.join([*scores, ratio])}")
-    print(
-        f"{len(texts)} texts; F1 of rouge-score with stemming; compression: "
-        "words of the texts over words of the summaries"
-    )
+    print_scores(summaries, texts, references)
     print(f"{len(texts) / seconds:.1f} texts per second")
-    show_samples(
-        task, *first(arguments.show, (texts, references)), arguments.run, SHOWN
-    )
+    samples = first(arguments.show, (texts, references))
+    show_samples(task, *samples, arguments.run, SHOWN)
 
 
 def summarize(arguments):

@@ -7,30 +7,33 @@ python recipes/translation.py export
 """
 
 if __name__ == "__main__":
-    import starting_up
+    import os
+    import signal
 
-    starting_up.end_with_one_line()
+    # Ctrl-C and SIGTERM while Keras loads: one line, and the usual exit codes.
+    for number, word in (2, b"interrupted\n"), (15, b"terminated\n"):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            end = lambda n, _, word=word: (os.write(2, word), os._exit(128 + n))
+            signal.signal(number, end)
 
 import dataclasses
 import time
-from typing import Annotated
 
-import keras
 import numpy as np
-import sacrebleu
-import tyro
-from common import (
+
+from keras_attention.data import load_parallel
+from keras_attention.runs.checks import check_numbers
+from keras_attention.runs.commands import (
     answer,
-    check_numbers,
     check_texts,
     export_task,
     run_commands,
 )
-from runs import check_run, finish_run, fit, read_config, start_run
-from text_to_text import (
-    Training,
-    ValidationScore,
-    check_training_options,
+from keras_attention.runs.folder import read_config
+from keras_attention.runs.options import ExportOptions
+from keras_attention.runs.text_to_text import (
+    TextToTextOptions,
+    check_options,
     compile_for_tokens,
     first,
     load_task,
@@ -39,13 +42,18 @@ from text_to_text import (
     make_tokenizers,
     save_tokenizers,
     show_samples,
+    validation_scores,
 )
-
-from keras_attention.data import load_parallel
+from keras_attention.runs.train import load_splits, prepare, train_task
+from keras_attention.runs.translation_scores import (
+    metrics_for,
+    print_by_length,
+    validation_bleu,
+)
 
 
 @dataclasses.dataclass
-class Train(Training):
+class Train(TextToTextOptions):
     """Trains a model, or goes on with a run that was stopped."""
 
     source: str = "en"
@@ -87,9 +95,8 @@ class Evaluate:
 class Translate:
     """Translates arguments, a file, or standard input line by line."""
 
-    text: Annotated[list[str], tyro.conf.Positional] = dataclasses.field(
-        default_factory=list
-    )
+    text: list[str]
+    """Sentences; without any, those of --file or standard input."""
     run: str = "runs/translation"
     file: str = ""
     """File of sentences, one a line."""
@@ -98,67 +105,39 @@ class Translate:
 
 
 @dataclasses.dataclass
-class Export:
+class Export(ExportOptions):
     """Writes a finished run as a SavedModel: strings in, strings out."""
 
     run: str = "runs/translation"
-    folder: str = ""
-    """Where to; `saved_model` in the run folder by default."""
 
 
 def train(config):
     """Trains with `compile` and `fit`, and saves the task."""
-    check_training_options(config)
+    check_options(config)
     check_numbers(config, "bleu_sentences", at_least=0)
-    check_run(config)
-    keras.utils.set_random_seed(config.seed)
-    keras.config.set_dtype_policy(config.precision)
-    pairs = {
-        split: load_parallel(config.dataset, name, config.source, config.target)
-        for split, name in (
-            ("train", config.train_split),
-            ("validation", config.validation_split),
-        )
-    }
-    tokenizers = make_tokenizers(config, *pairs["train"])
-    batches = {
-        split: make_batches(config, tokenizers, *pairs[split], split == "train")
-        for split in pairs
-    }
+    prepare(config)
+    pairs = load_splits(config, load_pairs)
+    tokenizers = make_tokenizers(config, pairs)
+    batches = make_batches(config, tokenizers, pairs)
     task = make_task(config, tokenizers, batches["train"])
-    compile_for_tokens(config, task.model, batches["train"])
-    with start_run(
-        config, lambda folder: save_tokenizers(tokenizers, folder)
-    ) as run:
-        print(
-            f"{len(pairs['train'][0]):,} pairs, {task.model.count_params():,} "
-            f"weights, {len(batches['train'])} batches an epoch, padding "
-            f"{batches['train'].padding_share:.1%}, run folder {run}"
-        )
-        scores = []
-        if config.bleu_sentences:
-            some = first(config.bleu_sentences, pairs["validation"])
-            scores.append(ValidationScore(task, *some, bleu))
-        fit(config, task.model, batches, run, scores)
-        finish_run(config, task, batches["validation"], run)
-        show_samples(task, *first(config.show, pairs["validation"]), run)
-        print(f"The run lies in {run}. Try:")
-        print(f"  python recipes/translation.py evaluate --run {run}")
+    compile_for_tokens(config, task, batches)
+    samples = first(config.show, pairs["validation"])
+    train_task(
+        config,
+        task,
+        batches,
+        told=f"{len(pairs['train'][0]):,} pairs",
+        save_more=lambda folder: save_tokenizers(tokenizers, folder),
+        scores=validation_scores(
+            task, pairs, config.bleu_sentences, validation_bleu
+        ),
+        show=lambda run: show_samples(task, *samples, run),
+    )
 
 
-def bleu_for(targets, **options):
-    """BLEU; of as many words in a row as there are where four never are.
-
-    Without any four words in a row it would be 0 by definition.
-    """
-    short = max(len(target.split()) for target in targets) < 4
-    return sacrebleu.BLEU(effective_order=short, **options)
-
-
-def bleu(translations, targets):
-    """Corpus BLEU as an entry of the logs."""
-    metric = bleu_for(targets, force=True)
-    return {"val_bleu": metric.corpus_score(translations, [targets]).score}
+def load_pairs(config, dataset, split):
+    """Loads sentences and their translations."""
+    return load_parallel(dataset, split, config.source, config.target)
 
 
 def evaluate(arguments):
@@ -167,22 +146,14 @@ def evaluate(arguments):
     check_numbers(arguments, "num_beams", "by_length", "show", at_least=0)
     config = read_config(arguments.run, Train)
     task = load_task(arguments, Train)
-    sources, targets = load_parallel(
-        arguments.dataset or config.dataset,
-        arguments.split,
-        config.source,
-        config.target,
+    sources, targets = load_pairs(
+        config, arguments.dataset or config.dataset, arguments.split
     )
     task(sources[: arguments.batch_size])  # compiling is not translating
     began = time.perf_counter()
     translations = task(sources)
     seconds = time.perf_counter() - began
-    # Who says that it comes tokenised need not be told.
-    plain = bleu_for(targets, force=arguments.tokenized)
-    metrics = {"BLEU": plain, "chrF": sacrebleu.CHRF()}
-    if arguments.tokenized:
-        tokenized = bleu_for(targets, tokenize="none", force=True)
-        metrics = {"tokenized BLEU": tokenized, **metrics}
+    metrics = metrics_for(targets, arguments.tokenized)
     for name, metric in metrics.items():
         score = metric.corpus_score(translations, [targets])
         print(f"{name} {score.score:.2f} ({metric.get_signature()})")
@@ -191,30 +162,10 @@ def evaluate(arguments):
     print(f"{len(sources) / seconds:.1f} sentences per second")
     if arguments.by_length:
         metric = next(iter(metrics.values()))
-        print_by_length(
-            *(metric, arguments.by_length, sources, translations, targets)
-        )
+        step = arguments.by_length
+        print_by_length(metric, step, sources, translations, targets)
     samples = first(arguments.show, (sources, targets))
     show_samples(task, *samples, arguments.run)
-
-
-def print_by_length(metric, step, sources, translations, targets):
-    """Prints the score of sources of each range of lengths, in words.
-
-    Whether it falls on long sentences was the question of Bahdanau et al.
-    2014, https://arxiv.org/abs/1409.0473.
-    """
-    places = np.array([(len(x.split()) - 1) // step for x in sources])
-    for place in np.unique(places):
-        rows = np.flatnonzero(places == place)
-        score = metric.corpus_score(
-            [translations[row] for row in rows],
-            [[targets[row] for row in rows]],
-        )
-        print(
-            f"  {place * step + 1} to {(place + 1) * step} words: "
-            f"{score.score:.2f} ({len(rows)} sentences)"
-        )
 
 
 def translate(arguments):

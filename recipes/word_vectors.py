@@ -4,9 +4,14 @@ python recipes/word_vectors.py learn files:reviews,train,text --file vectors.txt
 """
 
 if __name__ == "__main__":
-    import starting_up
+    import os
+    import signal
 
-    starting_up.end_with_one_line()
+    # Ctrl-C and SIGTERM while Keras loads: one line, and the usual exit codes.
+    for number, word in (2, b"interrupted\n"), (15, b"terminated\n"):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            end = lambda n, _, word=word: (os.write(2, word), os._exit(128 + n))
+            signal.signal(number, end)
 
 import dataclasses
 import os
@@ -14,14 +19,12 @@ import re
 import sys
 import unicodedata
 from pathlib import Path
-from typing import Annotated
-
-import tyro
-from common import UsageError, check_numbers, run_commands
 
 from keras_attention import optional
 from keras_attention.data import load_columns
 from keras_attention.files import replacing
+from keras_attention.runs.checks import UsageError, check_numbers
+from keras_attention.runs.commands import run_commands
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")  # by gensim, as the name ends
 LONGEST = 10_000  # words of a sentence; gensim drops what is beyond
@@ -34,7 +37,7 @@ class Learn:
     Words and punctuation are told apart as in the Penn Treebank.
     """
 
-    texts: Annotated[list[str], tyro.conf.Positional]
+    texts: list[str]
     """Where texts come from, each DATASET,SPLIT,COLUMN: a dataset is
     files:FOLDER or tfds:NAME, without a comma, and more columns may
     follow."""

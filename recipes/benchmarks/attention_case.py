@@ -70,12 +70,7 @@ def _attend(layer, length, dim, causal):
         layer, x, source, None, use_causal_mask=causal
     )
     named = {"query": query, "key": key, "value": value, **side}
-    names = [
-        name
-        for name, x in named.items()
-        if ops.is_tensor(x)
-        and "float" in keras.backend.standardize_dtype(x.dtype)
-    ]
+    names = [name for name, x in named.items() if _is_float(x)]
     rest = {k: x for k, x in named.items() if k not in names}
 
     def attend(*tensors):

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from keras_attention import tasks
-from keras_attention.data import DataError, load_images
 from tests.recipes import in_process
 
 WORDS = {
@@ -370,31 +369,6 @@ def test_a_long_text_fits_whatever_is_made_for_a_length(text, tmp_path, recipe):
     assert code == 0, errors
 
 
-def test_a_class_of_one_example_trains(text, tmp_path, recipe):
-    folder = changed(tmp_path / "text", text)
-    (folder / "train.tsv").write_text(
-        "".join(f"plant\ttree {word}\n" for word in "abcdef")
-        + "animal \tdog\nanimal\tcat dog\ntool\tsaw\n"
-    )
-    labels = {"animal", "plant", "tool"}
-    for seed in range(5):
-        given = {"validation-share": 0.4, "seed": seed}
-        in_process.load("classification")
-        from classification_data import load_for_training
-
-        config = in_process.load("classification").Train(
-            dataset=f"files:{folder}",
-            text="2",
-            label="1",
-            **{name.replace("-", "_"): x for name, x in given.items()},
-        )
-        found = load_for_training(config)
-        assert set(found["train"][1]) == labels
-        texts = found["train"][0] + found["validation"][0]
-        assert len(texts) == 9 and len(set(texts)) == 9
-        assert len(found["validation"][0]) >= 2
-
-
 def changed(folder, text, **contents):
     """Copies the text with some splits replaced."""
     folder.mkdir()
@@ -600,61 +574,6 @@ def test_a_run_with_deeply_nested_options_is_refused(tmp_path):
         assert f"{path} is damaged: it is nested" in done.stderr
 
 
-def test_images_of_16_bits_and_other_files(pictures, tmp_path):
-    folder = tmp_path / "train" / "a"
-    folder.mkdir(parents=True)
-    pixels = np.array([[0, 257, 65535], [2570, 514, 771]], "uint16")
-    Image.fromarray(pixels).save(folder / "0.png")
-    (folder / "notes.txt").write_text("none")
-    with pytest.warns(UserWarning, match="Left out 1 files.*notes.txt"):
-        found, labels = load_images(f"files:{tmp_path}", "train")
-    assert found[0, :, :, 0].tolist() == [[0, 1, 255], [10, 2, 3]]
-    assert found.dtype == "uint8" and labels == ["a"]
-
-
-@pytest.mark.parametrize("ending", ["gif", "png", "webp", "tiff"])
-def test_of_an_animation_the_first_frame_is_taken_and_told(tmp_path, ending):
-    folder = tmp_path / "train" / "a"
-    folder.mkdir(parents=True)
-    frames = [Image.new("L", (3, 2), gray) for gray in (0, 255, 85)]
-    frames[0].copy().save(folder / "single.png")
-    for name in ("1.png", "2.gif"):  # what it holds counts, not its name
-        frames[1].save(
-            folder / name,
-            format=ending,
-            save_all=True,
-            append_images=frames[::2],
-            **({"lossless": True} if ending == "webp" else {}),
-        )
-    expected = r"first frame alone of 2 images that have several: .*/1.png, .*2"
-    with pytest.warns(UserWarning, match=expected) as caught:
-        found, _ = load_images(f"files:{tmp_path}", "train")
-    assert len(caught) == 1
-    assert found[:2].min() == 255 and not found[2].any()
-
-
-def test_links_to_nothing_are_counted_and_named(tmp_path):
-    folder = tmp_path / "train" / "a"
-    folder.mkdir(parents=True)
-    Image.new("L", (3, 2)).save(folder / "0.png")
-    (folder / "1.png").symlink_to(folder / "0.png")
-    assert len(load_images(f"files:{tmp_path}", "train")[1]) == 2
-    (folder / "2.png").symlink_to(folder / "gone.png")
-    (folder / "3.png").symlink_to(folder / "3.png")
-    with pytest.raises(
-        DataError, match="2 of 4 images cannot .*2.png, .*3.png"
-    ):
-        load_images(f"files:{tmp_path}", "train")
-    for name in ("2.png", "3.png"):
-        (folder / name).unlink()
-    (folder / "notes.txt").symlink_to(folder / "gone.txt")
-    with pytest.warns(UserWarning, match="Left out 1 files.*notes.txt"):
-        load_images(f"files:{tmp_path}", "train")
-    (tmp_path / "train" / "b").symlink_to(tmp_path / "gone")
-    with pytest.raises(DataError, match="1 links among the folders .*train/b"):
-        load_images(f"files:{tmp_path}", "train")
-
-
 def test_no_run_or_half_of_the_outside_options(trained, recipe):
     code, _, error = recipe("evaluate", "--run", trained / "none")
     assert code == 2 and "is not a run folder" in error
@@ -664,57 +583,3 @@ def test_no_run_or_half_of_the_outside_options(trained, recipe):
         "evaluate", "--run", trained, "--outside-split", "none_test"
     )
     assert code == 2 and "--outside-validation" in error
-
-
-class Most:
-    """A generator that always draws the largest number."""
-
-    def uniform(self, low, high, size):
-        return np.full(size, high, "float64")
-
-
-def test_images_are_turned_grown_and_moved_about_their_middle(rng):
-    in_process.load("classification")
-    from classification_data import distorted
-
-    images = rng.random((2, 5, 8, 3)).astype("float32")
-    np.testing.assert_array_equal(distorted(images, rng), images)
-    for square in (images[:, :, 1:6], images[:, :4, :4]):
-        turned = distorted(square, Most(), rotate=90)
-        expected = np.rot90(square, 1, axes=(1, 2))
-        np.testing.assert_allclose(turned, expected, atol=1e-6)
-    moved = distorted(images, Most(), shift=2)
-    np.testing.assert_array_equal(moved[:, 2:, 2:], images[:, :-2, :-2])
-    assert not moved[:, :2].any() and not moved[:, :, :2].any()
-    grown = distorted(images[:, :, :7], Most(), zoom=1)
-    expected = images[:, 1:4, 2:5]
-    np.testing.assert_allclose(grown[:, ::2, 1::2], expected, atol=1e-6)
-    expected = (expected[:, :-1] + expected[:, 1:]) / 2
-    np.testing.assert_allclose(grown[:, 1::2, 1::2], expected, atol=1e-6)
-    drawn = distorted(images, rng, 30, 0.3, 1)
-    assert drawn.shape == images.shape and drawn.dtype == images.dtype
-    assert not np.allclose(drawn[0], drawn[1])
-    assert distorted(images[:0], rng, 30, 0.3, 1).shape == (0, 5, 8, 3)
-
-
-def test_scores_are_those_of_their_definitions(recipe):
-    in_process.load("classification")
-    import reports
-
-    labels = np.array([0, 0, 1, 1, 2])
-    predicted = np.array([0, 1, 1, 1, 0])
-    found = reports.scores(labels, predicted)
-    assert found["accuracy"] == pytest.approx(3 / 5)
-    assert found["macro_f1"] == pytest.approx((1 / 2 + 4 / 5 + 0) / 3)
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]])
-    error, table = reports.calibration(np.array([0, 1, 0]), probabilities)
-    assert error == pytest.approx((0.1 + 0.8 + 0.4) / 3)
-    assert [row[2] for row in table] == [1, 1, 1]
-    rows = reports.worst_mistakes(np.array([1, 1, 0]), probabilities, 5)
-    assert rows.tolist() == [0, 1]
-    threshold = reports.choose_threshold(
-        np.array([0.9, 0.8, 0.3]),
-        np.array([True, True, True]),
-        np.array([0.5, 0.6]),
-    )
-    assert 0.6 < threshold <= 0.8

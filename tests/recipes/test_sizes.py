@@ -2,6 +2,8 @@
 
 import pytest
 
+from keras_attention import memory
+from keras_attention.runs import text_to_text
 from tests.recipes import in_process
 
 HUGE = 10**10
@@ -111,11 +113,6 @@ def test_sizes_that_cannot_be_are_one_line(
 def test_what_training_takes_is_told_before_the_run_begins(
     data, tmp_path, monkeypatch
 ):
-    from keras_attention import memory
-
-    in_process.load("translation")
-    import text_to_text
-
     def make_task(*args, made=text_to_text.make_task, **kwargs):
         task = made(*args, **kwargs)
         limit = 4 * 3 * task.model.count_params()

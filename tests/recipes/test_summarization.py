@@ -9,6 +9,7 @@ import pytest
 from num2words import num2words
 
 from keras_attention import tasks
+from keras_attention.runs import samples
 from tests.recipes import in_process
 
 TINY = {
@@ -171,17 +172,6 @@ def test_a_summary_may_be_made_shorter(trained, recipe):
     assert code == 2 and "min_length" in errors
 
 
-def test_parts_made_for_a_length_fit_both_sides(module):
-    import text_models
-
-    config = module.Train(
-        position="learned", max_source_length=700, max_length=30, min_length=40
-    )
-    model = text_models.make_model(config, 50, 50, copy=True)
-    lengths = model.encoder.position.max_length, model.decoder.position
-    assert (lengths[0], lengths[1].max_length) == (700, 40)
-
-
 @pytest.mark.parametrize(
     ("flag", "value"),
     [("max-length", 1), ("max-length", -5), ("length-penalty", "nan")],
@@ -194,18 +184,16 @@ def test_settings_that_cannot_be_are_refused(flag, value, recipe, trained):
         assert code == 2 and f"--{flag} must be" in error and not output
 
 
-def test_long_texts_are_cut_for_the_page(trained, module, capsys):
-    import common
-
+def test_long_texts_are_cut_for_the_page(trained, capsys):
     task = tasks.TextToText.load(trained[0] / "task")
     for text in ("I have nine cats. " * 99, "Ihaveninecats" * 99):
-        cut = common._shortened(text, task)
+        cut = samples._shortened(text, task)
         tokenizer = task.source_tokenizer
         assert text.startswith(cut)
         count = len(tokenizer.encode([cut])[0])
         assert 100 < count <= 200
         assert f"the first {count} is shown" in capsys.readouterr().out
-    assert common._shortened("I have", task) == "I have"
+    assert samples._shortened("I have", task) == "I have"
     assert not capsys.readouterr().out
 
 
@@ -337,8 +325,8 @@ def test_texts_that_are_odd_are_counted(module, text, tmp_path):
     )
     with pytest.warns(UserWarning) as caught:
         pairs = module.load_pairs(config, config.dataset, "train")
-        tokenizers = module.make_tokenizers(config, *pairs)
-        module.make_batches(config, tokenizers, *pairs, True)
+        tokenizers = module.make_tokenizers(config, {"train": pairs})
+        module.make_batches(config, tokenizers, {"train": pairs})
     messages = [str(warning.message) for warning in caught]
     assert len(messages) == 3
     assert "Dropped 2 of 90 rows in files:" in messages[0]
@@ -354,21 +342,3 @@ def test_other_options_and_no_run_are_refused(trained, recipe, text, tmp_path):
     for name in ("evaluate", "summarize", "export"):
         code, _, errors = recipe(name, "--run", tmp_path)
         assert code == 2 and "is not a run folder" in errors
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ("One. Two!  Three? Four.", "One. Two! Three?"),
-        ("A: one\r\nB: two. Three\nC: four", "A: one B: two. Three"),
-        ("  version 1.5 of it", "version 1.5 of it"),
-        ("", ""),
-    ],
-)
-def test_lead_is_the_first_three_sentences(module, text, expected):
-    assert module.lead(text) == expected
-
-
-def test_compression_is_words_over_words(module):
-    assert module.compression(["a b c", "d e f"], ["a", "d e"]) == 2
-    assert module.compression(["a b"], [""]) == 2

@@ -4,25 +4,24 @@ import csv
 import gzip
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import types
 
 import h5py
 import numpy as np
 import pytest
 from num2words import num2words
 
+from keras_attention import training
 from keras_attention.locks import one_process
-from tests.recipes.in_process import load as load_recipe
+from tests.recipes import in_process
 from tests.recipes.in_process import run as run_recipe
+from tests.tools import ROOT
 
-ROOT = pathlib.Path(__file__).parents[2]
-RECIPE = ROOT / "recipes" / "translation.py"
+RECIPE = in_process.copied("translation")
 TINY = {
     "vocabulary-size": 60,
     "num-layers": 1,
@@ -63,10 +62,13 @@ RECURRENT = {
 
 @pytest.fixture(scope="module")
 def trained(text, tmp_path_factory):
-    """A finished run."""
+    """A finished run, in a folder that was there, as one that is mounted."""
     run = tmp_path_factory.mktemp("runs") / "run"
+    run.mkdir(mode=0o750)
+    place = run.stat()
     result = train(text, run)
     assert result.returncode == 0, result.stderr
+    assert os.path.samestat(run.stat(), place)
     return run, result.stdout
 
 
@@ -202,19 +204,16 @@ def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
 
 
 def test_a_terminated_run_loses_nothing(trained, text, tmp_path, monkeypatch):
-    load_recipe("translation")
     run, sent = tmp_path / "terminated", []
 
-    class Terminate(sys.modules["runs"].training.TokensPerSecond):
+    class Terminate(training.TokensPerSecond):
         def on_train_batch_end(self, batch, logs=None):
             super().on_train_batch_end(batch, logs)
             if not sent:
                 sent.append(batch)
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(
-        sys.modules["runs"].training, "TokensPerSecond", Terminate
-    )
+    monkeypatch.setattr(training, "TokensPerSecond", Terminate)
     ended = train(text, run)
     assert ended.returncode == 143
     assert ended.stderr.startswith("terminated: training goes on from epoch 1")
@@ -230,10 +229,9 @@ def test_a_terminated_run_loses_nothing(trained, text, tmp_path, monkeypatch):
 
 # Whoever started the tests may have had them ignore Ctrl-C.
 START = """
-import os, runpy, signal, sys
+import runpy, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 del sys.argv[0]
-sys.path.insert(0, os.path.dirname(sys.argv[0]))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
@@ -270,18 +268,14 @@ def test_a_second_process_in_a_run_folder_is_refused(trained, text):
             assert refused.stderr.count("\n") == 1
 
 
-def test_a_run_folder_may_be_mounted_or_of_somebody_else(text, tmp_path):
+def test_a_run_folder_may_be_of_somebody_else(trained, text, tmp_path):
     run = tmp_path / "run"
-    run.mkdir(mode=0o750)
-    place = run.stat()
+    shutil.copytree(trained[0], run)
     (tmp_path / "victim").write_text("old")
-    done = train(text, run, steps=1)
-    assert done.returncode == 0, done.stderr
-    assert os.path.samestat(run.stat(), place)
     (run / "curves.png").unlink()
     (run / "curves.png").symlink_to("../victim")
     for refused in (
-        train(text, run, steps=1),
+        train(text, run),
         command("evaluate", "--run", run, "--dataset", f"files:{text}"),
     ):
         assert refused.returncode == 2
@@ -428,20 +422,6 @@ def test_a_run_of_another_configuration_is_kept(trained, text, recipe, capsys):
     assert "hidden_dim 16 there, 32 here" in error
 
 
-def test_the_learning_rate_falls_by_half_a_cosine():
-    recipe = load_recipe("translation")
-    given = {"learning_rate": 0.3, "warmup_steps": 4, "schedule": "cosine"}
-    config = recipe.Train(epochs=3, **given)
-    common = sys.modules["common"]
-    rate = common.make_optimizer(config, 8)._learning_rate
-    got = [float(rate(step)) for step in (0, 2, 4, 14, 24, 30)]
-    # From 4 to 24, half of it at 14.
-    expected = [0.075, (0.075 + 0.3) / 2, 0.3, 0.15, 0.0, 0.0]
-    np.testing.assert_allclose(got, expected, atol=1e-7)
-    with pytest.raises(common.UsageError, match="Training takes 4"):
-        common.make_optimizer(recipe.Train(steps=4, **given), 8)
-
-
 def test_a_cosine_keeps_the_length_of_its_run(text, tmp_path, recipe, capsys):
     run = tmp_path / "run"
     given = {"schedule": "cosine", "warmup-steps": 3, "epochs": 1}
@@ -452,34 +432,6 @@ def test_a_cosine_keeps_the_length_of_its_run(text, tmp_path, recipe, capsys):
     assert code == 2 and "epochs 1 there, 2 here" in error
     with open(run / "metrics.csv", newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0"]
-
-
-@pytest.mark.parametrize(
-    ("metric", "scores", "kept"),
-    [
-        ("accuracy", (0.9, 0.8), "best"),
-        ("accuracy", (0.8, 0.8), "averaged"),  # the best is so by luck, too
-        ("perplexity", (3.0, 2.0), "averaged"),
-        ("perplexity", (3.0, float("nan")), "best"),
-    ],
-)
-def test_the_better_weights_are_kept(
-    tmp_path, monkeypatch, metric, scores, kept
-):
-    load_recipe("translation")
-    runs, loaded = sys.modules["runs"], []
-    monkeypatch.setattr(runs.training, "average_weights", lambda *_: None)
-    monkeypatch.setattr(
-        runs.training, "load_weights", lambda _, path: loaded.append(path.name)
-    )
-    given = iter(scores)
-    model = types.SimpleNamespace(
-        evaluate=lambda *_, **__: {metric: next(given)}
-    )
-    found = runs.choose_weights(model, None, tmp_path, metric)
-    assert found["kept"] == kept
-    json.dumps(found, allow_nan=False)  # which JSON does not have
-    assert loaded[-1] == f"{kept}.weights.h5"
 
 
 def test_a_damaged_checkpoint_is_named_and_kept(
@@ -571,13 +523,3 @@ def test_standard_input_is_read_as_files_are(trained):
     assert result.returncode == 2
     assert len(result.stdout.decode().splitlines()) == 2
     assert b"line 3 holds the byte 0xff" in result.stderr
-
-
-def test_single_words_have_a_bleu_and_sentences_the_usual_one():
-    translation = load_recipe("translation")
-    words = ["einundzwanzig", "zwei"]
-    assert translation.bleu(words, words)["val_bleu"] == pytest.approx(100)
-    half = translation.bleu(["eins", "zwei"], words)["val_bleu"]
-    assert half == pytest.approx(50)
-    metric = translation.bleu_for(["one two three four", "five"])
-    assert not metric.effective_order

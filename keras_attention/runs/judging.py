@@ -1,18 +1,22 @@
 """Scores a classifier on a test set, and on examples of no known class."""
 
-from classification_data import check_source, load_examples, number_labels
-from common import UsageError, show_attention
-from reports import (
+from keras_attention import tasks
+from keras_attention.data.images import list_images
+from keras_attention.printing import visible
+from keras_attention.runs.checks import UsageError
+from keras_attention.runs.classification_data import (
+    check_source,
+    load_examples,
+    number_labels,
+)
+from keras_attention.runs.reports import (
     choose_threshold,
     plot_calibration,
     plot_confusion,
     scores,
     worst_mistakes,
 )
-
-from keras_attention import tasks
-from keras_attention.data.images import list_images
-from keras_attention.printing import visible
+from keras_attention.runs.samples import show_attention
 from keras_attention.tasks import ImageClassifier
 
 

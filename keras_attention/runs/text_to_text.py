@@ -1,4 +1,4 @@
-"""What the recipes share whose models read text and write text."""
+"""Models that read text and write text: options, data, tasks, samples."""
 
 import dataclasses
 import textwrap
@@ -6,21 +6,16 @@ from pathlib import Path
 from typing import Literal
 
 import keras
-from common import (
-    check_numbers,
-    check_own_options,
-    compiles_with_xla,
-    first_of,
-    make_optimizer,
-    show_attention,
-    try_model,
-)
-from runs import RunOptions, finished_task
-from text_models import OWN, make_model, max_lengths
 
 from keras_attention import training
 from keras_attention.data import SentencePieceTokenizer, TokenBatches
 from keras_attention.printing import visible
+from keras_attention.runs.checks import check_numbers, check_own_options
+from keras_attention.runs.compiling import compile_model
+from keras_attention.runs.folder import finished_task
+from keras_attention.runs.options import RunOptions, check_run_options
+from keras_attention.runs.samples import show_attention
+from keras_attention.runs.text_models import OWN, make_model, max_lengths
 from keras_attention.tasks import TextToText
 
 TOKENIZERS = ("source_tokenizer.model", "target_tokenizer.model")
@@ -38,7 +33,7 @@ FINITE = {"above": float("-inf"), "below": float("inf")}
 
 
 @dataclasses.dataclass
-class Training(RunOptions):
+class TextToTextOptions(RunOptions):
     """What training a model from text to text can be told.
 
     A recipe's own options inherit these, with other defaults.
@@ -85,7 +80,7 @@ class Training(RunOptions):
     """Sample outputs at the end, and what attention looked at."""
 
 
-def check_training_options(config):
+def check_options(config):
     """Refuses options out of their ranges before anything is written.
 
     Args:
@@ -95,28 +90,28 @@ def check_training_options(config):
         UsageError: for the first such option.
     """
     check_own_options(config, "model", OWN)
-    check_numbers(
-        config,
-        *("vocabulary_size", "num_layers", "hidden_dim", "num_heads"),
-        *("intermediate_dim", "epochs", "tokens", "warmup_steps", "average"),
-        *("patience", "checkpoint_steps", "num_beams"),
-    )
+    check_run_options(config)
+    check_numbers(config, "vocabulary_size", "num_layers", "hidden_dim")
+    check_numbers(config, "num_heads", "intermediate_dim", "tokens")
+    check_numbers(config, "num_beams")
     check_numbers(config, "max_length", at_least=2)
-    check_numbers(config, "steps", "show", at_least=0)
-    rates = "learning_rate", "clip_norm"
-    check_numbers(config, *rates, above=0, below=float("inf"))
-    check_numbers(
-        config,
-        *("dropout", "attention_dropout", "feed_forward_dropout"),
-        "label_smoothing",
-        at_least=0,
-        below=1,
-    )
+    check_numbers(config, "show", at_least=0)
+    dropouts = "dropout", "attention_dropout", "feed_forward_dropout"
+    check_numbers(config, *dropouts, at_least=0, below=1)
     check_numbers(config, "length_penalty", **FINITE)
 
 
-def make_tokenizers(config, sources, targets):
-    """Loads the tokenizers of the run, or learns them from the text."""
+def make_tokenizers(config, pairs):
+    """Loads the tokenizers of the run, or learns them from the text.
+
+    Args:
+        config: the options of training.
+        pairs: dictionary with `"train"`: `(sources, targets)`, two lists of
+            strings.
+
+    Returns:
+        List of the tokenizers of source and target, which may be one.
+    """
     paths = [Path(config.run) / name for name in TOKENIZERS]
     if all(path.exists() for path in paths):
         return [SentencePieceTokenizer.load(path) for path in paths]
@@ -126,6 +121,7 @@ def make_tokenizers(config, sources, targets):
             texts, config.vocabulary_size, model_type=config.subwords
         )
 
+    sources, targets = pairs["train"]
     if config.joint_vocabulary:
         return [learn(sources + targets)] * 2
     return [learn(sources), learn(targets)]
@@ -137,20 +133,33 @@ def save_tokenizers(tokenizers, folder):
         tokenizer.save(folder / name)
 
 
-def make_batches(config, tokenizers, sources, targets, is_training):
-    """Encodes pairs and groups them by length."""
+def make_batches(config, tokenizers, pairs):
+    """Encodes pairs and groups them by length.
+
+    Args:
+        config: the options of training.
+        tokenizers: those of source and target.
+        pairs: dictionary from splits to `(sources, targets)`, two lists of
+            strings; those of `"train"` are shuffled.
+
+    Returns:
+        Dictionary from splits to `TokenBatches`.
+    """
     source_tokenizer, target_tokenizer = tokenizers
-    return TokenBatches(
-        source_tokenizer.encode(sources),
-        target_tokenizer.encode(targets),
-        start_id=target_tokenizer.start_id,
-        end_id=target_tokenizer.end_id,
-        token_budget=config.tokens,
-        max_length=config.max_length,
-        max_source_length=max_lengths(config)[0],
-        shuffle=is_training,
-        seed=config.seed,
-    )
+    return {
+        split: TokenBatches(
+            source_tokenizer.encode(sources),
+            target_tokenizer.encode(targets),
+            start_id=target_tokenizer.start_id,
+            end_id=target_tokenizer.end_id,
+            token_budget=config.tokens,
+            max_length=config.max_length,
+            max_source_length=max_lengths(config)[0],
+            shuffle=split == "train",
+            seed=config.seed,
+        )
+        for split, (sources, targets) in pairs.items()
+    }
 
 
 def make_task(config, tokenizers, batches, copy=False, **settings):
@@ -163,14 +172,15 @@ def make_task(config, tokenizers, batches, copy=False, **settings):
         tokenizers: those of source and target.
         batches: the `TokenBatches` of training.
         copy: whether the model copies tokens of its source.
-        **settings: further settings of the task.
+        **settings: further settings of the task; those that are 0 are left
+            out.
     """
+    settings = {name: value for name, value in settings.items() if value}
     sizes = (tokenizer.vocabulary_size for tokenizer in tokenizers)
     # Room for outputs half as long again as the longest that was seen.
     longest = max(target_length for _, _, target_length in batches.shapes)
     model = make_model(config, *sizes, copy=copy)
     model.init_cache(1, 2)  # refused by flavours that cannot generate
-    try_model(model, first_of(batches))
     return TextToText(
         model,
         *tokenizers,
@@ -185,21 +195,33 @@ def make_task(config, tokenizers, batches, copy=False, **settings):
     )
 
 
-def compile_for_tokens(config, model, batches):
-    """Sets up Adam, its schedule and the smoothed loss of a token model.
+def compile_for_tokens(config, task, batches):
+    """Compiles a model that is trained to foretell tokens.
 
     Args:
         config: the options of training.
-        model: the model to compile.
-        batches: the `TokenBatches` of training.
+        task: the `TextToText`.
+        batches: dictionary with `"train"`, the `TokenBatches` of training.
     """
-    training.check_adam_memory(model)
-    model.compile(
-        optimizer=make_optimizer(config, len(batches)),
-        loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
-        weighted_metrics=[training.Perplexity(), training.TokenCount()],
-        jit_compile=compiles_with_xla(config),
-    )
+    metrics = [training.Perplexity(), training.TokenCount()]
+    compile_model(config, task.model, batches["train"], metrics)
+
+
+def validation_scores(task, pairs, count, score):
+    """Makes what scores an epoch by outputs for some of the validation.
+
+    Args:
+        task: the `TextToText` in training.
+        pairs: dictionary with `"validation"`, two lists of strings.
+        count: integer, how many; with 0 there is no such score.
+        score: function from `(outputs, targets)` to a dictionary of numbers.
+
+    Returns:
+        List of callbacks.
+    """
+    if not count:
+        return []
+    return [ValidationScore(task, *first(count, pairs["validation"]), score)]
 
 
 class ValidationScore(keras.callbacks.Callback):
@@ -220,6 +242,7 @@ class ValidationScore(keras.callbacks.Callback):
             **{**task.settings, "num_beams": 1},
         )
         self.sources, self.targets, self.score = sources, targets, score
+        score(targets, targets)  # what cannot be imported fails now
 
     def on_epoch_end(self, epoch, logs=None):
         # Asking for the model makes the JAX trainer hand over its weights.

@@ -5,21 +5,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from common import UsageError
 
 from keras_attention.data import (
     DataError,
-    LabelledArrays,
-    LabelledTexts,
-    SentencePieceTokenizer,
-    WordVectors,
     load_columns,
     load_images,
 )
 from keras_attention.data.docstrings import load_labelled_docstrings
 from keras_attention.data.images import fit_images, read_all
+from keras_attention.runs.checks import UsageError
 
-TOKENIZER = "tokenizer.model"
 SCALE = 1 / 255  # of pixels
 NAMED = 10  # labels that an error message lists
 
@@ -158,107 +153,31 @@ def number_labels(given, labels, split):
     return np.array([places[label] for label in given], "int32")
 
 
-def make_tokenizer(config, texts):
-    """Loads the tokenizer of the run, or learns it from the texts."""
-    if config.inputs == "images":
-        return None
-    path = Path(config.run) / TOKENIZER
-    if path.exists():
-        return SentencePieceTokenizer.load(path)
-    if config.word_vectors and config.subwords == "word":
-        return WordVectors(config.word_vectors).train_tokenizer(
-            texts, config.vocabulary_size, lowercase=config.lowercase
-        )
-    return SentencePieceTokenizer.train(
-        texts,
-        config.vocabulary_size,
-        model_type=config.subwords,
-        lowercase=config.lowercase,
-    )
-
-
-def make_batches(config, tokenizer, inputs, numbers, is_training):
-    """Batches examples: texts by length, images as they come."""
-    options = {"shuffle": is_training, "seed": config.seed}
-    if config.inputs == "images":
-        if is_training and (config.rotate or config.zoom or config.shift):
-            options["change"] = lambda x, rng: distorted(
-                x, rng, config.rotate, config.zoom, config.shift
-            )
-        return LabelledArrays(
-            np.asarray(inputs, "float32") * SCALE,
-            numbers,
-            batch_size=config.batch_size,
-            **options,
-        )
-    if is_training and config.token_dropout:
-        unknown = tokenizer.unknown_id
-
-        def change(inputs, rng):
-            token_ids = inputs["token_ids"]
-            dropped = rng.random(token_ids.shape) < config.token_dropout
-            dropped &= token_ids != tokenizer.padding_id
-            dropped[:, 0] = False  # the start
-            return {"token_ids": np.where(dropped, unknown, token_ids)}
-
-        options["change"] = change
-    return LabelledTexts(
-        tokenizer.encode(inputs),
-        numbers,
-        start_id=tokenizer.start_id,
-        padding_id=tokenizer.padding_id,
-        token_budget=config.tokens,
-        max_length=config.max_length,
-        **options,
-    )
-
-
-def distorted(images, rng, rotate=0.0, zoom=0.0, shift=0.0):
-    """Turns, scales and moves each image at random; around it are zeros.
+def number_classes(examples):
+    """Finds the classes of training, and gives all labels their numbers.
 
     Args:
-        images: float array `(batch, height, width, channels)`.
-        rng: `numpy.random.Generator`.
-        rotate: the most degrees, to either side.
-        zoom: the largest share by which an image grows or shrinks.
-        shift: the most pixels, in either direction.
+        examples: dictionary from splits to `(inputs, labels)`.
 
     Returns:
-        Array like `images`, interpolated linearly.
+        `(labels, numbers)`: the classes in their order, and a dictionary from
+        splits to int32 arrays.
+
+    Raises:
+        UsageError: if training has one class alone.
+        DataError: for a label that training does not have.
     """
-    count, height, width = images.shape[:3]
-    angles = np.radians(rng.uniform(-rotate, rotate, (count, 1, 1)))
-    scales = 1 / (1 + rng.uniform(-zoom, zoom, (count, 1, 1)))
-    down, right = rng.uniform(-shift, shift, (2, count, 1, 1))
-    # Where each pixel is taken from, seen from the middle, which stays.
-    y = np.arange(height)[:, None] - (height - 1) / 2
-    x = np.arange(width) - (width - 1) / 2
-    cos, sin = scales * np.cos(angles), scales * np.sin(angles)
-    places = [
-        sin * x + cos * y + (height - 1) / 2 - down,
-        cos * x - sin * y + (width - 1) / 2 - right,
-    ]
-    # The middle of an even side would make 1 of 0.9999999999999999.
-    places = [np.round(place, 9) for place in places]
-    corners = [np.floor(place).astype(int) for place in places]
-    padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
-    rows = np.arange(count)[:, None, None]
-    total = np.zeros_like(images)
-    for more in np.ndindex(2, 2):
-        near = [corner + one for corner, one in zip(corners, more, strict=True)]
-        share = np.prod(
-            [
-                1 - abs(place - at)
-                for place, at in zip(places, near, strict=True)
-            ],
-            axis=0,
+    labels = sorted(set(examples["train"][1]))
+    if len(labels) < 2:
+        raise UsageError(
+            f"There must be two classes at least. The training examples have "
+            f"{', '.join(map(repr, labels))} alone."
         )
-        y, x = (
-            np.clip(at + 1, 0, size + 1)
-            for at, size in zip(near, (height, width), strict=True)
-        )
-        total += share[..., None].astype(images.dtype) * padded[rows, y, x]
-    return total
+    numbers = {
+        split: number_labels(given, labels, split)
+        for split, (_, given) in examples.items()
+    }
+    return labels, numbers
 
 
 def read_images(names, shape):

@@ -2,13 +2,13 @@
 
 import re
 
-from rouge_score.rouge_scorer import RougeScorer
-
 SENTENCES = 3  # of the baseline
 
 
 def rouge(summaries, references):
     """Means of ROUGE-1, ROUGE-2 and ROUGE-L, F1 with stemming, in percent."""
+    from rouge_score.rouge_scorer import RougeScorer
+
     kinds = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
     scorer = RougeScorer(list(kinds.values()), use_stemmer=True)
     scores = [
@@ -40,3 +40,27 @@ def compression(texts, summaries):
     """Words of all texts over words of all summaries."""
     words = sum(len(summary.split()) for summary in summaries)
     return sum(len(text.split()) for text in texts) / max(words, 1)
+
+
+def print_scores(summaries, texts, references):
+    """Prints ROUGE and compression, beside the baseline and the references.
+
+    Args:
+        summaries, texts, references: lists of strings.
+    """
+    rows = {
+        "model": summaries,
+        f"lead-{SENTENCES}": [lead(text) for text in texts],
+        "reference": references,
+    }
+    print(f"{'':9}  ROUGE-1  ROUGE-2  ROUGE-L  compression")
+    for name, outputs in rows.items():
+        scores = [f"{x:7.2f}" for x in rouge(outputs, references).values()]
+        if outputs is references:
+            scores = [f"{'-':>7}"] * 3
+        ratio = f"{compression(texts, outputs):11.2f}"
+        print(f"{name:9}  {'  '.join([*scores, ratio])}")
+    print(
+        f"{len(texts)} texts; F1 of rouge-score with stemming; compression: "
+        "words of the texts over words of the summaries"
+    )

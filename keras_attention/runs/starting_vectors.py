@@ -1,10 +1,10 @@
 """Vectors of words that the embedding of a classifier starts with."""
 
 import numpy as np
-from common import UsageError
-from runs import has_checkpoint
 
 from keras_attention.data import WordVectors
+from keras_attention.runs.checks import UsageError
+from keras_attention.runs.folder import has_checkpoint
 
 
 def check_word_vectors(config):

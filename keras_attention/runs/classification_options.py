@@ -2,9 +2,14 @@
 
 import dataclasses
 
-from classification_data import check_data_options
-from common import UsageError, check_numbers, check_own_options
-from starting_vectors import check_word_vectors
+from keras_attention.runs.checks import (
+    UsageError,
+    check_numbers,
+    check_own_options,
+)
+from keras_attention.runs.classification_data import check_data_options
+from keras_attention.runs.options import check_run_options
+from keras_attention.runs.starting_vectors import check_word_vectors
 
 # Options of one model, or of one kind of input, which mean nothing to others.
 OF_MODELS = {
@@ -42,30 +47,21 @@ def check_options(config):
     check_model_options(config)
     check_data_options(config)
     check_word_vectors(config)
-    check_numbers(
-        config,
-        *("vocabulary_size", "num_layers", "hidden_dim", "num_heads"),
-        *("intermediate_dim", "filters", "patch_size", "batch_size"),
-        *("epochs", "tokens", "warmup_steps", "average", "patience"),
-        "checkpoint_steps",
-    )
+    check_run_options(config)
+    check_numbers(config, "vocabulary_size", "num_layers", "hidden_dim")
+    check_numbers(config, "num_heads", "intermediate_dim", "filters")
+    check_numbers(config, "patch_size", "batch_size", "tokens")
     check_numbers(config, "max_length", at_least=2)
-    check_numbers(config, "steps", "show", at_least=0)
+    check_numbers(config, "show", at_least=0)
     most = config.patch_size + 1
     check_numbers(config, "patch_stride", at_least=0, below=most)
     check_numbers(config, "rotate", at_least=0, below=360)
     check_numbers(config, "zoom", at_least=0, below=1)
     check_numbers(config, "shift", at_least=0, below=float("inf"))
-    rates = "learning_rate", "clip_norm"
-    check_numbers(config, *rates, above=0, below=float("inf"))
-    check_numbers(
-        config,
-        *("dropout", "attention_dropout", "feed_forward_dropout"),
-        *("pooled_dropout", "token_dropout", "label_smoothing"),
-        "validation_share",
-        at_least=0,
-        below=1,
-    )
+    dropouts = "dropout", "attention_dropout", "feed_forward_dropout"
+    check_numbers(config, *dropouts, at_least=0, below=1)
+    shares = "pooled_dropout", "token_dropout", "validation_share"
+    check_numbers(config, *shares, at_least=0, below=1)
 
 
 def check_model_options(config):

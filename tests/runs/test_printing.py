@@ -7,21 +7,15 @@ import warnings
 
 import numpy as np
 import pytest
+import tyro
 from sentencepiece import sentencepiece_model_pb2 as formats
 
 from keras_attention.data import SentencePieceTokenizer
-from tests.recipes import in_process
+from keras_attention.runs import commands, judging, text_to_text
 from tests.tasks import tiny
 
 HOSTILE = "\x1b]0;title\x07\x9b2J\u202e\u2028\n"
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def recipes():
-    """Puts the recipes' folder on the path."""
-    in_process.load("translation")
-    in_process.load("classification")
 
 
 def hostile_tokenizer():
@@ -51,13 +45,11 @@ def asked(texts=(), file=""):
 
 
 def test_each_text_is_answered_by_one_harmless_line(capsys, tmp_path):
-    import common
-
     task, texts = hostile_task(), ["a", "the dog", "cat"]
-    common.answer(task, asked(texts))
+    commands.answer(task, asked(texts))
     given = capsys.readouterr().out
     (tmp_path / "texts").write_text("\n".join(texts) + "\n")
-    common.answer(task, asked(file=tmp_path / "texts"))
+    commands.answer(task, asked(file=tmp_path / "texts"))
     read = capsys.readouterr().out
     assert given == read and given.count("\n") == len(texts)
     assert not CONTROLS.search(given)
@@ -66,17 +58,13 @@ def test_each_text_is_answered_by_one_harmless_line(capsys, tmp_path):
 
 
 def test_lines_of_standard_input_are_answered_alike(capsys, monkeypatch):
-    import common
-
-    monkeypatch.setattr(common, "read_stdin", lambda: ["a", "dog"])
-    common.answer(lambda text: f"{text}{HOSTILE}", asked())
+    monkeypatch.setattr(commands, "read_stdin", lambda: ["a", "dog"])
+    commands.answer(lambda text: f"{text}{HOSTILE}", asked())
     printed = capsys.readouterr().out
     assert printed.count("\n") == 2 and not CONTROLS.search(printed)
 
 
 def test_samples_are_harmless(capsys, tmp_path, monkeypatch):
-    import text_to_text
-
     monkeypatch.setattr(text_to_text, "show_attention", lambda *_: None)
     sources = [f"a dog{HOSTILE}"]
     text_to_text.show_samples(
@@ -88,8 +76,6 @@ def test_samples_are_harmless(capsys, tmp_path, monkeypatch):
 
 
 def test_predictions_and_labels_are_harmless(capsys, tmp_path, monkeypatch):
-    import judging
-
     monkeypatch.setattr(judging, "show_attention", lambda *_: None)
     judging.show_predictions(
         lambda texts: [f"answer{HOSTILE}" for _ in texts],
@@ -102,8 +88,6 @@ def test_predictions_and_labels_are_harmless(capsys, tmp_path, monkeypatch):
 
 
 def test_the_worst_mistakes_are_harmless(capsys, tmp_path, monkeypatch):
-    import judging
-
     labels = [f"{name}{HOSTILE}" for name in "abc"]
     task = types.SimpleNamespace(
         labels=labels,
@@ -126,9 +110,6 @@ def test_the_worst_mistakes_are_harmless(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", [ValueError, ImportError, OSError])
 def test_errors_and_warnings_are_harmless(capsys, monkeypatch, kind):
-    import common
-    import tyro
-
     def fail(options):
         # pytest keeps warnings to itself, so they are printed here.
         for given in (UserWarning("left out"), FutureWarning("old")):
@@ -142,7 +123,7 @@ def test_errors_and_warnings_are_harmless(capsys, monkeypatch, kind):
         tyro.extras, "subcommand_cli_from_dict", lambda *_, **__: options()
     )
     with pytest.raises(SystemExit, match="2"):
-        common.run_commands({"fail": (options, fail)}, "")
+        commands.run_commands({"fail": (options, fail)}, "")
     printed = capsys.readouterr().err
     assert not CONTROLS.search(printed)
     for start in ("error: no file", "warning: left out", "FutureWarning: old"):

@@ -1,0 +1,117 @@
+"""Commands of a recipe, the texts they answer, and the export of a task."""
+
+import sys
+import warnings
+from pathlib import Path
+
+from keras_attention import optional
+from keras_attention.data.files import read_lines
+from keras_attention.printing import visible
+from keras_attention.runs.checks import UsageError
+from keras_attention.training.interruption import handle_signals
+
+
+def run_commands(commands, description):
+    """Parses the command line and runs one of its commands.
+
+    What went wrong is one message on standard error and exit code 2. Ctrl-C
+    and SIGTERM are one line too, and exit codes 130 and 143.
+
+    Args:
+        commands: dictionary from a command's name to its dataclass of
+            options and the function that takes an instance of it. Fields
+            without a default are positional, all others are flags.
+        description: text of `--help`.
+    """
+    tyro = optional.load("tyro", "The command line of a recipe")
+
+    options = tyro.extras.subcommand_cli_from_dict(
+        {name: options for name, (options, _) in commands.items()},
+        description=description,
+        config=(tyro.conf.PositionalRequiredArgs,),
+    )
+    function = next(f for cls, f in commands.values() if type(options) is cls)
+    formatted = warnings.formatwarning
+    warnings.formatwarning = _as_one_line
+    try:
+        with handle_signals():
+            function(options)
+    except (ValueError, ImportError, OSError) as error:
+        print(f"error: {visible(error, lines=True)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as interrupt:
+        reason = ": ".join(["interrupted", *map(str, interrupt.args)])
+        print(reason, file=sys.stderr)
+        sys.exit(130)
+    finally:
+        warnings.formatwarning = formatted
+
+
+def _as_one_line(message, category, filename, lineno, line=None):
+    """A warning for users, who do not care which line gave it."""
+    message = visible(message, lines=True)
+    if issubclass(category, UserWarning):
+        return f"warning: {message}\n"
+    return f"{filename}:{lineno}: {category.__name__}: {message}\n"
+
+
+def check_texts(arguments):
+    """Refuses texts and a file of texts at once."""
+    if arguments.text and arguments.file:
+        raise UsageError("Give texts or --file, not both.")
+
+
+def answer(task, arguments):
+    """Prints what a task makes of each text, one a line.
+
+    So that lines stay one a text, and since a tokenizer or a label may come
+    from anyone, control characters are shown (`visible`), also in a file.
+
+    Args:
+        task: function of a string or a list of strings.
+        arguments: the options `text`, a list of strings, and `file`, a path;
+            without either, standard input is read and answered line by line.
+    """
+    if arguments.text or arguments.file:
+        lines = arguments.text or read_lines(Path(arguments.file))
+        print(*map(visible, task(lines)), sep="\n")
+        return
+    for line in read_stdin():
+        print(visible(task(line)), flush=True)
+
+
+def read_stdin():
+    """Yields the lines of standard input, which is UTF-8 as files are.
+
+    Raises:
+        UsageError: for a line that is not.
+    """
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"Standard input is not UTF-8: line {number} holds the byte "
+                f"0x{line[error.start]:02x}."
+            ) from None
+        yield text.rstrip("\r\n")
+
+
+def export_task(task, arguments, example=None):
+    """Writes a SavedModel and says how to use it.
+
+    Args:
+        task: what `export` writes.
+        arguments: the options `run` and `folder`.
+        example: a text to show the use with; None for a task of images.
+    """
+    folder = Path(arguments.folder or Path(arguments.run) / "saved_model")
+    task.export(folder)
+    print(f"Wrote {folder}. To use it:")
+    more = "" if example is None else ", tensorflow_text"
+    print(f"  import tensorflow as tf{more}")
+    print(f'  served = tf.saved_model.load("{folder}").signatures')
+    given = "images=tf.cast(images, tf.float32)"
+    if example is not None:
+        given = f'text=tf.constant(["{example}"])'
+    print(f'  served["serving_default"]({given})')

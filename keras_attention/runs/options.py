@@ -1,0 +1,65 @@
+"""Options that several recipes have."""
+
+import dataclasses
+from typing import Literal
+
+from keras_attention.runs.checks import check_numbers
+
+
+@dataclasses.dataclass
+class RunOptions:
+    """What training any model can be told; recipes' options inherit these."""
+
+    dataset: str = "demo"
+    """demo, files:FOLDER or tfds:NAME."""
+    train_split: str = "train"
+    validation_split: str = "validation"
+    run: str = "runs"
+    """Folder of the run."""
+    epochs: int = 8
+    steps: int = 0
+    """Optimizer steps after which to stop instead; 0 goes by epochs."""
+    learning_rate: float = 0.002
+    """Peak, reached after the warm-up."""
+    warmup_steps: int = 400
+    schedule: Literal["inverse_sqrt", "cosine"] = "inverse_sqrt"
+    """How the learning rate falls: by 1/sqrt(step), or by half a cosine to
+    zero at the end, which then has to stay where it is."""
+    label_smoothing: float = 0.0
+    clip_norm: float = 1.0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit: bool = False
+    """Compile with XLA (JAX always does)."""
+    average: int = 4
+    """Epochs whose weights are averaged at the end."""
+    patience: int = 10
+    """Epochs without a better validation score before stopping."""
+    checkpoint_steps: int = 500
+    """Steps between checkpoints within an epoch."""
+    seed: int = 0
+
+
+def check_run_options(config):
+    """Refuses options of `RunOptions` out of their ranges.
+
+    Args:
+        config: the options of training.
+
+    Raises:
+        UsageError: for the first such option.
+    """
+    check_numbers(config, "epochs", "warmup_steps", "average", "patience")
+    check_numbers(config, "checkpoint_steps")
+    check_numbers(config, "steps", at_least=0)
+    endless = float("inf")
+    check_numbers(config, "learning_rate", "clip_norm", above=0, below=endless)
+    check_numbers(config, "label_smoothing", at_least=0, below=1)
+
+
+@dataclasses.dataclass
+class ExportOptions:
+    """Writes a finished run as a SavedModel: strings in, strings out."""
+
+    run: str = "runs"
+    folder: str = ""
+    """Where to; `saved_model` in the run folder by default."""
