@@ -5,20 +5,23 @@ import operator
 import keras
 
 from keras_attention import positions, registry
-from keras_attention.attention.core.cache_dtype import KeepsCache, unbox
 from keras_attention.attention.core.checks import (
     Support,
     check_heads,
     check_position,
 )
-from keras_attention.attention.core.dropout import AttentionDropout
+from keras_attention.attention.core.dropout import OutputDropout
 from keras_attention.attention.core.empty import run_with_one
 from keras_attention.attention.core.inputs import (
     first_mask,
     other_than,
     prepare,
 )
-from keras_attention.attention.core.kv_cache import KeyValueCache
+from keras_attention.attention.core.kv_cache import (
+    KeepsCache,
+    KeyValueCache,
+    unbox,
+)
 from keras_attention.attention.core.projections import Projections
 from keras_attention.attention.core.weights import WeightsToShow
 from keras_attention.checks import check_dropout
@@ -32,7 +35,7 @@ class Attention(
     Projections,
     KeyValueCache,
     WeightsToShow,
-    AttentionDropout,
+    OutputDropout,
     keras.layers.Layer,
 ):
     """Base of all attention layers: one call, one cache, one set of masks.
@@ -185,15 +188,7 @@ class Attention(
             training=training,
         )
 
-    def run(
-        self,
-        query,
-        value,
-        key,
-        *,
-        memory=None,
-        **inputs,
-    ):
+    def run(self, query, value, key, *, memory=None, **inputs):
         """Projects, attends and projects; the call without implicit masks.
 
         Args: as of the call, and
@@ -212,19 +207,10 @@ class Attention(
         return self._run(query, value, key, **inputs)
 
     def _run(
-        self,
-        query,
-        value,
-        key,
-        *,
-        cache,
-        start,
-        training,
-        options=None,
-        **masks,
+        self, query, value, key, *, cache, start, training, options=None, **rest
     ):
         query, *parts, inputs = prepare(
-            self, query, value, key, cache=cache, start=start, **masks
+            self, query, value, key, cache=cache, start=start, **rest
         )
         inputs = {**inputs, **(options or {}), "training": training}
         if cache is None:
@@ -238,11 +224,8 @@ class Attention(
     def rotate(self, heads, position, positions, role):
         """Rotates heads by their positions; a flavour may rotate a part.
 
-        Args:
-            heads: `(batch, length, heads, head_dim)`.
-            position: a `PositionalEncoding`.
-            positions: integers `(length,)`.
-            role: `"query"` or `"key"`.
+        Args: heads `(batch, length, heads, head_dim)`, a `PositionalEncoding`,
+            and as of its `rotate`.
 
         Returns:
             A tensor of the shape of `heads`.
@@ -279,6 +262,12 @@ class Attention(
             `(batch, query_length, num_heads, head_dim)`.
         """
         raise self._not_implemented_error(self.attend)
+
+    def draw_dropout(self, training):
+        """Gives the dropout of one call, and its seed `(2,)` or None."""
+        if not (self.dropout and training):
+            return 0.0, None
+        return self.dropout, self.seed_generator.next()
 
     def project_query(self, query):
         """Splits `(batch, query_length, dim)` into query heads."""

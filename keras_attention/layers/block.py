@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_attention.attention.core.cache_dtype import KeepsCache
+from keras_attention.attention.core.kv_cache import KeepsCache
 from keras_attention.checks import check_dropout, check_integer
 from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers import residuals

@@ -3,13 +3,12 @@
 import keras
 from keras import ops
 
-from keras_attention.attention.core.cache_dtype import KeepsCache
 from keras_attention.attention.core.checks import check_cached_position
+from keras_attention.attention.core.kv_cache import KeepsCache
 from keras_attention.masks import implicit_mask
 from keras_attention.models import segments as segment_states
 from keras_attention.models.logits import Logits
 from keras_attention.models.transformer import Transformer, unpack
-from keras_attention.positions.core.angles import shared_by_layers
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import known_integer
 
@@ -167,7 +166,7 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
             padding_mask = segment_states.mask_of(padding_mask, x)
             feed, old = segment_states.feed, segments
             new["mask"] = segment_states.keep(old["mask"], padding_mask)
-        with shared_by_layers(self.position, start, ops.shape(x)[1]):
+        with self.position.positions_of_stack(start, ops.shape(x)[1]):
             for block in self.blocks:
                 x, new[block.name] = feed(
                     block,

@@ -5,7 +5,6 @@ from keras import ops
 
 from keras_attention.models.hidden_states import HiddenStates
 from keras_attention.models.transformer import Transformer, unpack
-from keras_attention.positions.core.angles import shared_by_layers
 from keras_attention.registry import PACKAGE
 
 
@@ -104,7 +103,7 @@ class TransformerEncoder(HiddenStates, Transformer):
         if padding_mask is None:
             padding_mask = self.padding_mask(token_ids)
         x = self._embed(token_ids, 0, training)
-        with shared_by_layers(self.position, 0, ops.shape(x)[1]):
+        with self.position.positions_of_stack(0, ops.shape(x)[1]):
             for block in self.blocks:
                 x = block(x, padding_mask=padding_mask, training=training)
         return x if self.final_norm is None else self.final_norm(x)

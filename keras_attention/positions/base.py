@@ -1,6 +1,9 @@
 """The contract of positional encodings."""
 
+import contextlib
+
 import keras
+from keras import ops
 
 from keras_attention.registry import PACKAGE, Template
 from keras_attention.tensors import is_made_up, known_integer
@@ -93,12 +96,29 @@ class PositionHooks:
             weights, visible.query_positions, visible.key_positions
         )
 
-    def compute_angles(self, positions):
-        """Computes the sines and cosines that layers of a stack share.
+    def positions_of_call(self, start, length):
+        """Opens one call of attention; an encoding may remember tables for it.
 
         Args:
-            positions: integers `(length,)`, those of all layers.
+            start: integer, the position of the first row.
+            length: integer, rows of the sequence.
+
+        Returns:
+            A context manager that gives the positions `(length,)`.
         """
+        start = ops.cast(start, "int32") if ops.is_tensor(start) else start
+        positions = start + ops.arange(length, dtype="int32")
+        return contextlib.nullcontext(positions)
+
+    def positions_of_stack(self, start, length):
+        """Opens a call of several layers, which may share such tables.
+
+        Args: as of `positions_of_call`.
+
+        Returns:
+            A context manager.
+        """
+        return contextlib.nullcontext()
 
     def scale(self, head_dim):
         """Gives the factor of the scores; by default 1/sqrt(head_dim)."""

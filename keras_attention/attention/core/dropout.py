@@ -3,22 +3,8 @@
 import keras
 
 
-class AttentionDropout:
-    """Applies the dropout of a layer; mixed into `Attention`."""
-
-    def draw_dropout(self, training):
-        """Draws the dropout of one call.
-
-        Args:
-            training: whether to apply it.
-
-        Returns:
-            `(dropout, seed)`: the share of weights to drop, and an integer
-            tensor `(2,)`, or None where nothing is dropped.
-        """
-        if not (self.dropout and training):
-            return 0.0, None
-        return self.dropout, self.seed_generator.next()
+class OutputDropout:
+    """Dropout of mixed heads; mixed into `Attention`."""
 
     def drop(self, output, training):
         """Applies dropout to mixed heads, for flavours that form no weights.

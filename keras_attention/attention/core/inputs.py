@@ -13,7 +13,6 @@ from keras_attention.masks import (
     hide_extremes,
 )
 from keras_attention.positions.base import NO_POSITION
-from keras_attention.positions.core.angles import shared_angles
 from keras_attention.tensors import known_integer
 
 
@@ -82,7 +81,7 @@ def prepare(
     inputs = layer.side_inputs(query, key, value)
     if is_self:
         position.check_length(query_heads, start)
-        with shared_angles(start, length) as query_positions:
+        with position.positions_of_call(start, length) as query_positions:
             key_positions = query_positions
             query_heads = layer.rotate(
                 query_heads, position, query_positions, "query"

@@ -4,6 +4,11 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from keras_attention.attention.core.checks import refuse_unless
+from keras_attention.checks import check_shape
+from keras_attention.masks import as_mask
+from keras_attention.tensors import known_integer
+
 
 class FirstTokens(NamedTuple):
     """The first tokens of every row.
@@ -97,3 +102,37 @@ def _rows(x, places):
 
 def _as_high(index, x):
     return ops.reshape(index, (*ops.shape(index), *[1] * (len(x.shape) - 2)))
+
+
+def check_global_mask(layer, global_mask, query):
+    """Reads a `global_mask`, and refuses one that does not fit.
+
+    Args:
+        layer: the `LongformerAttention`.
+        global_mask: boolean `(batch, length)`, or None.
+        query: `(batch, length, dim)`.
+
+    Returns:
+        A boolean tensor, or None.
+    """
+    if global_mask is None:
+        return None
+    refuse_unless(
+        layer,
+        not layer.position.acts_on_scores,
+        f"{type(layer.position).__name__} together with global_mask",
+        "place the global tokens first and use num_global_tokens, or "
+        "another position",
+    )
+    global_mask = as_mask("global_mask", global_mask)
+    check_shape("global_mask", global_mask, tuple(query.shape[:2]))
+    if 0 in tuple(global_mask.shape):
+        return global_mask
+    marked = ops.sum(ops.cast(global_mask, "int32"), axis=1)
+    most = known_integer(ops.max(marked))
+    if most is not None and most > layer.max_global_tokens:
+        raise ValueError(
+            "global_mask may mark at most max_global_tokens="
+            f"{layer.max_global_tokens} tokens in a row. Received: {most}"
+        )
+    return global_mask

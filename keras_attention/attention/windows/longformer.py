@@ -13,11 +13,12 @@ from keras_attention.attention.windows.band_call import Call, Extra, Mixing
 from keras_attention.attention.windows.global_tokens import (
     FirstTokens,
     MarkedTokens,
+    check_global_mask,
 )
-from keras_attention.checks import check_integer, check_shape
-from keras_attention.masks import Visibility, as_mask, combine_masks, hide_all
+from keras_attention.checks import check_integer
+from keras_attention.masks import Visibility, combine_masks, hide_all
 from keras_attention.registry import PACKAGE
-from keras_attention.tensors import is_made_up, known_integer
+from keras_attention.tensors import is_made_up
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -160,7 +161,9 @@ class LongformerAttention(Attention):
             memory=memory,
             start=start,
             training=training,
-            options={"global_mask": self._checked(global_mask, query)},
+            options={
+                "global_mask": check_global_mask(self, global_mask, query)
+            },
         )
 
     def attention_weights(
@@ -182,7 +185,7 @@ class LongformerAttention(Attention):
             values of their own projection.
         """
         self._refuse_causality(use_causal_mask)
-        options = {"global_mask": self._checked(global_mask, query)}
+        options = {"global_mask": check_global_mask(self, global_mask, query)}
         return super().attention_weights(
             query, value, key, options=options, **arguments
         )
@@ -268,30 +271,6 @@ class LongformerAttention(Attention):
 
     def _mixing(self, position, training):
         return Mixing(position, *self.draw_dropout(training))
-
-    def _checked(self, global_mask, query):
-        """Reads a `global_mask`, and refuses one that does not fit."""
-        if global_mask is None:
-            return None
-        refuse_unless(
-            self,
-            not self.position.acts_on_scores,
-            f"{type(self.position).__name__} together with global_mask",
-            "place the global tokens first and use num_global_tokens, or "
-            "another position",
-        )
-        global_mask = as_mask("global_mask", global_mask)
-        check_shape("global_mask", global_mask, tuple(query.shape[:2]))
-        if 0 in tuple(global_mask.shape):
-            return global_mask
-        marked = ops.sum(ops.cast(global_mask, "int32"), axis=1)
-        most = known_integer(ops.max(marked))
-        if most is not None and most > self.max_global_tokens:
-            raise ValueError(
-                "global_mask may mark at most max_global_tokens="
-                f"{self.max_global_tokens} tokens in a row. Received: {most}"
-            )
-        return global_mask
 
     def _refuse_causality(self, use_causal_mask):
         refuse_unless(

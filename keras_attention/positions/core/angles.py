@@ -143,21 +143,26 @@ def shared_angles(start, length):
         _SHARED.reset(token)
 
 
-@contextlib.contextmanager
-def shared_by_layers(encoding, start, length):
-    """Opens a call of a stack, whose layers share sines and cosines.
+class SharesAngles:
+    """Mixin of encodings that rotate; it goes before `PositionalEncoding`.
 
-    They are computed here and not by the first layer, which may stand in a
-    graph of its own.
-
-    Args:
-        encoding: the `PositionalEncoding` of the layers.
-        start: integer, the position of the first row.
-        length: integer, rows of the sequence.
+    An encoding has `sine_cosine_of(positions, num_pairs)`, which asks `once`,
+    and says in `build` how many pairs `num_pairs` a head has.
     """
-    with shared_angles(start, length) as positions:
-        encoding.compute_angles(positions)
-        yield
+
+    num_pairs = None
+
+    def positions_of_call(self, start, length):
+        return shared_angles(start, length)
+
+    @contextlib.contextmanager
+    def positions_of_stack(self, start, length):
+        with shared_angles(start, length) as positions:
+            # Here and not in the first layer, which may stand in a graph of
+            # its own.
+            if self.num_pairs is not None:
+                self.sine_cosine_of(positions, self.num_pairs)
+            yield
 
 
 def _is_same(shared, start, length):

@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.checks import check_number
 from keras_attention.positions.base import PositionalEncoding
 from keras_attention.positions.core.angles import (
+    SharesAngles,
     inverse_wavelengths,
     once,
     sine_cosine,
@@ -21,7 +22,7 @@ from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class RotaryEmbedding(PositionalEncoding):
+class RotaryEmbedding(SharesAngles, PositionalEncoding):
     """Rotates pairs of features by angles that grow with position.
 
     A pair `(a, b)` at position `p` becomes `(a cos - b sin, b cos + a sin)`
@@ -146,7 +147,7 @@ class RotaryEmbedding(PositionalEncoding):
 
     def build(self, input_shape):
         pairs = self._count_pairs(input_shape[-1])
-        self._num_pairs = pairs
+        self.num_pairs = pairs
         if self._is_dynamic and pairs < 2:
             raise ValueError(
                 "scaling of type ntk needs two pairs of features or more. "
@@ -157,14 +158,10 @@ class RotaryEmbedding(PositionalEncoding):
     def rotate(self, x, positions, role):
         self.check_length(x)
         num_pairs = self._count_pairs(x.shape[-1])
-        sine, cosine = self._sine_cosine(positions, num_pairs)
+        sine, cosine = self.sine_cosine_of(positions, num_pairs)
         return rotate_pairs(x, sine, cosine, self.interleaved)
 
-    def compute_angles(self, positions):
-        if self.built:
-            self._sine_cosine(positions, self._num_pairs)
-
-    def _sine_cosine(self, positions, num_pairs):
+    def sine_cosine_of(self, positions, num_pairs):
         """Gives `(..., length, 1, num_pairs)`, once for queries and keys."""
 
         def compute():

@@ -9,6 +9,7 @@ from keras import ops
 from keras_attention.checks import check_number
 from keras_attention.positions.base import PositionalEncoding
 from keras_attention.positions.core.angles import (
+    SharesAngles,
     inverse_wavelengths,
     once,
     sine_cosine,
@@ -25,7 +26,7 @@ _LARGEST_OF_OTHERS = 1e29
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class XPos(PositionalEncoding):
+class XPos(SharesAngles, PositionalEncoding):
     """Rotates queries and keys as `RotaryEmbedding`, and scales them by place.
 
     Pair i of k of a query at position `p` is multiplied by `zeta ** (p /
@@ -107,12 +108,12 @@ class XPos(PositionalEncoding):
         return int(self.scale_base * math.log(largest) / quickest) + 1
 
     def build(self, input_shape):
-        self._num_pairs = self._count_pairs(input_shape[-1])
+        self.num_pairs = self._count_pairs(input_shape[-1])
 
     def rotate(self, x, positions, role):
         self.check_length(x)
         num_pairs = self._count_pairs(x.shape[-1])
-        sine, cosine = self._sine_cosine(positions, num_pairs)
+        sine, cosine = self.sine_cosine_of(positions, num_pairs)
         zeta = (np.arange(num_pairs) / num_pairs + _GAMMA) / (1 + _GAMMA)
         rate = np.log(zeta) / self.scale_base
         if role == "key":
@@ -122,11 +123,7 @@ class XPos(PositionalEncoding):
         scale = ops.exp(positions * rate)
         return rotate_pairs(x, sine * scale, cosine * scale, self.interleaved)
 
-    def compute_angles(self, positions):
-        if self.built:
-            self._sine_cosine(positions, self._num_pairs)
-
-    def _sine_cosine(self, positions, num_pairs):
+    def sine_cosine_of(self, positions, num_pairs):
         def compute():
             # One axis for the heads, which stand behind the length.
             places = ops.expand_dims(ops.cast(positions, "int32"), -1)
