@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_attention.layers.copy_generator import sum_by_token
+from keras_attention.layers.copy_mixture import sum_by_token
 from keras_attention.tensors import known_integer
 
 

@@ -11,7 +11,7 @@ from keras_attention.masks import as_mask, implicit_mask
 from keras_attention.models import least_weights
 from keras_attention.models.logits import Logits
 from keras_attention.models.recurrent_encoder import (
-    RecurrentEncoder,
+    check_pair,
     make_embedding,
 )
 from keras_attention.models.saving import Preset
@@ -76,14 +76,14 @@ class RecurrentDecoder(Logits, Preset, keras.Model):
     )
 
     encoder = RecurrentEncoder(100, num_layers=1, hidden_dim=32)
+    # The encoder reads in both directions, so its states are twice as wide.
     decoder = RecurrentDecoder(
         100, num_layers=1, hidden_dim=32, memory_dim=64, state_dim=32
     )
     model = EncoderDecoder(encoder, decoder)
-    source_ids = keras.random.randint((2, 50), 1, 100)
-    target_ids = keras.random.randint((2, 20), 1, 100)
-    logits = model({"source_ids": source_ids, "target_ids": target_ids})
-    logits.shape  # (2, 20, 100)
+    token_ids = keras.random.randint((2, 50), 1, 100)
+    logits = model({"source_ids": token_ids, "target_ids": token_ids})
+    logits.shape  # (2, 50, 100)
     ```
     """
 
@@ -274,24 +274,7 @@ class RecurrentDecoder(Logits, Preset, keras.Model):
 
     def check_encoder(self, encoder):
         """Raises ValueError for an encoder that this decoder cannot read."""
-        if not isinstance(encoder, RecurrentEncoder):
-            raise ValueError(
-                "A RecurrentDecoder needs a RecurrentEncoder. Received: "
-                f"{type(encoder).__name__}"
-            )
-        memory_dim = self.memory_dim or self.hidden_dim
-        state_dim = self.state_dim or self.hidden_dim
-        for name, theirs, ours in (
-            ("cell", encoder.cell, self.cell),
-            ("num_layers", encoder.num_layers, self.num_layers),
-            ("memory_dim", encoder.output_dim, memory_dim),
-            ("state_dim", encoder.hidden_dim, state_dim),
-        ):
-            if theirs != ours:
-                raise ValueError(
-                    f"The decoder has {name}={ours!r}; the encoder gives "
-                    f"{theirs!r}."
-                )
+        check_pair(encoder, self)
 
     def get_config(self):
         config = self.recurrence.get_config()

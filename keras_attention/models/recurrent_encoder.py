@@ -220,3 +220,30 @@ def make_embedding(embedding, vocabulary_size, embedding_dim, **options):
                 f"{ours}={expected}."
             )
     return embedding
+
+
+def check_pair(encoder, decoder):
+    """Raises ValueError for an encoder that a decoder cannot read.
+
+    Args:
+        encoder: what was received.
+        decoder: a `RecurrentDecoder`.
+    """
+    if not isinstance(encoder, RecurrentEncoder):
+        raise ValueError(
+            "A RecurrentDecoder needs a RecurrentEncoder. Received: "
+            f"{type(encoder).__name__}"
+        )
+    memory_dim = decoder.memory_dim or decoder.hidden_dim
+    state_dim = decoder.state_dim or decoder.hidden_dim
+    for name, theirs, ours in (
+        ("cell", encoder.cell, decoder.cell),
+        ("num_layers", encoder.num_layers, decoder.num_layers),
+        ("memory_dim", encoder.output_dim, memory_dim),
+        ("state_dim", encoder.hidden_dim, state_dim),
+    ):
+        if theirs != ours:
+            raise ValueError(
+                f"The decoder has {name}={ours!r}; the encoder gives "
+                f"{theirs!r}."
+            )
