@@ -1,6 +1,5 @@
 """The console command, from a checkout and from a wheel."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -173,8 +172,8 @@ def test_a_recipe_of_the_checkout_starts(tmp_path):
 @pytest.fixture(scope="module", params=["wheel", "editable"])
 def installed(request, tmp_path_factory):
     """The `keras-attention` of an environment with this package alone."""
-    if importlib.util.find_spec("hatchling") is None:
-        pytest.skip("hatchling builds the wheel")
+    for builder in ("hatchling", "editables"):
+        pytest.importorskip(builder, reason="builds what is installed")
     folder = tmp_path_factory.mktemp(request.param)
     environment = folder / "venv"
     subprocess.run(
