@@ -77,6 +77,7 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
     import keras
     from keras_attention import (
         FeedForward, SlidingWindowAttention, TransformerBlock,
+        TransformerEncoder,
     )
 
     block = TransformerBlock(
@@ -84,6 +85,19 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
     )
     x = keras.random.normal((2, 50, 32))  # (batch, length, hidden_dim)
     block(x).shape  # (2, 50, 32)
+
+    @keras.saving.register_keras_serializable(package="mine")
+    class Macaron(TransformerBlock):  # Lu et al. 2019, arXiv:1906.02762
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.first = FeedForward(64)
+            self.first.build(input_shape)
+
+        def run(self, x, **inputs):
+            return super().run(x + 0.5 * self.first(x), **inputs)
+
+    encoder = TransformerEncoder(100, 2, 32, 4, block=Macaron())
+    encoder(keras.ops.ones((2, 50), "int32")).shape  # (2, 50, 32)
     ```
     """
 

@@ -51,6 +51,9 @@ class Residual(Template, keras.layers.Layer):
     Example:
 
     ```python
+    import keras
+    from keras_attention import Residual, TransformerEncoder
+
     @keras.saving.register_keras_serializable(package="mine")
     class ReZero(Residual):  # Bachlechner et al. 2020, arXiv:2003.04887
         def build(self, input_shape):
@@ -60,7 +63,8 @@ class Residual(Template, keras.layers.Layer):
         def after(self, part, x, output, training=None):
             return super().after(part, x, self.alpha * output, training)
 
-    encoder = TransformerEncoder(8000, 4, 256, 4, residual=ReZero())
+    encoder = TransformerEncoder(100, 2, 32, 4, residual=ReZero())
+    encoder(keras.ops.ones((2, 50), "int32")).shape  # (2, 50, 32)
     ```
     """
 
@@ -185,7 +189,12 @@ class PreNorm(Residual):
     Example:
 
     ```python
-    granite = PreNorm(normalization="rms_norm", branch_scale=0.22)
+    from keras_attention import PreNorm, TransformerDecoder
+
+    granite = PreNorm(branch_scale=0.22)
+    decoder = TransformerDecoder(
+        100, 2, 32, 4, residual=granite, normalization="rms_norm"
+    )
     ```
     """
 
@@ -211,7 +220,10 @@ class PostNorm(Residual):
     Example:
 
     ```python
-    deep_norm = PostNorm(residual_scale=(2 * num_layers) ** 0.25)
+    from keras_attention import PostNorm, TransformerEncoder
+
+    deep_norm = PostNorm(residual_scale=(2 * 6) ** 0.25)  # of 6 layers
+    encoder = TransformerEncoder(100, 6, 32, 4, residual=deep_norm)
     ```
     """
 

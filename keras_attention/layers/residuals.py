@@ -20,8 +20,10 @@ class OutputNorm(Residual):
     Example:
 
     ```python
+    from keras_attention import OutputNorm, TransformerDecoder
+
     decoder = TransformerDecoder(
-        8000, 4, 256, 4, residual="output_norm", normalization="rms_norm"
+        100, 2, 32, 4, residual=OutputNorm(normalization="rms_norm")
     )
     ```
     """
@@ -47,8 +49,10 @@ class SandwichNorm(Residual):
     Example:
 
     ```python
+    from keras_attention import SandwichNorm, TransformerDecoder
+
     decoder = TransformerDecoder(
-        8000, 4, 256, 4, residual="sandwich_norm", normalization="rms_norm"
+        100, 2, 32, 4, residual=SandwichNorm(normalization="rms_norm")
     )
     ```
     """
@@ -83,9 +87,11 @@ class ParallelResidual(Residual):
     Example:
 
     ```python
-    gpt_j = TransformerDecoder(8000, 4, 256, 4, residual="parallel")
+    from keras_attention import ParallelResidual, TransformerDecoder
+
+    gpt_j = TransformerDecoder(100, 2, 32, 4, residual="parallel")
     gpt_neox = TransformerDecoder(
-        8000, 4, 256, 4, residual=ParallelResidual(shared_norm=False)
+        100, 2, 32, 4, residual=ParallelResidual(shared_norm=False)
     )
     ```
     """
