@@ -75,16 +75,8 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
 
     ```python
     import keras
-    from keras_attention import (
-        FeedForward, SlidingWindowAttention, TransformerBlock,
-        TransformerEncoder,
-    )
-
-    block = TransformerBlock(
-        SlidingWindowAttention(num_heads=4, window_size=16), FeedForward(64)
-    )
-    x = keras.random.normal((2, 50, 32))  # (batch, length, hidden_dim)
-    block(x).shape  # (2, 50, 32)
+    from keras_attention import FeedForward, TransformerBlock
+    from keras_attention import TransformerEncoder
 
     @keras.saving.register_keras_serializable(package="mine")
     class Macaron(TransformerBlock):  # Lu et al. 2019, arXiv:1906.02762

@@ -14,22 +14,41 @@ from keras_attention.runs.starting_vectors import check_word_vectors
 # Options of one model, or of one kind of input, which mean nothing to others.
 OF_MODELS = {
     "transformer": (
-        *("num_heads", "attention", "attention_dropout", "intermediate_dim"),
-        *("position", "feed_forward", "residual", "feed_forward_dropout"),
-        *("patch_size", "patch_stride"),
+        "num_heads",
+        "attention",
+        "attention_dropout",
+        "intermediate_dim",
+        "position",
+        "feed_forward",
+        "residual",
+        "feed_forward_dropout",
+        "patch_size",
+        "patch_stride",
     ),
     "recurrent": ("cell", "bidirectional"),
     "convolutional": ("filters", "kernel_sizes"),
 }
 OF_INPUTS = {
     "images": (
-        *("patch_size", "patch_stride", "rotate", "zoom", "shift"),
+        "patch_size",
+        "patch_stride",
+        "rotate",
+        "zoom",
+        "shift",
         "batch_size",
     ),
     "text": (
-        *("text", "label", "vocabulary_size", "subwords", "lowercase"),
-        *("word_vectors", "frozen_vectors", "max_length"),
-        *("token_dropout", "tokens", "kernel_sizes"),
+        "text",
+        "label",
+        "vocabulary_size",
+        "subwords",
+        "lowercase",
+        "word_vectors",
+        "frozen_vectors",
+        "max_length",
+        "token_dropout",
+        "tokens",
+        "kernel_sizes",
     ),
 }
 

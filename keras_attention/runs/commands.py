@@ -23,19 +23,18 @@ def run_commands(commands, description):
             without a default are positional, all others are flags.
         description: text of `--help`.
     """
-    tyro = optional.load("tyro", "The command line of a recipe")
-
-    options = tyro.extras.subcommand_cli_from_dict(
-        {name: options for name, (options, _) in commands.items()},
-        description=description,
-        config=(tyro.conf.PositionalRequiredArgs,),
-    )
-    function = next(f for cls, f in commands.values() if type(options) is cls)
     formatted = warnings.formatwarning
     warnings.formatwarning = _as_one_line
     try:
+        tyro = optional.load("tyro", "The command line of a recipe")
+        options = tyro.extras.subcommand_cli_from_dict(
+            {name: options for name, (options, _) in commands.items()},
+            description=description,
+            config=(tyro.conf.PositionalRequiredArgs,),
+        )
+        functions = dict(commands.values())
         with handle_signals():
-            function(options)
+            functions[type(options)](options)
     except (ValueError, ImportError, OSError) as error:
         print(f"error: {visible(error, lines=True)}", file=sys.stderr)
         sys.exit(2)

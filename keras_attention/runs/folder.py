@@ -41,7 +41,8 @@ def read_config(run, cls):
     path = Path(run) / CONFIG
     if not path.is_file():
         raise UsageError(f"{run} is not a run folder: {CONFIG} is missing.")
-    found = translate_norm_first(_read_fields(path))  # of earlier versions
+    found = _read_fields(path)
+    found = translate_norm_first(found)  # of earlier versions
     unknown = found.keys() - {x.name for x in dataclasses.fields(cls)}
     if unknown:
         raise UsageError(

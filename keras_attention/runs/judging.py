@@ -49,16 +49,15 @@ def judge(arguments, config, folder):
     inputs, given, names = load_for_task(config, task, dataset, arguments.split)
     numbers = number_labels(given, task.labels, arguments.split)
     probabilities = task.probabilities(inputs)
-    found = scores(numbers, probabilities.argmax(axis=-1))
+    predicted = probabilities.argmax(axis=-1)
+    found = scores(numbers, predicted)
     print(f"accuracy {found['accuracy']:.2%} of {len(numbers)} examples")
     print(f"macro-F1 {100 * found['macro_f1']:.2f}")
     pictures = [
         folder.parent / f"{name}_{arguments.split}.png"
         for name in ("confusion", "calibration")
     ]
-    plot_confusion(
-        *(numbers, probabilities.argmax(axis=-1), task.labels, pictures[0])
-    )
+    plot_confusion(numbers, predicted, task.labels, pictures[0])
     error = plot_calibration(numbers, probabilities, pictures[1])
     print(f"expected calibration error {error:.4f}")
     print(f"Drew {pictures[0]} and {pictures[1]}.")

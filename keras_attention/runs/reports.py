@@ -22,7 +22,8 @@ def scores(labels, predicted):
         "accuracy": float(metrics.accuracy_score(labels, predicted)),
         "macro_f1": float(
             metrics.f1_score(
-                *(labels, predicted),
+                labels,
+                predicted,
                 average="macro",
                 labels=present,
                 zero_division=0.0,
@@ -62,7 +63,9 @@ def plot_confusion(labels, predicted, names, path):
         for row, column in np.ndindex(counts.shape):
             if counts[row, column]:
                 axis.text(
-                    *(column, row, str(counts[row, column])),
+                    column,
+                    row,
+                    str(counts[row, column]),
                     ha="center",
                     va="center",
                     fontsize=8,
@@ -108,7 +111,8 @@ def plot_calibration(labels, probabilities, path):
     axis.plot([0, 1], [0, 1], color="gray", linestyle="--", label="ideal")
     axis.plot(confidence, accuracy, color="tab:blue", linewidth=1)
     axis.scatter(
-        *(confidence, accuracy),
+        confidence,
+        accuracy,
         s=20 + 180 * rows / rows.max(),
         color="tab:blue",
         label="size: how many",

@@ -2,15 +2,16 @@
 
 import re
 
+from keras_attention import optional
+
 SENTENCES = 3  # of the baseline
 
 
 def rouge(summaries, references):
     """Means of ROUGE-1, ROUGE-2 and ROUGE-L, F1 with stemming, in percent."""
-    from rouge_score.rouge_scorer import RougeScorer
-
+    scorers = optional.load("rouge_score.rouge_scorer", "Scoring by ROUGE")
     kinds = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
-    scorer = RougeScorer(list(kinds.values()), use_stemmer=True)
+    scorer = scorers.RougeScorer(list(kinds.values()), use_stemmer=True)
     scores = [
         scorer.score(reference, summary)
         for reference, summary in zip(references, summaries, strict=True)

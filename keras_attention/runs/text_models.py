@@ -11,7 +11,10 @@ from keras_attention import (
 # Options of one model, which mean nothing to the other.
 OWN = {
     "transformer": (
-        *("intermediate_dim", "position", "feed_forward", "residual"),
+        "intermediate_dim",
+        "position",
+        "feed_forward",
+        "residual",
         "feed_forward_dropout",
     ),
     "recurrent": ("cell", "attention_order", "input_feeding"),

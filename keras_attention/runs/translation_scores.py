@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_attention import optional
+
 
 def bleu_for(targets, **options):
     """BLEU; of as many words in a row as there are where four never are.
@@ -15,8 +17,7 @@ def bleu_for(targets, **options):
     Returns:
         The `sacrebleu.BLEU`.
     """
-    import sacrebleu
-
+    sacrebleu = optional.load("sacrebleu", "Scoring translations")
     short = max(len(target.split()) for target in targets) < 4
     return sacrebleu.BLEU(effective_order=short, **options)
 
@@ -31,8 +32,7 @@ def metrics_for(targets, tokenized):
     Returns:
         Dictionary from names to metrics of sacrebleu.
     """
-    import sacrebleu
-
+    sacrebleu = optional.load("sacrebleu", "Scoring translations")
     # Who says that it comes tokenised need not be told.
     plain = bleu_for(targets, force=tokenized)
     metrics = {"BLEU": plain, "chrF": sacrebleu.CHRF()}

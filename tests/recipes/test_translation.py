@@ -405,6 +405,15 @@ def test_a_flavour_that_does_not_fit_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_scorer_that_is_missing_is_told_before_training(
+    text, tmp_path, recipe, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    code, error = recipe(capsys, "train", *options(text, tmp_path / "run"))
+    assert code == 2 and "needs the package sacrebleu" in error
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_unknown_flag_is_refused(text, tmp_path, recipe, capsys):
     code, error = recipe(
         capsys, "train", *options(text, tmp_path / "run"), "--hiden-dim", 3

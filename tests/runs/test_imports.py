@@ -1,9 +1,8 @@
-"""What stands on what: recipes on runs/, and nothing else."""
+"""What runs/ imports, and when."""
 
 from tests.tools import ROOT, run_python
 
-PACKAGE = ROOT / "keras_attention"
-RUNS = PACKAGE / "runs"
+RUNS = ROOT / "keras_attention" / "runs"
 # Keras itself tries some of them, so they are made impossible to import.
 WITHOUT = """
 import importlib, sys
@@ -19,11 +18,3 @@ def test_what_only_recipes_need_loads_where_it_is_used():
     names = [f"keras_attention.runs.{x.stem}" for x in RUNS.glob("*.py")]
     assert int(run_python(WITHOUT, "keras_attention")) == 0
     assert int(run_python(WITHOUT, *names)) >= len(names)
-
-
-def test_nothing_above_imports_runs():
-    for path in PACKAGE.rglob("*.py"):
-        if path.parent != RUNS:
-            text = path.read_text(encoding="utf-8")
-            assert "keras_attention.runs" not in text, path
-            assert "keras_attention import runs" not in text, path

@@ -5,13 +5,13 @@ import json
 
 import pytest
 
+from keras_attention.runs import folder
 from tests.recipes import in_process
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
 @pytest.mark.parametrize("name", ["translation", "classification"])
 def test_the_options_of_an_earlier_run_are_read(tmp_path, name, norm_first):
-    runs = in_process.load("runs")
     config = in_process.load(name).Train
     written = dataclasses.asdict(config(run=str(tmp_path)))
     del written["residual"]
@@ -19,7 +19,7 @@ def test_the_options_of_an_earlier_run_are_read(tmp_path, name, norm_first):
     text = json.dumps(written)
     (tmp_path / "config.json").write_text(text)
     residual = "pre_norm" if norm_first else "post_norm"
-    read = runs.read_config(tmp_path, config)
+    read = folder.read_config(tmp_path, config)
     assert read.residual == residual
     expected = dataclasses.asdict(config(run=str(tmp_path), residual=residual))
     # A file gives lists for tuples.
