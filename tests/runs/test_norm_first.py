@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from keras_attention.runs import folder
+from keras_attention.runs.folder import read_config
 from tests.recipes import in_process
 
 
@@ -19,7 +19,7 @@ def test_the_options_of_an_earlier_run_are_read(tmp_path, name, norm_first):
     text = json.dumps(written)
     (tmp_path / "config.json").write_text(text)
     residual = "pre_norm" if norm_first else "post_norm"
-    read = folder.read_config(tmp_path, config)
+    read = read_config(tmp_path, config)
     assert read.residual == residual
     expected = dataclasses.asdict(config(run=str(tmp_path), residual=residual))
     # A file gives lists for tuples.
