@@ -26,19 +26,22 @@ class LayerNormalization(keras.layers.LayerNormalization):
         https://arxiv.org/abs/1607.06450
     """
 
-    def call(self, x):
-        last = self.axis in ([-1], [len(x.shape) - 1])
-        if not (last and is_traced_by_torch()):
-            return super().call(x)
-        dtype = at_least_float32(x.dtype)
-        x = ops.cast(x, dtype)
-        x = x - _mean(x)
-        x = x * ops.rsqrt(_mean(ops.square(x)) + self.epsilon)
-        if self.scale:
-            x = x * ops.cast(ops.convert_to_tensor(self.gamma), dtype)
-        if self.center:
-            x = x + ops.cast(ops.convert_to_tensor(self.beta), dtype)
-        return ops.cast(x, self.compute_dtype)
+    # Elsewhere the call is that of Keras, with nothing in between.
+    if keras.backend.backend() == "torch":
+
+        def call(self, x):
+            last = self.axis in ([-1], [len(x.shape) - 1])
+            if not (last and is_traced_by_torch()):
+                return super().call(x)
+            dtype = at_least_float32(x.dtype)
+            x = ops.cast(x, dtype)
+            x = x - _mean(x)
+            x = x * ops.rsqrt(_mean(ops.square(x)) + self.epsilon)
+            if self.scale:
+                x = x * ops.cast(ops.convert_to_tensor(self.gamma), dtype)
+            if self.center:
+                x = x + ops.cast(ops.convert_to_tensor(self.beta), dtype)
+            return ops.cast(x, self.compute_dtype)
 
 
 def _mean(x):

@@ -14,7 +14,9 @@ from tests.tools import BACKEND
 ROOT = pathlib.Path(keras_attention.__file__).parent
 # Of a step from token ids to logits, and of its longest way, that through a
 # block, which it goes through once for each. The aim is 12.
-MOST = {"step": 17, "block": 13}
+MOST = {"step": 16, "block": 12}
+if BACKEND == "torch":  # whose layer normalization is one of ours
+    MOST = {"step": 17, "block": 13}
 
 
 def files_crossed(function):
