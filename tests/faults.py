@@ -327,7 +327,7 @@ CACHES = [
         "attention/windows/ring_cache.py",
         "Ring.extend",
         "last = start + length - 1",
-        "last = start + length",
+        "last = start + length - 2",
         "attention/windows/test_sliding_window.py",
         "contract/test_cache.py",
     ),
