@@ -33,7 +33,9 @@ def run(code, **names):
     """Runs code; what an expression's comment says has to be its value."""
     lines = code.splitlines()
     for node in ast.parse(code).body:
-        source = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        decorators = getattr(node, "decorator_list", [])
+        first = min(part.lineno for part in (node, *decorators))
+        source = "\n".join(lines[first - 1 : node.end_lineno])
         told = re.search(r"  # (.*)$", source)
         if not isinstance(node, ast.Expr):
             exec(compile(source, "example", "exec"), names)
