@@ -66,6 +66,17 @@ def near(actual, expected, atol=1e-5, rtol=1e-5):
     )
 
 
+def near_by_size(actual, expected, share=1e-5):
+    """Compares tensors by the size of the largest number.
+
+    For sums computed in another order: their rounding errors are those of the
+    terms, not of a sum that happens to be small.
+    """
+    expected = to_numpy(expected)
+    atol = share * max(1.0, np.abs(expected).max(initial=0.0))
+    np.testing.assert_allclose(to_numpy(actual), expected, rtol=0, atol=atol)
+
+
 def in_graph(function):
     """The function traced as a plain graph on TensorFlow, as `fit` does."""
     if BACKEND != "tensorflow":
