@@ -13,7 +13,7 @@ from keras_attention import (
     RecurrentEncoder,
     RecurrentEncoderDecoder,
 )
-from keras_attention.layers.loop_seeds import HeldDraws
+from keras_attention.layers.loop_seeds import LoopDraws
 from tests.models import small, small_recurrent
 from tests.models.test_fit import Lengths
 from tests.tools import (
@@ -134,7 +134,7 @@ def test_dropout_differs_between_places_and_calls(rng, variant):
         if model.encoder.bidirectional
         else ops.convert_to_tensor(rng.normal(size=(1, 4, 6)), "float32")
     )
-    draws = HeldDraws(recurrence.attention, 30, True)
+    draws = LoopDraws(recurrence.attention, 30, True)
     contexts = [
         to_numpy(
             draws.at(
