@@ -12,7 +12,7 @@ from keras_attention import (
     RotaryEmbedding,
     TransformerDecoder,
 )
-from tests.positions.rotary.test_rotary import turned
+from tests.positions.rotary.test_rotary import by_definition
 from tests.tools import compiled, near, randomize, to_numpy
 
 HEADS, HEAD_DIM, GRID = 3, 12, (5, 7)
@@ -35,7 +35,7 @@ def by_axes(x, positions, width, interleaved=False, **options):
     output = np.zeros(x.shape)
     places = positions // width, positions % width
     for half, place in zip(halves, places, strict=True):
-        output[..., half] = turned(
+        output[..., half] = by_definition(
             x[..., half], place, interleaved=interleaved, **options
         )
     return output

@@ -38,7 +38,7 @@ SIZES = [
     ("translation", {"hidden-dim": 10**8}, MEMORY),
     ("translation", {"num-layers": 10**6}, LAYERS),
     ("translation", {"intermediate-dim": HUGE}, MEMORY),
-    ("translation", {"num-beams": HUGE}, MEMORY),
+    ("translation", {"num-beams": HUGE}, "an integer from 1 to 10000"),
     ("translation", {"max-length": HUGE, "position": "learned"}, MEMORY),
     (
         "translation",

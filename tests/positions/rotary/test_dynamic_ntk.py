@@ -11,7 +11,7 @@ from keras_attention import (
     SlidingWindowAttention,
     TransformerDecoder,
 )
-from tests.positions.rotary.test_rotary import turned
+from tests.positions.rotary.test_rotary import by_definition
 from tests.positions.rotary.test_scaling import theirs
 from tests.tools import compiled, near, randomize, to_numpy
 
@@ -30,7 +30,7 @@ def test_the_base_grows_with_the_highest_position(rng, last):
     positions = np.append(np.arange(4), last)
     x = rng.normal(size=(2, 5, HEADS, HEAD_DIM)).astype("float32")
     layer = RotaryEmbedding(base=77.0, scaling=NTK)
-    expected = turned(x, positions, stretched(last + 1, 77.0))
+    expected = by_definition(x, positions, stretched(last + 1, 77.0))
     near(layer.rotate(x, positions, "key"), expected)
 
 
@@ -40,7 +40,7 @@ def test_a_graph_computes_the_base(rng):
     call = compiled(lambda x, p: layer.rotate(x, p, "query"))
     for last in (5, 6, 7, 997):
         positions = np.append(np.arange(4), last)
-        expected = turned(x, positions, stretched(last + 1, 77.0))
+        expected = by_definition(x, positions, stretched(last + 1, 77.0))
         given = ops.convert_to_tensor(positions, dtype="int32")
         near(call(ops.convert_to_tensor(x), given), expected)
 
@@ -50,7 +50,7 @@ def test_each_row_of_positions_has_its_own_length(rng):
     positions = np.array([[0, 1, 2, 3, 4], [31, 32, 33, 34, 35]])
     layer = RotaryEmbedding(scaling=NTK)
     expected = [
-        turned(x[i], positions[i], stretched(positions[i, -1] + 1, 1e4))
+        by_definition(x[i], positions[i], stretched(positions[i, -1] + 1, 1e4))
         for i in range(2)
     ]
     near(layer.rotate(x, positions, "query"), np.stack(expected))
@@ -98,7 +98,7 @@ def test_far_positions_are_exact(base, factor, original, dtype):
     positions = np.append(np.arange(10**6 - 1700, 10**6, 89), [3, 10**6])
     x = np.ones((1, len(positions), 1, 14), "float32")
     base = stretched(10**6 + 1, base, scaling, head_dim=14)
-    expected = turned(x, positions, base)
+    expected = by_definition(x, positions, base)
     near(layer.rotate(x, positions, "key"), expected, 1e-4, 0)
     if dtype == "float32":
         call = compiled(lambda p: layer.rotate(x, p, "key"))
