@@ -236,7 +236,7 @@ def test_without_tensorflow_text_it_says_what_to_install(
 def test_the_command_exports_a_saved_task(task, saved, tmp_path):
     folder = tmp_path / "translator"
     process = run(
-        *("-m", "keras_attention.tasks", saved, folder), PYTHONPATH=str(ROOT)
+        "-m", "keras_attention.tasks", saved, folder, PYTHONPATH=str(ROOT)
     )
     assert process.returncode == 0, process.stderr
     check_same_here(folder, task)
@@ -245,7 +245,10 @@ def test_the_command_exports_a_saved_task(task, saved, tmp_path):
 def test_the_command_ends_with_2_and_a_line_for_what_is_no_task(tmp_path):
     folder = tmp_path / "translator"
     process = run(
-        *("-m", "keras_attention.tasks", tmp_path / "nowhere", folder),
+        "-m",
+        "keras_attention.tasks",
+        tmp_path / "nowhere",
+        folder,
         PYTHONPATH=str(ROOT),
     )
     assert process.returncode == 2
