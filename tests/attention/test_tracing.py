@@ -16,17 +16,15 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*torch.jit.trace.*:DeprecationWarning"),
 ]
 DIM = 16
-ANY_LENGTH = (
-    *("multi_head", "entmax", "linear", "additive", "content", "cosformer"),
-    *("differential", "efficient", "fourier", "induced_set", "latent"),
-    *("luong", "nystrom", "performer", "sigmoid", "sparse_transformer"),
-    "talking_heads",
-)
-KNOWN_LENGTH = (
-    *("retention", "sliding_window", "axial", "bigbird", "block_sparse"),
-    *("gated_delta", "gated_linear", "linformer", "longformer", "lsh"),
-    *("prob_sparse", "shifted_window"),
-)
+ANY_LENGTH = """
+    additive content cosformer cosine differential efficient entmax fourier
+    induced_set latent linear luong multi_head nystrom performer sigmoid
+    sparse_transformer talking_heads
+""".split()
+KNOWN_LENGTH = """
+    axial bigbird block_sparse gated_delta gated_linear linformer longformer
+    lsh prob_sparse retention shifted_window sliding_window
+""".split()
 
 
 def made(name):
