@@ -24,13 +24,18 @@ class ChecksBooleans:
     Those are the arguments whose default is True or False. A string such as
     `"false"`, which stands for neither, would count as True. An argument that
     the constructor does not know is answered with the nearest that it knows.
+
+    A class whose argument may be more than a boolean lists its name in
+    `takes_more_than_booleans`, and checks it.
     """
 
     def __new__(cls, *args, **kwargs):
         parameters = arguments_of(cls)
         for name, value in _by_name(cls, args, kwargs).items():
             default = getattr(parameters.get(name), "default", None)
-            if isinstance(default, bool):
+            if isinstance(default, bool) and (
+                name not in getattr(cls, "takes_more_than_booleans", ())
+            ):
                 check_boolean(name, value)
         return super().__new__(cls, *args, **kwargs)
 

@@ -158,9 +158,9 @@ POSITIONS = [
 FLAVOURS = [
     fault(
         "attention/core/softmax.py",
-        "scaled_products",
-        "query * ops.cast(position.scale(query.shape[-1]), query.dtype)",
-        "query * 1.0",
+        "Scoring.scale_query",
+        "return query * ops.cast(scale, query.dtype)",
+        "return query * 1.0",
         "attention/exact/test_multi_head.py",
     ),
     fault(

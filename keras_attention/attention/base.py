@@ -51,7 +51,7 @@ class Attention(
         head_dim: integer, width of a head; `dim // num_heads` by default.
         num_kv_heads: integer, number of key and value heads; each serves
             `num_heads // num_kv_heads` query heads. `num_heads` by default.
-        use_bias: whether the projections have biases.
+        use_bias: boolean, or a list of the projections that have biases.
         dropout: float, share of attention weights dropped in training.
         position: a positional encoding: name, configuration, or a layer,
             which is then used as it is and may be shared. None for none.
@@ -138,7 +138,7 @@ class Attention(
         self.num_heads = operator.index(num_heads)
         self.head_dim = None if head_dim is None else operator.index(head_dim)
         self.num_kv_heads = operator.index(num_kv_heads)
-        self.use_bias = use_bias
+        self.use_bias = self.check_use_bias(use_bias)
         self.dropout = dropout
         self.position = position
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

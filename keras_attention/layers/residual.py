@@ -2,8 +2,8 @@
 
 import keras
 
+from keras_attention.attention.core import normalization as normalizations
 from keras_attention.checks import check_number
-from keras_attention.layers import normalization as normalizations
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.parts import Parts
 from keras_attention.registry import PACKAGE, Template, describe

@@ -7,9 +7,9 @@ from keras.src.utils.tracking import DotNotTrackScope
 
 from keras_attention import attention as attention_layers
 from keras_attention import positions
+from keras_attention.attention.core import normalization as normalizations
 from keras_attention.layers import blocks, embeddings
 from keras_attention.layers import feed_forward as feed_forwards
-from keras_attention.layers import normalization as normalizations
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.norm_first import (
     refuse_norm_first,

@@ -11,7 +11,7 @@ pytest.importorskip("transformers", reason="the oracle")
 THETA = 77.0
 
 
-def make(rng, model, prefix, layer_idx=0, **options):
+def make(rng, model, prefix, layer_idx=0, kind=None, config="", **options):
     """Draws an attention module and the rotation that belongs to it.
 
     Args:
@@ -19,6 +19,10 @@ def make(rng, model, prefix, layer_idx=0, **options):
         model: name of the folder in `transformers.models`.
         prefix: what the names of its classes begin with.
         layer_idx: integer, the number of the block.
+        kind: the kind of all layers, for families whose kinds have rotations
+            of their own.
+        config: what the name of the configuration's class begins with, where
+            that differs.
         **options: of its configuration.
 
     Returns:
@@ -30,7 +34,11 @@ def make(rng, model, prefix, layer_idx=0, **options):
     )
     rope = {"rope_type": "default", "rope_theta": THETA}
     rope.update(options.pop("rope", {}))
-    config = getattr(module, f"{prefix}Config")(rope_parameters=rope, **options)
+    if kind is not None:
+        options.update(layer_types=[kind], num_hidden_layers=1)
+        rope = {kind: rope}
+    make_config = getattr(module, f"{config or prefix}Config")
+    config = make_config(rope_parameters=rope, **options)
     config._attn_implementation = "eager"
     attention = getattr(module, f"{prefix}Attention")(config, layer_idx).eval()
     turn = getattr(module, f"{prefix}RotaryEmbedding")(config)
@@ -42,7 +50,8 @@ def make(rng, model, prefix, layer_idx=0, **options):
         positions, x = torch.arange(x.shape[1])[None], torch.tensor(x)
         added = np.where(mask[:, None], 0.0, -1e30).astype("float32")
         with torch.no_grad():
-            output = attention(x, turn(x, positions), torch.tensor(added))
+            angles = turn(x, positions, *([] if kind is None else [kind]))
+            output = attention(x, angles, torch.tensor(added))
         return output[0].numpy()
 
     return attention, call

@@ -16,7 +16,7 @@ from keras_attention import (
     TokenEmbedding,
     TransformerDecoder,
 )
-from keras_attention.layers.normalization import LayerNormalization
+from keras_attention.attention.core.normalization import LayerNormalization
 from tests.models.hugging_face import _array, _linear, _random
 
 VOCABULARY, DIM, HEADS, MIDDLE, LAYERS = 13, 24, 6, 17, 2

@@ -9,11 +9,20 @@ queries)` and `(1 or heads, tiles, keys)`.
 from keras import ops
 
 from keras_attention.attention.core.recompute import Recomputation
+from keras_attention.attention.core.softmax import PLAIN
 from keras_attention.masks import Visibility
 from keras_attention.tensors import at_least_float32, known_integer
 
 
-def tile_scores(query, key, position, query_positions, key_positions, causal):
+def tile_scores(
+    query,
+    key,
+    position,
+    query_positions,
+    key_positions,
+    causal,
+    scoring=PLAIN,
+):
     """Computes scaled scores with the position's bias, before any mask.
 
     Args:
@@ -21,14 +30,15 @@ def tile_scores(query, key, position, query_positions, key_positions, causal):
         position: a `PositionalEncoding`.
         query_positions, key_positions: as above.
         causal: whether queries see only the past.
+        scoring: a `Scoring`.
 
     Returns:
         `(batch, heads, tiles, queries, keys)` in float32, or float64 for
         such inputs.
     """
-    scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
-    products = _products(scaled, key)
+    products = _products(scoring.scale_query(query, position), key)
     products = ops.cast(products, at_least_float32(products.dtype))
+    products = scoring.bound(products)
     if not position.overrides("bias"):
         return products
 

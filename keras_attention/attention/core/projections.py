@@ -1,8 +1,10 @@
 """The projections of attention layers: to heads and back."""
 
 import keras
+import numpy as np
 
 from keras_attention import registry
+from keras_attention.checks import did_you_mean
 
 
 class Projections:
@@ -12,6 +14,10 @@ class Projections:
     `project_` methods call them. A flavour with other projections overrides
     `build` and these.
     """
+
+    takes_more_than_booleans = ("use_bias",)
+    projections = ("query", "key", "value", "output")
+    """The names that `use_bias` may list."""
 
     def build(self, query_shape, value_shape=None, key_shape=None):
         value_shape = value_shape or query_shape
@@ -59,7 +65,7 @@ class Projections:
         layer = keras.layers.EinsumDense(
             equation,
             output_shape=output_shape,
-            bias_axes=bias_axes if self.use_bias else None,
+            bias_axes=bias_axes if self._has_bias(name) else None,
             kernel_initializer=registry.copy_initializer(
                 self.kernel_initializer
             ),
@@ -69,3 +75,36 @@ class Projections:
         # Without it Keras warns whenever the input carries a mask.
         layer.supports_masking = True
         return layer
+
+    def check_use_bias(self, use_bias):
+        """Reads which projections have biases.
+
+        Args:
+            use_bias: a boolean, or a list of names from `projections`.
+
+        Returns:
+            A boolean, or the list in the order of `projections`.
+        """
+        known = self.projections
+        if isinstance(use_bias, (bool, np.bool_)):
+            return bool(use_bias)
+        if not isinstance(use_bias, (list, tuple, set, frozenset)):
+            raise ValueError(
+                "use_bias must be True, False or a list of the projections "
+                f"that have a bias, of {', '.join(known)}. Received: "
+                f"{use_bias!r}"
+            )
+        for name in use_bias:
+            if name not in known:
+                raise ValueError(
+                    f"use_bias of {type(self).__name__} may list "
+                    f"{', '.join(known)}. Received: {name!r}."
+                    f"{did_you_mean(name, known)}"
+                )
+        return [name for name in known if name in use_bias]
+
+    def _has_bias(self, name):
+        """Whether a projection has a bias, by its layer's name."""
+        if isinstance(self.use_bias, list):
+            return name.removeprefix("attention_") in self.use_bias
+        return self.use_bias

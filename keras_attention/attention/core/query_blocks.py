@@ -38,6 +38,7 @@ def attend_in_blocks(
     keep=0,
     attend=None,
     variables=(),
+    scoring=softmax.PLAIN,
 ):
     """Mixes values for one block of queries after the other.
 
@@ -49,8 +50,8 @@ def attend_in_blocks(
     Args: as of `softmax.attend`, and
         block_size: integer, queries in a block.
         attend: a function as `softmax.attend`, to which queries are rows;
-            None for that itself, whose backward pass is written out for plain
-            TensorFlow graphs.
+            None for that itself with `scoring`, whose backward pass is
+            written out for plain TensorFlow graphs.
         variables: those that `attend` may read, without the position's.
         keep: integer, scores that may be kept for the backward pass instead
             of being computed again; in plain TensorFlow graphs that know all
@@ -61,11 +62,14 @@ def attend_in_blocks(
     """
     by_hand = attend is None and not position.acts_on_scores
     if by_hand and in_plain_graph():
-        process = process_by_hand
+        process = functools.partial(process_by_hand, scoring=scoring)
     else:
         keep = 0
+        if attend is None:
+            attend = functools.partial(softmax.attend, scoring=scoring)
+            variables = scoring.learned
         process = functools.partial(
-            _process, attend or softmax.attend, [*position.weights, *variables]
+            _process, attend, [*position.weights, *variables]
         )
     batch, length, num_heads, _ = map(known_integer, query.shape)
     key_length = known_integer(key.shape[1])

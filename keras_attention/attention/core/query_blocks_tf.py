@@ -5,11 +5,11 @@ from keras import ops
 
 from keras_attention.attention.core.dropout import DrawnSeed
 from keras_attention.attention.core.softmax import (
+    PLAIN,
     add_mask,
     group_rows,
     query_key_products,
     sees_any,
-    softmax,
     swap_heads,
     weighted_values,
 )
@@ -35,38 +35,50 @@ def process_by_hand(
     block_size,
     first_block,
     keep=False,
+    scoring=PLAIN,
 ):
     """Processes blocks of queries that all see the same keys.
 
     Args: as of `attend_in_blocks`, and
         position: an encoding that acts neither on scores nor on values.
         first_block: integer, the number of the first block, for dropout.
-        keep: whether the weights are kept for the backward pass.
+        keep: whether the weights are kept for the backward pass. Bounded
+            scores are needed there too, and are computed again.
 
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
+    keep = keep and scoring.cap is None
     visible = without_eager_masks(visible)
     blocks = cut(visible, block_size, first_block)
 
     @ops.custom_gradient
-    def run(query, key, value):
+    def run(query, key, value, *sinks):
         length = ops.shape(query)[2]
-        shared = (key, value, visible, dropout, seed)
+        own = scoring._replace(sink=sinks[0]) if sinks else scoring
+        shared = (key, value, visible, dropout, seed, own)
         parts = {**blocks, "query": split(query, block_size, axis=2)}
         outputs, weights = _mix(parts, shared, keep)
 
         def gradient(upstream):
             upstream = split(upstream, block_size, axis=2)
             more = {"output": outputs, "upstream": upstream}
-            of_query, *sums = _gradients({**parts, **more}, shared, weights)
-            of_key, of_value = (ops.cast(x, query.dtype) for x in sums)
-            return join(of_query, length, axis=2), of_key, of_value
+            of_query, of_key, of_value, *of_sinks = _gradients(
+                {**parts, **more}, shared, weights
+            )
+            return (
+                join(of_query, length, axis=2),
+                ops.cast(of_key, query.dtype),
+                ops.cast(of_value, query.dtype),
+                *of_sinks,
+            )
 
         return join(outputs, length, axis=2), gradient
 
-    query = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
-    return swap_heads(run(*map(swap_heads, (query, key, value))))
+    query = scoring.scale_query(query, position)
+    heads = map(swap_heads, (query, key, value))
+    sinks = map(ops.convert_to_tensor, scoring.learned)
+    return swap_heads(run(*heads, *sinks))
 
 
 def _mix(parts, shared, keep):
@@ -103,13 +115,13 @@ def _gradients(parts, shared, weights):
         ]
         return of_query.write(index, found), *sums
 
-    query, (key, value, *_) = parts["query"], shared
+    query, (key, value, *_, scoring) = parts["query"], shared
+    summed = [key, value, *scoring.learned]
     # Sums of many blocks need more digits than half precision has.
-    dtype = at_least_float32(query.dtype)
     of_query, *sums = loop(
         add_block,
         _array(query, query.dtype, query.shape[1:]),
-        *(ops.zeros_like(x, dtype) for x in (key, value)),
+        *(ops.zeros_like(x, at_least_float32(x.dtype)) for x in summed),
     )
     return of_query.stack(), *sums
 
@@ -149,18 +161,20 @@ class Block:
         key, value: `(batch, kv_heads, key_length, head_dim)`.
         visible: the `Visibility` of all queries.
         dropout, seed: as of `softmax.attend`.
+        scoring: a `Scoring`; its scale is that of the queries already.
     """
 
-    def __init__(self, parts, key, value, visible, dropout, seed):
+    def __init__(self, parts, key, value, visible, dropout, seed, scoring):
         self.parts, self.key, self.value = parts, key, value
-        self.dropout = dropout
+        self.dropout, self.scoring = dropout, scoring
         self.seed = block_seed(seed, parts["index"])
         self.mask = seen_by(parts, visible).dense()
         self.weights = parts.get("weights")
         if self.weights is None:
             scores = query_key_products(parts["query"], key)
             scores = ops.cast(scores, at_least_float32(scores.dtype))
-            self.weights = softmax(add_mask(scores, self.mask))
+            self.scores = scoring.bound(scores)
+            self.weights = scoring.weigh(add_mask(self.scores, self.mask))
 
     def output(self):
         """Gives `(batch, heads, block_size, head_dim)`."""
@@ -173,6 +187,11 @@ class Block:
         With weights P, output O and its gradient dO, that of the scores is
         P * (dO V' - rowsum(dO * O)), whose row sums need no pass over scores
         (Dao et al. 2022, FlashAttention, https://arxiv.org/abs/2205.14135).
+        A sink is a score whose value is zero. A bound c tanh(x / c) = s
+        passes on 1 - (s / c)^2.
+
+        Returns:
+            A list; the gradient of the sinks, if they are learned, comes last.
         """
         query, output = self.parts["query"], self.parts["output"]
         upstream = self._hide(self.parts["upstream"])
@@ -183,14 +202,21 @@ class Block:
         is_exact = output.dtype == weights.dtype
         summed = upstream * output if is_exact else weights * products
         row_sums = ops.sum(summed, axis=-1, keepdims=True)
-        scores = weights * (products - row_sums)
+        scores, cap = weights * (products - row_sums), self.scoring.cap
+        if cap is not None:
+            scores = scores * (1.0 - ops.square(self.scores / cap))
         scores = ops.cast(scores, query.dtype)
-        weights = self._drop(ops.cast(weights, query.dtype))
-        return (
+        dropped = self._drop(ops.cast(weights, query.dtype))
+        found = [
             weighted_values(scores, self.key),
             sums_by_key(scores, query, kv_heads),
-            sums_by_key(weights, upstream, kv_heads),
-        )
+            sums_by_key(dropped, upstream, kv_heads),
+        ]
+        for sink in self.scoring.learned:
+            share = 1.0 - ops.sum(weights, axis=-1, keepdims=True)
+            of_sink = ops.sum(-share * row_sums, axis=(0, 2, 3))
+            found.append(ops.cast(of_sink, sink.dtype))
+        return found
 
     def _drop(self, x):
         """Drops the same places each time, if the dtype is the same too."""

@@ -1,10 +1,57 @@
 """Exact softmax attention, all queries at once."""
 
+from typing import Any, NamedTuple
+
 import keras
 from keras import ops
 
 from keras_attention.attention.core.dropout import DrawnSeed
+from keras_attention.checks import is_real
 from keras_attention.tensors import at_least_float32
+
+
+class Scoring(NamedTuple):
+    """What a layer changes on the way from products to weights.
+
+    Attributes:
+        scale: number, the factor of the products; None for the position's.
+        cap: number, the bound of scaled products; None for no bound.
+        sink: the logit that stands beside those of the keys and takes no
+            value: `(heads,)`, a number for all heads, or None.
+    """
+
+    scale: Any = None
+    cap: Any = None
+    sink: Any = None
+
+    @property
+    def learned(self):
+        """Lists what has a gradient: sinks of the heads, or nothing."""
+        fixed = self.sink is None or is_real(self.sink)
+        return [] if fixed else [self.sink]
+
+    def scale_query(self, query, position):
+        """Multiplies queries by the factor of their products."""
+        scale = self.scale
+        if scale is None:
+            scale = position.scale(query.shape[-1])
+        return query * ops.cast(scale, query.dtype)
+
+    def bound(self, products):
+        """Bounds scaled products, before a bias is added."""
+        return products if self.cap is None else soft_cap(products, self.cap)
+
+    def weigh(self, scores):
+        """Makes weights of scores `(batch, heads, ..., keys)`."""
+        if self.sink is None:
+            return softmax(scores)
+        sink = ops.convert_to_tensor(self.sink)
+        if len(sink.shape):
+            sink = ops.reshape(sink, (-1, *[1] * (len(scores.shape) - 2)))
+        return softmax_with_sink(scores, sink)
+
+
+PLAIN = Scoring()
 
 
 def swap_heads(x):
@@ -53,7 +100,7 @@ def group_rows(rows, kv_heads):
     )
 
 
-def scores(query, key, visible, position):
+def scores(query, key, visible, position, scoring=PLAIN):
     """Computes scaled scores with the position's bias, before any mask.
 
     Args:
@@ -61,17 +108,18 @@ def scores(query, key, visible, position):
         key: `(batch, key_length, kv_heads, head_dim)`.
         visible: the `Visibility` of these queries.
         position: a `PositionalEncoding`.
+        scoring: a `Scoring`.
 
     Returns:
         `(batch, heads, query_length, key_length)` in float32, or float64 for
         such inputs.
     """
-    products = scaled_products(query, key, position)
+    products = scaled_products(query, key, position, scoring)
     return add_bias(products, query, key, visible, position)
 
 
-def scaled_products(query, key, position):
-    """Computes scaled products of queries and keys, without any bias.
+def scaled_products(query, key, position, scoring=PLAIN):
+    """Computes scaled, bounded products of queries and keys, without bias.
 
     Args: as of `scores`.
 
@@ -79,10 +127,11 @@ def scaled_products(query, key, position):
         `(batch, heads, query_length, key_length)` in float32, or float64 for
         such inputs.
     """
-    scaled = query * ops.cast(position.scale(query.shape[-1]), query.dtype)
+    scaled = scoring.scale_query(query, position)
     # Where keys are kept by heads, the compiler finds that the swap cancels.
     products = query_key_products(swap_heads(scaled), swap_heads(key))
-    return ops.cast(products, at_least_float32(products.dtype))
+    products = ops.cast(products, at_least_float32(products.dtype))
+    return scoring.bound(products)
 
 
 def add_bias(products, query, key, visible, position):
@@ -120,17 +169,18 @@ def add_mask(scores, mask):
     return scores - ops.cast(ops.logical_not(mask), scores.dtype) * 1e30
 
 
-def weigh(scores, mask):
+def weigh(scores, mask, scoring=PLAIN):
     """Computes softmax weights; rows that see nothing get zeros.
 
     Args:
         scores: `(batch, heads, query_length, key_length)`.
         mask: boolean, broadcastable to them, or None.
+        scoring: a `Scoring`.
 
     Returns:
         `(batch, heads, query_length, key_length)`.
     """
-    return hide_unseen(softmax(add_mask(scores, mask)), mask)
+    return hide_unseen(scoring.weigh(add_mask(scores, mask)), mask)
 
 
 def hide_unseen(weights, mask):
@@ -140,7 +190,16 @@ def hide_unseen(weights, mask):
     return ops.where(sees_any(mask), weights, 0.0)
 
 
-def attend(query, key, value, visible, position, dropout=0.0, seed=None):
+def attend(
+    query,
+    key,
+    value,
+    visible,
+    position,
+    dropout=0.0,
+    seed=None,
+    scoring=PLAIN,
+):
     """Mixes all values at once: softmax(QK' / sqrt(d)) V.
 
     Args: as of `scores`, and
@@ -153,8 +212,8 @@ def attend(query, key, value, visible, position, dropout=0.0, seed=None):
         nothing.
     """
     mask = visible.dense()
-    found = add_mask(scores(query, key, visible, position), mask)
-    weights = ops.cast(softmax(found), query.dtype)
+    found = scores(query, key, visible, position, scoring)
+    weights = ops.cast(scoring.weigh(add_mask(found, mask)), query.dtype)
     return mix(weights, value, mask, visible, position, dropout, seed)
 
 
@@ -218,12 +277,11 @@ def softmax_with_sink(scores, sink):
     its weight to the sink.
 
     Args:
-        scores: `(batch, heads, query_length, key_length)`, those that do not
-            count lowered by `softmax.add_mask`.
-        sink: `(heads, 1, 1)`, or a number.
+        scores: `(..., keys)`, those that do not count lowered by `add_mask`.
+        sink: broadcastable to the scores, with 1 in place of the keys.
 
     Returns:
-        `(batch, heads, query_length, key_length)`; zeros in rows where
+        A tensor of the shape of `scores`; zeros in rows where
         nothing counts.
     """
     sink = ops.cast(sink, scores.dtype)

@@ -30,9 +30,10 @@ class ScoredAttention(Attention):
     """
 
     masks_scores = True
+    scoring = softmax.PLAIN
 
     is_softmax = True
-    """Whether weights are the softmax of scaled products and a bias, no more.
+    """Whether weights are what `scoring` makes of products and a bias.
 
     The backward pass of query blocks is then written out where that is
     quicker. A class that overrides one of the methods below says so itself,
@@ -75,7 +76,7 @@ class ScoredAttention(Attention):
             `(batch, heads, query_length, key_length)` in float32, or float64
             for such inputs.
         """
-        return softmax.scores(query, key, visible, position)
+        return softmax.scores(query, key, visible, position, self.scoring)
 
     def weigh(self, scores, mask, visible):
         """Makes scores weights; keys that do not count get zeros.
@@ -91,7 +92,7 @@ class ScoredAttention(Attention):
         Returns:
             `(batch, heads, query_length, key_length)`.
         """
-        return softmax.softmax(softmax.add_mask(scores, mask))
+        return self.scoring.weigh(softmax.add_mask(scores, mask))
 
     def weigh_pairs(self, query, key, visible, position):
         """Weighs each key for each query.
@@ -115,6 +116,7 @@ class ScoredAttention(Attention):
         if block_size is None:
             return self._attend_at_once(*arguments)
         blocks = {"block_size": block_size, "keep": keep}
+        blocks["scoring"] = self.scoring
         if not self.is_softmax:
             blocks["attend"] = self._attend_at_once
             blocks["variables"] = self._variables_of_weights()

@@ -7,13 +7,14 @@ from keras import ops
 
 from keras_attention.attention.core import softmax
 from keras_attention.attention.core.rms_norm import RootMeanSquare
+from keras_attention.attention.core.softmax_options import SoftmaxOptions
 from keras_attention.attention.exact.base import ScoredAttention
 from keras_attention.checks import check_integer, is_real
 from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class DifferentialAttention(ScoredAttention):
+class DifferentialAttention(SoftmaxOptions, ScoredAttention):
     """Subtracts two attention maps: (softmax(Q1 K1') - l softmax(Q2 K2')) V.
 
     What both maps attend to without need, the noise, cancels. A head of width
@@ -40,6 +41,9 @@ class DifferentialAttention(ScoredAttention):
             0.8 - 0.6 exp(-0.3 depth).
         query_block_size: `"auto"`, an integer or None; see `ScoredAttention`.
         use_bias, dropout, position, kernel_initializer, seed: see `Attention`.
+        scale, qk_norm, qk_norm_over, logit_softcap, gate, sink_logits,
+            off_by_one: see `MultiHeadAttention`; of both maps, each with
+            sinks of its own.
 
     Call arguments:
         query: `(batch, query_length, dim)`.
@@ -77,6 +81,7 @@ class DifferentialAttention(ScoredAttention):
     cost = "n²d / n²"
     cache_size = "n · num_kv_heads · 2d"
     supports_values = False
+    num_maps = 2
 
     def __init__(
         self,
@@ -134,6 +139,7 @@ class DifferentialAttention(ScoredAttention):
             self.position.build((*split_shape[:-1], half))
         names = ("query_1", "key_1", "query_2", "key_2")
         self.lambdas = [self._lambda_vector(name) for name in names]
+        self.build_options(query_shape)
 
     def _lambda_vector(self, name):
         return self.add_weight(
@@ -164,7 +170,7 @@ class DifferentialAttention(ScoredAttention):
         Returns:
             `(batch, 2 * num_heads, query_length, key_length)`.
         """
-        products = softmax.scaled_products(query, key, position)
+        products = softmax.scaled_products(query, key, position, self.scoring)
         maps = zip(
             *(ops.split(x, 2, axis=2) for x in (query, key)), strict=True
         )

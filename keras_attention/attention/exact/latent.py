@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.attention.core import kv_cache
 from keras_attention.attention.core.rms_norm import RootMeanSquare
+from keras_attention.attention.core.softmax_options import SoftmaxOptions
 from keras_attention.attention.exact.base import ScoredAttention
 from keras_attention.attention.exact.latent_decoding import (
     attend_to_compressed,
@@ -15,7 +16,7 @@ from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class LatentAttention(ScoredAttention):
+class LatentAttention(SoftmaxOptions, ScoredAttention):
     """Softmax attention whose keys and values come from one short vector.
 
     Every position is compressed to c = RMS(Wx) of `kv_rank` numbers, from
@@ -48,6 +49,8 @@ class LatentAttention(ScoredAttention):
             output, have biases; what expands c has none.
         query_block_size: `"auto"`, an integer or None; see `ScoredAttention`.
         dropout, position, kernel_initializer, seed: see `Attention`.
+        scale, logit_softcap, gate, sink_logits, off_by_one: see
+            `MultiHeadAttention`.
 
     Call arguments:
         query: `(batch, length, dim)`.
@@ -87,6 +90,10 @@ class LatentAttention(ScoredAttention):
     cache_size = "n · (kv_rank + rope_dim)"
     supports_cross_attention = False
     supports_values = False
+    supports_qk_norm = False
+    projections = tuple(
+        "query_compress query compress rope output gate".split()
+    )
 
     def __init__(
         self,
@@ -148,6 +155,7 @@ class LatentAttention(ScoredAttention):
         if not self.position.built:
             width = self.rope_dim if _rotates(self.position) else query_dim
             self.position.build((*rows, heads, width))
+        self.build_options(query_shape, self.value_dim)
 
     def _settle_widths(self):
         if self.kv_rank is None:
@@ -249,6 +257,7 @@ class LatentAttention(ScoredAttention):
                 position,
                 self.key_dense.kernel,
                 self.value_dense.kernel,
+                self.scoring,
             )
             return output, cache
         key = ops.concatenate([compressed, rotated], axis=-1)[:, :, None]

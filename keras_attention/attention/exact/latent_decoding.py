@@ -30,7 +30,14 @@ def is_cheaper(layer, query):
 
 
 def attend_to_compressed(
-    query, compressed, rotated, visible, position, key_kernel, value_kernel
+    query,
+    compressed,
+    rotated,
+    visible,
+    position,
+    key_kernel,
+    value_kernel,
+    scoring=softmax.PLAIN,
 ):
     """Attends with q'(Wc) as (W'q)'c, and with values mixed before expansion.
 
@@ -42,12 +49,13 @@ def attend_to_compressed(
         position: an encoding that acts neither on scores nor on values.
         key_kernel: `(kv_rank, heads, head_dim)`.
         value_kernel: `(kv_rank, heads, value_dim)`.
+        scoring: a `Scoring`.
 
     Returns:
         `(batch, query_length, heads, value_dim)`.
     """
     dtype, head_dim = query.dtype, key_kernel.shape[-1]
-    query = query * ops.cast(position.scale(query.shape[-1]), dtype)
+    query = scoring.scale_query(query, position)
     absorbed = ops.einsum(
         "bthd,rhd->bhtr", query[..., :head_dim], ops.cast(key_kernel, dtype)
     )
@@ -56,7 +64,8 @@ def attend_to_compressed(
         ops.einsum("bthr,bsr->bhts", query[..., head_dim:], rotated),
     )
     wide = at_least_float32(dtype)
-    scores = sum(ops.cast(x, wide) for x in products)
-    weights = ops.cast(softmax.weigh(scores, visible.dense()), dtype)
+    scores = scoring.bound(sum(ops.cast(x, wide) for x in products))
+    weights = softmax.weigh(scores, visible.dense(), scoring)
+    weights = ops.cast(weights, dtype)
     mixed = ops.einsum("bhts,bsr->bhtr", weights, compressed)
     return ops.einsum("bhtr,rhd->bthd", mixed, ops.cast(value_kernel, dtype))

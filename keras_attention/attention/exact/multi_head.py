@@ -1,18 +1,14 @@
 """Multi-head, grouped-query and multi-query attention."""
 
 import keras
-from keras import ops
 
-from keras_attention.attention.core import softmax
-from keras_attention.attention.core.rms_norm import RootMeanSquare
-from keras_attention.attention.core.softmax import soft_cap, softmax_with_sink
+from keras_attention.attention.core.softmax_options import SoftmaxOptions
 from keras_attention.attention.exact.base import ScoredAttention
-from keras_attention.checks import check_number
 from keras_attention.registry import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class MultiHeadAttention(ScoredAttention):
+class MultiHeadAttention(SoftmaxOptions, ScoredAttention):
     """Exact softmax attention of several heads: softmax(QK' / sqrt(d)) V.
 
     With fewer key and value heads than query heads it is grouped-query
@@ -37,7 +33,9 @@ class MultiHeadAttention(ScoredAttention):
         head_dim: integer, width of a head; `dim // num_heads` by default.
         num_kv_heads: integer, number of key and value heads, a divisor of
             `num_heads`; `num_heads` by default.
-        use_bias: whether the projections have biases.
+        use_bias: whether the projections have biases: True, False, or a list
+            of those that have one, `["query", "key", "value"]` for example;
+            the others are `"output"` and, with `gate`, `"gate"`.
         dropout: float, share of attention weights dropped in training.
         position: a positional encoding that acts in attention, or None.
         query_block_size: `"auto"` (once the scores of a call exceed 256 MiB,
@@ -46,10 +44,17 @@ class MultiHeadAttention(ScoredAttention):
             lengths are known while the call is traced: a TensorFlow graph for
             any length stays dense), an integer (always blocks of that
             many queries), or None (never).
-        qk_norm: whether heads of queries and keys are divided by their root
-            mean square and scaled by `head_dim` learned numbers, before any
-            rotation. (Henry et al. divide by the norm and learn one number;
-            this is the form that became common.)
+        scale: positive number, factor of the products of queries and keys;
+            by default that of the position, 1 / sqrt(head_dim) for most.
+        qk_norm: how queries and keys are normalized before any rotation:
+            `"rms_norm"`, which True means too, `"layer_norm"`, a
+            configuration or a template of such a layer; False for not at
+            all. (Henry et al. divide by the norm and learn one number; root
+            mean squares and learned numbers for the features are the form
+            that became common.)
+        qk_norm_over: `"head"`, each head by itself, with `head_dim` learned
+            numbers that all heads share; or `"all_heads"`, all heads of a
+            token together, each with numbers of its own, as in OLMo 2.
         logit_softcap: positive float, bound of the scaled scores before the
             bias of a position and masks are added; None for no bound.
         gate: whether heads are gated before the output projection.
@@ -114,93 +119,3 @@ class MultiHeadAttention(ScoredAttention):
     paper = "Vaswani et al. 2017"
     cost = "n²d / n²"
     cache_size = "n · num_kv_heads · 2d"
-
-    def __init__(
-        self,
-        num_heads,
-        head_dim=None,
-        num_kv_heads=None,
-        *,
-        qk_norm=False,
-        logit_softcap=None,
-        gate=False,
-        sink_logits=False,
-        off_by_one=False,
-        **kwargs,
-    ):
-        super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
-        if logit_softcap is not None:
-            logit_softcap = check_number("logit_softcap", logit_softcap)
-        if sink_logits and off_by_one:
-            raise ValueError(
-                "sink_logits learns the logit that off_by_one holds at 0; "
-                "use one of them. Received: sink_logits=True, off_by_one=True"
-            )
-        self.qk_norm = qk_norm
-        self.logit_softcap = logit_softcap
-        self.gate = gate
-        self.sink_logits = sink_logits
-        self.off_by_one = off_by_one
-
-    def build(self, query_shape, value_shape=None, key_shape=None):
-        super().build(query_shape, value_shape, key_shape)
-        if self.qk_norm:
-            width, policy = self.head_dim, self.dtype_policy
-            self.query_norm = RootMeanSquare(
-                width, name="query_norm", dtype=policy
-            )
-            self.key_norm = RootMeanSquare(width, name="key_norm", dtype=policy)
-        if self.gate:
-            self.gate_dense = self._split_dense("gate", self.num_heads)
-            self.gate_dense.build(query_shape)
-        if self.sink_logits:
-            self.sinks = self.add_weight(
-                shape=(self.num_heads,),
-                initializer="zeros",
-                name="sinks",
-                autocast=False,
-            )
-
-    def project_query(self, query):
-        heads = super().project_query(query)
-        return self.query_norm(heads) if self.qk_norm else heads
-
-    def project_source(self, key, value):
-        key_heads, value_heads = super().project_source(key, value)
-        if self.qk_norm:
-            key_heads = self.key_norm(key_heads)
-        return key_heads, value_heads
-
-    def project_output(self, output, query):
-        if self.gate:
-            gates = ops.sigmoid(self.gate_dense(query))
-            output = ops.convert_to_tensor(output) * gates
-        return super().project_output(output, query)
-
-    def scores(self, query, key, visible, position):
-        products = softmax.scaled_products(query, key, position)
-        if self.logit_softcap is not None:
-            products = soft_cap(products, self.logit_softcap)
-        return softmax.add_bias(products, query, key, visible, position)
-
-    def weigh(self, scores, mask, visible):
-        if not (self.sink_logits or self.off_by_one):
-            return super().weigh(scores, mask, visible)
-        sink = self.sinks[:, None, None] if self.sink_logits else 0.0
-        return softmax_with_sink(softmax.add_mask(scores, mask), sink)
-
-    @property
-    def is_softmax(self):
-        """Whether no option changes scores or weights."""
-        has_sink = self.sink_logits or self.off_by_one
-        return not has_sink and self.logit_softcap is None
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "qk_norm": self.qk_norm,
-            "logit_softcap": self.logit_softcap,
-            "gate": self.gate,
-            "sink_logits": self.sink_logits,
-            "off_by_one": self.off_by_one,
-        }

@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
+from keras_attention.attention.core.softmax_options import SoftmaxOptions
 from keras_attention.attention.core.split import count_blocks
 from keras_attention.attention.sparse.gathered_blocks import attend_to_blocks
 from keras_attention.checks import check_integer
@@ -11,7 +12,7 @@ from keras_attention.masks import combine_masks
 from keras_attention.tensors import is_made_up
 
 
-class BlockAttention(Attention):
+class BlockAttention(SoftmaxOptions, Attention):
     """Base of flavours that cut a sequence into blocks and list what is seen.
 
     A flavour overrides `list_blocks`. Blocks lie at multiples of
@@ -117,6 +118,7 @@ class BlockAttention(Attention):
             start,
             dropout=dropout,
             seed=seed,
+            scoring=self.scoring,
         )
 
     def compute_weights(self, query, key, visible, position, place=None):
@@ -128,8 +130,9 @@ class BlockAttention(Attention):
         )
         mask = ops.repeat(mask, self.block_size, axis=-1)
         mask = mask[None, ..., : ops.shape(key)[1]]
-        scores = softmax.scores(query, key, visible, position)
-        weights = softmax.weigh(scores, combine_masks(mask, visible.dense()))
+        mask, scoring = combine_masks(mask, visible.dense()), self.scoring
+        scores = softmax.scores(query, key, visible, position, scoring)
+        weights = softmax.weigh(scores, mask, scoring)
         return ops.cast(weights, query.dtype)
 
     def count_blocks(self, rows):

@@ -46,6 +46,8 @@ class BigBirdAttention(BlockAttention):
         seed: integer for the random blocks and for dropout. None draws
             dropout anew and the blocks as seed 0 does.
         use_bias, dropout, position, kernel_initializer: see `Attention`.
+        scale, qk_norm, qk_norm_over, logit_softcap, gate, sink_logits,
+            off_by_one: see `MultiHeadAttention`.
 
     Call arguments: as of `Attention`, without those of cross-attention.
 
@@ -158,6 +160,7 @@ class BigBirdAttention(BlockAttention):
             dropout,
             # Beside what the other blocks draw.
             block_seed(seed, 999),
+            self.scoring,
         )
         # Each position takes its row from one of the two.
         place = ops.arange(length, dtype="int32")

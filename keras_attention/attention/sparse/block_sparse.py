@@ -50,6 +50,8 @@ class BlockSparseAttention(BlockAttention):
         layout_options: dictionary of keyword arguments of the pattern.
         use_bias, dropout, position, kernel_initializer, seed: see
             `Attention`.
+        scale, qk_norm, qk_norm_over, logit_softcap, gate, sink_logits,
+            off_by_one: see `MultiHeadAttention`.
 
     Call arguments: as of `Attention`. In cross-attention the blocks of the
         query and those of the keys are counted from the start of each.
@@ -160,6 +162,7 @@ class BlockSparseAttention(BlockAttention):
                 dropout=dropout,
                 # Groups draw dropout of their own.
                 seed=block_seed(seed, 8 * (number + 1)),
+                scoring=self.scoring,
             )
             for number, (rows, table) in enumerate(groups)
         ]

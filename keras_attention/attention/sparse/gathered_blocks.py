@@ -9,7 +9,7 @@ from keras_attention.attention.core.grouped_scores import (
     tile_scores,
 )
 from keras_attention.attention.core.recompute import Recomputation
-from keras_attention.attention.core.softmax import add_mask, softmax
+from keras_attention.attention.core.softmax import PLAIN, add_mask
 from keras_attention.attention.core.split import (
     block_seed,
     count_blocks,
@@ -37,6 +37,7 @@ def attend_to_blocks(
     rows=None,
     dropout=0.0,
     seed=None,
+    scoring=PLAIN,
 ):
     """Mixes the values of the blocks of keys that each block of queries lists.
 
@@ -75,7 +76,8 @@ def attend_to_blocks(
         found, block_size = _positions_of(found, block_size), 1
     blocks["lists"] = swap_first(found)
     keys = KeyBlocks.cut(key, value, visible, block_size)
-    outputs = _attend_in_groups(blocks, keys, visible, position, dropout, seed)
+    how = (visible, position, dropout, seed, scoring)
+    outputs = _attend_in_groups(blocks, keys, *how)
     return rule.join(outputs) if rows is None else merge(outputs)
 
 
@@ -142,13 +144,15 @@ def swap_first(x):
     return ops.swapaxes(x, 0, 1)
 
 
-def _attend_in_groups(blocks, keys, visible, position, dropout, seed):
+def _attend_in_groups(blocks, keys, visible, position, dropout, seed, scoring):
     """Attends with all blocks, in as many groups as memory asks for."""
     number = ops.shape(blocks["query"])[0]
     groups = _num_groups(blocks, keys)
     if groups == 1:
         group = {**blocks, "index": 0}
-        return _attend_group(group, keys, visible, position, dropout, seed)
+        return _attend_group(
+            group, keys, visible, position, dropout, seed, scoring
+        )
     size = ops.maximum(-(-number // groups), 1)
     if known_integer(number) is not None:
         size = -(-number // groups)
@@ -160,7 +164,7 @@ def _attend_in_groups(blocks, keys, visible, position, dropout, seed):
         for name, x in blocks.items()
     }
     blocks["index"] = ops.arange(groups, dtype="int32")
-    recomputation = Recomputation(position.weights)
+    recomputation = Recomputation([*position.weights, *scoring.learned])
     if keys.mask is not None:
         keys = keys._replace(mask=ops.copy(keys.mask))
 
@@ -173,6 +177,7 @@ def _attend_in_groups(blocks, keys, visible, position, dropout, seed):
                 position,
                 dropout,
                 seed,
+                scoring,
             )
 
         return recomputation(attend, group["query"], keys.key, keys.value)
@@ -195,7 +200,7 @@ def _num_groups(blocks, keys):
     return max(min(scores // _GROUP, _MOST_GROUPS, known_integer(number)), 1)
 
 
-def _attend_group(group, keys, visible, position, dropout, seed):
+def _attend_group(group, keys, visible, position, dropout, seed, scoring):
     """Attends with a group of blocks, each of which is a tile.
 
     Args:
@@ -211,14 +216,14 @@ def _attend_group(group, keys, visible, position, dropout, seed):
     query = ops.transpose(group["query"], (1, 3, 0, 2, 4))
     places = group["positions"], keys.gather_positions(lists)
     key, value = keys.gather(keys.key, lists), keys.gather(keys.value, lists)
-    scores = tile_scores(query, key, position, *places, visible.causal)
+    scores = tile_scores(query, key, position, *places, visible.causal, scoring)
     mask = keys.gather_mask(lists)
     if visible.causal:
         mask = ops.logical_and(mask, causal_mask(*places))
     if "mask" in group:
         dense = keys.gather_dense(group["mask"], lists)
         mask = ops.logical_and(mask, dense)
-    weights = ops.cast(softmax(add_mask(scores, mask)), query.dtype)
+    weights = ops.cast(scoring.weigh(add_mask(scores, mask)), query.dtype)
     if dropout:
         own_seed = DrawnSeed(block_seed(seed, group["index"]))
         weights = keras.random.dropout(weights, dropout, seed=own_seed)

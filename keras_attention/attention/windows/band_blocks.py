@@ -39,7 +39,9 @@ def attend_in_blocks(call, mixing):
     rows = num_blocks * block_size
     call = _padded(call, rows)
     blocks = _cut(call, rows, hooks)
-    recomputation = Recomputation(mixing.position.weights)
+    recomputation = Recomputation(
+        [*mixing.position.weights, *mixing.scoring.learned]
+    )
     run = functools.partial(_attend_in_group, call, mixing, recomputation)
     if known_integer(length) is not None and length <= rows:
         output = run({name: x[0] for name, x in blocks.items()}, once=True)
@@ -121,7 +123,7 @@ def _attend_in_group(call, mixing, recomputation, group, once=False):
     Args:
         call: the padded `Call`.
         mixing: a `Mixing`.
-        recomputation: a `Recomputation` of the position's weights.
+        recomputation: a `Recomputation` of what is learned in a block.
         group: dictionary from `_cut`, without the axis of groups.
         once: whether this is the only group, so that nothing is saved by
             computing it twice.

@@ -1,5 +1,7 @@
 """A band in blocks with the backward pass written out, for TensorFlow."""
 
+import itertools
+
 from keras import ops
 
 from keras_attention.attention.core.query_blocks_tf import Block, loop
@@ -23,19 +25,23 @@ def attend_by_hand(call, mixing):
     Returns:
         `(batch, length, heads, head_dim)`.
     """
-    scale = mixing.position.scale(call.query.shape[-1])
-    query = call.query * ops.cast(scale, call.query.dtype)
+    query = mixing.scoring.scale_query(call.query, mixing.position)
     heads = [query, call.key, call.value]
     if call.extra is not None:
         heads += [call.extra.key, call.extra.value]
+    count = len(heads)
 
     @ops.custom_gradient
-    def run(*heads):
-        blocks = _Blocks(heads, call, mixing)
+    def run(*tensors):
+        own = mixing
+        for sink in tensors[count:]:
+            own = own._replace(scoring=own.scoring._replace(sink=sink))
+        blocks = _Blocks(tensors[:count], call, own)
         output = blocks.outputs()
         return output, lambda upstream: blocks.gradients(output, upstream)
 
-    return swap_heads(run(*map(swap_heads, heads)))
+    sinks = map(ops.convert_to_tensor, mixing.scoring.learned)
+    return swap_heads(run(*map(swap_heads, heads), *sinks))
 
 
 class _Blocks:
@@ -69,31 +75,40 @@ class _Blocks:
 
     def gradients(self, output, upstream):
         """Gives the gradients of all heads."""
+        learned = self.mixing.scoring.learned
+        stop = 2 + len(self.extra)  # of the sums for keys and values
 
         def add_block(index, of_query, of_key, of_value, *sums):
             own = {
                 "output": self._rows(output, index, self.size),
                 "upstream": self._rows(upstream, index, self.size),
             }
-            found, *of_source = self._block(index, **own).gradients()
-            of_key, key_sums = self._add(index, of_key, of_source[0], sums[::2])
-            of_value, value_sums = self._add(
-                index, of_value, of_source[1], sums[1::2]
+            block = self._block(index, **own)
+            found, found_key, found_value, *of_sinks = block.gradients()
+            of_key, key_sums = self._add(
+                index, of_key, found_key, sums[:stop:2]
             )
-            # Keys and values take turns, as they came.
-            sums = [
-                s
-                for pair in zip(key_sums, value_sums, strict=True)
-                for s in pair
-            ]
-            return of_query.write(index, found), of_key, of_value, *sums
+            of_value, value_sums = self._add(
+                index, of_value, found_value, sums[1:stop:2]
+            )
+            of_query = of_query.write(index, found)
+            totals = zip(sums[stop:], of_sinks, strict=True)
+            return (
+                of_query,
+                of_key,
+                of_value,
+                # Keys and values take turns, as they came.
+                *itertools.chain(*zip(key_sums, value_sums, strict=True)),
+                *(total + one for total, one in totals),
+            )
 
         # Sums of many blocks need more digits than half precision has.
         dtype = at_least_float32(self.query.dtype)
         near = ops.zeros_like(self.key[:, :, : self.keys], dtype)
         arrays = [self._array(d) for d in (self.query.dtype, dtype, dtype)]
         of_extra = [ops.zeros_like(x, dtype) for x in self.extra]
-        found = loop(add_block, *arrays, near, near, *of_extra)
+        of_sinks = [ops.zeros_like(x) for x in learned]
+        found = loop(add_block, *arrays, near, near, *of_extra, *of_sinks)
         of_query, *joined = map(self._joined, found[:3])
         # The last sums reach beyond the last block.
         ends = [rest[:, :, : self.keys - self.size] for rest in found[3:5]]
@@ -101,9 +116,9 @@ class _Blocks:
             ops.concatenate(pair, axis=2)
             for pair in zip(joined, ends, strict=True)
         ]
-        return of_query, *(
-            ops.cast(x, self.query.dtype) for x in (*of_source, *found[5:])
-        )
+        heads = (*of_source, *found[5 : 3 + stop])
+        heads = [ops.cast(x, self.query.dtype) for x in heads]
+        return of_query, *heads, *found[3 + stop :]
 
     def _add(self, index, array, found, sums):
         """Adds what one block found for the extra keys and those near by."""
@@ -141,8 +156,10 @@ class _Blocks:
             "mask": visible.attention_mask,
             "query": self._rows(self.query, index, self.size),
         }
-        dropout = self.mixing.dropout, self.mixing.seed
-        return Block(parts, *heads, visible, *dropout)
+        mixing = self.mixing
+        return Block(
+            parts, *heads, visible, mixing.dropout, mixing.seed, mixing.scoring
+        )
 
     def _seen(self, index):
         if not self.call.visible.causal:

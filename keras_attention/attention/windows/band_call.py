@@ -66,12 +66,14 @@ class Mixing(NamedTuple):
         position: a `PositionalEncoding`.
         dropout, seed: as of `softmax.attend`.
         block_size: integer, queries in a block; None as the window suggests.
+        scoring: a `Scoring`.
     """
 
     position: Any
     dropout: float = 0.0
     seed: Any = None
     block_size: int | None = None
+    scoring: Any = softmax.PLAIN
 
     def with_block_size(self, window_size):
         """Chooses the queries in a block, where that is left open."""
@@ -122,6 +124,7 @@ def attend_to_all(query, key, value, visible, extra, seen, mixing):
         mixing.position,
         mixing.dropout,
         mixing.seed,
+        mixing.scoring,
     )
 
 

@@ -8,6 +8,7 @@ from keras_attention.attention.core import softmax
 from keras_attention.attention.core.checks import refuse_unless
 from keras_attention.attention.core.inputs import first_mask
 from keras_attention.attention.core.softmax import swap_heads
+from keras_attention.attention.core.softmax_options import SoftmaxOptions
 from keras_attention.attention.windows import band
 from keras_attention.attention.windows.band_call import Call, Extra, Mixing
 from keras_attention.attention.windows.global_tokens import (
@@ -20,9 +21,11 @@ from keras_attention.masks import Visibility, combine_masks, hide_all
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import is_made_up
 
+_GLOBAL = ("global_query", "global_key", "global_value")
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class LongformerAttention(Attention):
+class LongformerAttention(SoftmaxOptions, Attention):
     """Attention to a window around each query and to a few global tokens.
 
     An ordinary token at position i attends to the keys j with `|i - j| <=
@@ -50,13 +53,15 @@ class LongformerAttention(Attention):
             `max_global_tokens` stay ordinary.
         use_bias, dropout, position, kernel_initializer, seed: see
             `Attention`. A position with a score bias goes with
-            `num_global_tokens` alone, not with a `global_mask`.
+            `num_global_tokens` alone.
+        scale, qk_norm, qk_norm_over, logit_softcap, gate, sink_logits,
+            off_by_one: see `MultiHeadAttention`; global tokens have
+            normalizations of their own and the same sinks.
 
     Call arguments:
         query: `(batch, length, dim)`; self-attention alone.
         global_mask: boolean `(batch, length)`, True for global tokens.
-        padding_mask: boolean `(batch, length)`.
-        training: whether to apply dropout.
+        padding_mask, training: see `Attention`.
 
     Returns:
         `(batch, length, dim)`.
@@ -92,6 +97,7 @@ class LongformerAttention(Attention):
     supports_causal_mask = False
     supports_attention_mask = False
     supports_cache = False
+    projections = (*SoftmaxOptions.projections, *_GLOBAL)
 
     def __init__(
         self,
@@ -110,23 +116,20 @@ class LongformerAttention(Attention):
         check_integer("dilation", dilation)
         check_integer("num_global_tokens", num_global_tokens)
         check_integer("max_global_tokens", max_global_tokens)
-        self.window_size = window_size
-        self.dilation = dilation
+        self.window_size, self.dilation = window_size, dilation
         self.num_global_tokens = num_global_tokens
         self.max_global_tokens = max_global_tokens
 
     def build(self, query_shape, value_shape=None, key_shape=None):
         super().build(query_shape, value_shape, key_shape)
-        heads, kv_heads = self.num_heads, self.num_kv_heads
-        self.global_query_dense = self._split_dense("global_query", heads)
-        self.global_key_dense = self._split_dense("global_key", kv_heads)
-        self.global_value_dense = self._split_dense("global_value", kv_heads)
-        for dense in (
-            self.global_query_dense,
-            self.global_key_dense,
-            self.global_value_dense,
-        ):
-            dense.build(query_shape)
+        for name in _GLOBAL:
+            is_query = name == "global_query"
+            heads = self.num_heads if is_query else self.num_kv_heads
+            setattr(self, f"{name}_dense", self._split_dense(name, heads))
+            getattr(self, f"{name}_dense").build(query_shape)
+        if self.qk_norm:
+            self.global_query_norm = self.make_norm("global_query")
+            self.global_key_norm = self.make_norm("global_key")
 
     def call(
         self,
@@ -207,9 +210,8 @@ class LongformerAttention(Attention):
         if is_made_up(query):
             return query
         tokens = self._tokens(global_mask, visible)
-        positions = tokens.positions
-        if global_mask is not None:
-            positions = None  # they differ by row
+        # They differ by row where a mask says which.
+        positions = tokens.positions if global_mask is None else None
         extra = Extra(
             tokens.take(key), tokens.take(value), tokens.mask, positions
         )
@@ -223,8 +225,10 @@ class LongformerAttention(Attention):
         query, key, value, visible = self._global_heads(
             tokens, hidden, everything, position
         )
-        mixing = self._mixing(position, training)
-        found = softmax.attend(query, key, value, visible, *mixing[:3])
+        dropout = self.draw_dropout(training)
+        found = softmax.attend(
+            query, key, value, visible, position, *dropout, self.scoring
+        )
         return tokens.put(found, output)
 
     def compute_weights(
@@ -234,13 +238,15 @@ class LongformerAttention(Attention):
         places = ops.arange(ops.shape(key)[1], dtype="int32")
         mask = band.band_mask(places, places, self.window_size, self.dilation)
         mask = ops.logical_or(mask, tokens.is_global[:, None])[:, None]
-        scores = softmax.scores(query, key, visible, position)
-        weights = softmax.weigh(scores, combine_masks(mask, visible.dense()))
+        scoring = self.scoring
+        scores = softmax.scores(query, key, visible, position, scoring)
+        mask = combine_masks(mask, visible.dense())
+        weights = softmax.weigh(scores, mask, scoring)
         query, key, _, visible = self._global_heads(
             tokens, hidden, visible, position
         )
-        scores = softmax.scores(query, key, visible, position)
-        found = softmax.weigh(scores, visible.dense())
+        scores = softmax.scores(query, key, visible, position, scoring)
+        found = softmax.weigh(scores, visible.dense(), scoring)
         weights = tokens.put(swap_heads(found), swap_heads(weights))
         return ops.cast(swap_heads(weights), query.dtype)
 
@@ -258,11 +264,14 @@ class LongformerAttention(Attention):
         places = visible.key_positions
         if position.supports_cache:
             query = self.global_query_dense(tokens.take(hidden))
+            query = self.normalize("global_query_norm", query)
             query = position.rotate(query, tokens.positions, "query")
         else:  # the few alone are rotated otherwise than as a part of all
             query = self.global_query_dense(hidden)
+            query = self.normalize("global_query_norm", query)
             query = tokens.take(position.rotate(query, places, "query"))
         key = self.global_key_dense(hidden)
+        key = self.normalize("global_key_norm", key)
         key = position.rotate(key, places, "key")
         value = self.global_value_dense(hidden)
         key, value = hide_all(visible.padding_mask, key, value)
@@ -270,7 +279,8 @@ class LongformerAttention(Attention):
         return query, key, value, seen
 
     def _mixing(self, position, training):
-        return Mixing(position, *self.draw_dropout(training))
+        dropout = self.draw_dropout(training)
+        return Mixing(position, *dropout, scoring=self.scoring)
 
     def _refuse_causality(self, use_causal_mask):
         refuse_unless(

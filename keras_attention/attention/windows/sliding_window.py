@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
+from keras_attention.attention.core.softmax_options import SoftmaxOptions
 from keras_attention.attention.windows import band
 from keras_attention.attention.windows.band_call import Call, Extra, Mixing
 from keras_attention.attention.windows.ring_cache import Ring
@@ -14,7 +15,7 @@ from keras_attention.tensors import is_made_up, known_integer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class SlidingWindowAttention(Attention):
+class SlidingWindowAttention(SoftmaxOptions, Attention):
     """Softmax attention to a band of keys around each query.
 
     A query at position i sees the keys j with `|i - j| <= window_size`, ends
@@ -46,6 +47,9 @@ class SlidingWindowAttention(Attention):
         num_sinks: integer, first positions that every query sees.
         use_bias, dropout, position, kernel_initializer, seed: see
             `Attention`.
+        scale, qk_norm, qk_norm_over, logit_softcap, gate, sink_logits,
+            off_by_one: see `MultiHeadAttention`. (`sink_logits` stand for no
+            position, `num_sinks` are positions; both may be used.)
 
     Call arguments:
         query: `(batch, length, dim)`; self-attention alone.
@@ -130,8 +134,10 @@ class SlidingWindowAttention(Attention):
         mask = ops.logical_or(mask, places < self.num_sinks)
         # A position may count the keys that the band shows.
         visible = visible._replace(attention_mask=mask[None])
-        scores = softmax.scores(query, key, visible, position)
-        return ops.cast(softmax.weigh(scores, visible.dense()), query.dtype)
+        scoring = self.scoring
+        scores = softmax.scores(query, key, visible, position, scoring)
+        weights = softmax.weigh(scores, visible.dense(), scoring)
+        return ops.cast(weights, query.dtype)
 
     def init_cache(self, batch_size, max_length):
         """Makes an empty cache, a ring.
@@ -209,7 +215,8 @@ class SlidingWindowAttention(Attention):
         return Ring(self.window_size, self.dilation, self.num_sinks)
 
     def _mixing(self, position, training):
-        return Mixing(position, *self.draw_dropout(training))
+        dropout = self.draw_dropout(training)
+        return Mixing(position, *dropout, scoring=self.scoring)
 
     def get_config(self):
         return {

@@ -586,6 +586,6 @@ def test_a_class_that_weighs_otherwise_is_not_taken_for_a_softmax():
         pass
 
     assert MultiHeadAttention(2).is_softmax and Renamed(2).is_softmax
-    assert not MultiHeadAttention(2, logit_softcap=5.0).is_softmax
-    assert not MultiHeadAttention(2, off_by_one=True).is_softmax
+    options = MultiHeadAttention(2, logit_softcap=5.0, sink_logits=True)
+    assert options.is_softmax
     assert not Doubled(2).is_softmax and not TalkingHeadsAttention(2).is_softmax

@@ -12,7 +12,7 @@ BATCH, DIM, HEADS, SIZES = 2, 24, 3, {"kv_rank": 13, "value_dim": 5}
 ROPE, HEAD = 4, 7
 
 
-def pair(rng, query_rank, interleaved):
+def pair(rng, query_rank, interleaved, rope=None, scale=None, scaling=None):
     from tests.attention import hugging_face
 
     theirs, call = hugging_face.make(
@@ -26,6 +26,7 @@ def pair(rng, query_rank, interleaved):
         qk_nope_head_dim=HEAD,
         v_head_dim=SIZES["value_dim"],
         rope_interleave=interleaved,
+        rope=rope or {},
     )
     ours = LatentAttention(
         HEADS,
@@ -33,8 +34,9 @@ def pair(rng, query_rank, interleaved):
         rope_dim=ROPE,
         query_rank=query_rank,
         use_bias=False,
+        scale=scale,
         position=RotaryEmbedding(
-            base=hugging_face.THETA, interleaved=interleaved
+            base=hugging_face.THETA, interleaved=interleaved, scaling=scaling
         ),
         **SIZES,
     )

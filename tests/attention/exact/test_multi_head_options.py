@@ -240,27 +240,6 @@ def test_queries_of_any_size_are_normalized(rng):
     near(layer.attention_weights(100 * x), expected, 1e-4)
 
 
-def test_without_options_of_scores_blocks_are_plain_softmax(monkeypatch, rng):
-    from keras_attention.attention.core import query_blocks
-
-    calls, original = [], query_blocks.attend_in_blocks
-
-    def spy(*arguments, **options):
-        calls.append(options.get("attend"))
-        return original(*arguments, **options)
-
-    monkeypatch.setattr(query_blocks, "attend_in_blocks", spy)
-    x = rng.normal(size=(BATCH, LENGTH, DIM)).astype("float32")
-    slow = ({"logit_softcap": 3.0}, {"sink_logits": True}, {"off_by_one": True})
-    fast = ({}, {"qk_norm": True, "gate": True})
-    for options in fast + slow:
-        calls.clear()
-        MultiHeadAttention(HEADS, query_block_size=2, **options)(x)
-        assert len(calls) == 1
-        # The fast path needs no function of the flavour.
-        assert (calls[0] is None) == (options in fast), options
-
-
 @pytest.mark.parametrize("block_size", [None, 4])
 def test_a_subclass_with_scores_of_its_own_is_heard(rng, block_size):
     class Even(MultiHeadAttention):

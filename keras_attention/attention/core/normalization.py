@@ -1,4 +1,4 @@
-"""Normalization layers by name."""
+"""Layer normalization, and normalizations by name."""
 
 import keras
 from keras import ops
@@ -57,7 +57,7 @@ _CLASSES = {
 _EPSILON = {"layer_norm": 1e-5, "rms_norm": 1e-6}
 
 
-def get(name_config_or_layer, **defaults):
+def get(name_config_or_layer, kind="normalization", **defaults):
     """Makes a new, unbuilt normalization layer.
 
     Args:
@@ -65,6 +65,7 @@ def get(name_config_or_layer, **defaults):
             https://arxiv.org/abs/1607.06450; epsilon 1e-5), `"rms_norm"`
             (Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467; epsilon
             1e-6), a configuration, or a layer that serves as the template.
+        kind: what the part is called in error messages.
         **defaults: constructor arguments for what is left open.
 
     Returns:
@@ -75,4 +76,4 @@ def get(name_config_or_layer, **defaults):
     """
     if isinstance(name_config_or_layer, str):
         defaults["epsilon"] = _EPSILON.get(name_config_or_layer)
-    return resolve(name_config_or_layer, _CLASSES, "normalization", defaults)
+    return resolve(name_config_or_layer, _CLASSES, kind, defaults)

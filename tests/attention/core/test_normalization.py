@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention.layers import normalization
+from keras_attention.attention.core import normalization
 from keras_attention.registry import describe
 from tests.tools import BACKEND, near, randomize, to_numpy
 
