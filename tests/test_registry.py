@@ -112,6 +112,7 @@ def test_the_default_of_a_subclass_counts():
         ("retention", "decay"),
         ("gated_linear", "gate_temperature"),
         ("multi_head", "logit_softcap"),
+        ("multi_head", "scale"),
         ("differential", "lambda_init"),
         ("tokens", "logit_soft_cap"),
         ("tokens", "padding_id"),
@@ -196,6 +197,33 @@ def test_only_a_number_counts_as_one(name, option):
         (
             lambda: positions.RotaryEmbedding(scaling="yarm"),
             "Received: 'yarm'.*mean 'yarn'",
+        ),
+        (
+            lambda: RecurrentEncoderDecoder(7, 1, 6, cell="gruu"),
+            "cell .*mean 'gru'",
+        ),
+        (
+            lambda: RecurrentEncoderDecoder(7, 1, 6, attention_order="befor"),
+            "attention_order .*mean 'before'",
+        ),
+        (lambda: positions.get("kerple", variant="powr"), "mean 'power'"),
+        (
+            lambda: attention.get("luong", num_heads=1, score="genral"),
+            "score .*mean 'general'",
+        ),
+        (
+            lambda: attention.get("linear", num_heads=1, feature_map="elu1"),
+            "feature_map .*mean 'elu'",
+        ),
+        (
+            lambda: attention.get("axial", num_heads=1, axis="rows"),
+            "axis .*mean 'row'",
+        ),
+        (
+            lambda: attention.get(
+                "sparse_transformer", num_heads=1, pattern="fix"
+            ),
+            "pattern .*mean 'fixed'",
         ),
     ],
 )

@@ -56,7 +56,8 @@ class SequencePooling(Template, keras.layers.Layer):
         self.supports_masking = True
         if mode not in MODES:
             raise ValueError(
-                f"mode must be one of {', '.join(MODES)}. Received: {mode!r}"
+                f"mode must be one of {', '.join(MODES)}. Received: {mode!r}."
+                f"{did_you_mean(mode, MODES)}"
             )
         self.mode = mode
 

@@ -8,7 +8,7 @@ from keras import ops, tree
 from keras.src.backend import rnn as run_over_time
 
 from keras_attention import attention as attention_layers
-from keras_attention.checks import check_dropout, check_integer
+from keras_attention.checks import check_dropout, check_integer, did_you_mean
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import (
     at_least_float32,
@@ -39,7 +39,8 @@ def make_cell(cell, hidden_dim, **kwargs):
     """
     if not isinstance(cell, str) or cell not in _CELLS:
         raise ValueError(
-            f'cell must be one of "gru" and "lstm". Received: {cell!r}'
+            'cell must be one of "gru" and "lstm". Received: '
+            f"{cell!r}.{did_you_mean(cell, _CELLS)}"
         )
     return _CELLS[cell](
         hidden_dim, recurrent_initializer=_Orthogonal(), **kwargs
@@ -191,7 +192,7 @@ def check_order(attention, attention_order, input_feeding):
     if attention_order not in _ORDERS:
         raise ValueError(
             'attention_order must be "before" or "after". Received: '
-            f"{attention_order!r}"
+            f"{attention_order!r}.{did_you_mean(attention_order, _ORDERS)}"
         )
     if attention is not None:
         return

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_attention.checks import did_you_mean
+
 
 class Row(NamedTuple):
     """One row of a batch in one layer, without padding.
@@ -58,7 +60,8 @@ class AttentionMaps(dict):
         """
         if layer not in self:
             raise ValueError(
-                f"layer must be one of {', '.join(self)}. Received: {layer!r}"
+                f"layer must be one of {', '.join(self)}. Received: "
+                f"{layer!r}.{did_you_mean(layer, self)}"
             )
         self.check_row(index)
         weights = self[layer][index]

@@ -15,7 +15,7 @@ from keras_attention.attention.exact.additive import (
     additive_scores,
 )
 from keras_attention.attention.exact.unprojected import ContextAttention
-from keras_attention.checks import check_integer
+from keras_attention.checks import check_integer, did_you_mean
 from keras_attention.masks import combine_masks
 from keras_attention.registry import PACKAGE
 
@@ -128,7 +128,8 @@ class LuongAttention(ContextAttention):
         ):
             if choice not in known:
                 raise ValueError(
-                    f"{name} must be one of {known}. Received: {choice!r}"
+                    f"{name} must be one of {known}. Received: {choice!r}."
+                    f"{did_you_mean(choice, filter(None, known))}"
                 )
         if local is None and window_size is not None:
             raise ValueError(

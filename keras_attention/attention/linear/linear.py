@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.attention.core import softmax
 from keras_attention.attention.linear.base import KernelAttention
+from keras_attention.checks import did_you_mean
 from keras_attention.registry import PACKAGE
 
 _FEATURE_MAPS = {
@@ -116,7 +117,8 @@ def _check_feature_map(feature_map):
     if not callable(feature_map) or isinstance(feature_map, keras.layers.Layer):
         raise ValueError(
             f"feature_map must be one of {known} or a function without "
-            f"weights. Received: {feature_map!r}"
+            f"weights. Received: {feature_map!r}."
+            f"{did_you_mean(feature_map, _FEATURE_MAPS)}"
         )
     name = keras.saving.get_registered_name(feature_map)
     module = str(getattr(feature_map, "__module__", None))

@@ -13,10 +13,12 @@ from keras_attention.attention.sparse.online_softmax import (
     partial_softmax,
 )
 from keras_attention.attention.sparse.strided_grid import StridedGrid
-from keras_attention.checks import check_integer
+from keras_attention.checks import check_integer, did_you_mean
 from keras_attention.masks import combine_masks
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import known_integer
+
+_PATTERNS = ("strided", "fixed")
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -104,9 +106,10 @@ class SparseTransformerAttention(Attention):
         **kwargs,
     ):
         super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
-        if pattern not in ("strided", "fixed"):
+        if pattern not in _PATTERNS:
             raise ValueError(
-                f'pattern must be "strided" or "fixed". Received: {pattern!r}'
+                'pattern must be "strided" or "fixed". Received: '
+                f"{pattern!r}.{did_you_mean(pattern, _PATTERNS)}"
             )
         check_integer("stride", stride)
         check_integer("num_summary", num_summary)

@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.attention.base import Attention
 from keras_attention.attention.core import softmax
 from keras_attention.attention.windows import grid
+from keras_attention.checks import did_you_mean
 from keras_attention.masks import Visibility
 from keras_attention.positions.core.grid import check_grid, size_of
 from keras_attention.registry import PACKAGE
@@ -88,7 +89,8 @@ class AxialAttention(Attention):
         super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
         if axis not in _AXES:
             raise ValueError(
-                f"axis must be one of {', '.join(_AXES)}. Received: {axis!r}"
+                f"axis must be one of {', '.join(_AXES)}. Received: {axis!r}."
+                f"{did_you_mean(axis, _AXES)}"
             )
         self.axis = axis
         self.grid = check_grid(grid)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.checks import did_you_mean
 from keras_attention.positions.core.distances import DistanceBias, along_heads
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32
@@ -65,7 +66,7 @@ class Kerple(DistanceBias):
         if variant not in _VARIANTS:
             raise ValueError(
                 f"variant must be one of {', '.join(_VARIANTS)}. "
-                f"Received: {variant!r}"
+                f"Received: {variant!r}.{did_you_mean(variant, _VARIANTS)}"
             )
         self.variant = variant
         self.shared = shared
