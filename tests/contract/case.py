@@ -98,6 +98,15 @@ def nothing_of(layer):
     return to_numpy(dense.bias.value)
 
 
+def normalizes(layer):
+    """Whether each head's output is divided by its own size.
+
+    That may be little beside the terms of its sum, whose rounding errors it
+    then magnifies: up to 300 times, until the epsilon of the norm is as large.
+    """
+    return bool(getattr(layer, "norm", False))
+
+
 def keys_and_values(num_kv_heads, head_dim=DIM // NUM_HEADS):
     """The shapes of a cache that holds all keys and values."""
     return lambda batch_size, max_length: {
