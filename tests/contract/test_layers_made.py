@@ -25,14 +25,16 @@ def calls(layer, x, source):
         yield lambda: layer(x, memory=memory)
 
 
-# JAX compiles every call anew, and runs the same code.
-ON_JAX = [pytest.mark.slow] if BACKEND == "jax" else []
+def flavours():
+    """All flavours, of which a few run by default."""
+    few, mark = {"multi_head", "sliding_window", "luong"}, pytest.mark.full
+    if BACKEND == "jax":  # which compiles every call anew
+        few, mark = set(), pytest.mark.slow
+    for name in attention.names():
+        yield pytest.param(name, marks=() if name in few else mark)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=ON_JAX) for name in attention.names()],
-)
+@pytest.mark.parametrize("name", flavours())
 def test_no_call_makes_a_layer(name, rng, monkeypatch):
     layer = attention.get(name, num_heads=NUM_HEADS)
     x, source = (

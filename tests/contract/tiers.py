@@ -1,7 +1,8 @@
 """Which tests of the contract run by default for which flavour.
 
 One case for each implementation of `attend` and of a cache represents it, and
-has every test. The others run through the same code with other options or
+has every test, but that a few of these stand for all where a test compiles,
+trains or saves. The others run through the same code with other options or
 other scores; by default they have what an option or a score can break by
 itself. The rest is marked as `full`.
 """
@@ -12,8 +13,7 @@ from tests.contract.case import DTYPES
 from tests.contract.cases import CASES
 from tests.tools import BACKEND
 
-# The cases that have every test (but for those of `ITEMS_OF_A_BUILD`), and what
-# they run through.
+# The cases that have every test that is quick, and what they run through.
 REPRESENTATIVES = {
     "multi_head": "softmax of all scores at once, a cache of all keys",
     "normalized_gated_with_sinks": "scores in blocks of queries, all options",
@@ -41,8 +41,6 @@ ITEMS = {
     "test_files::test_config_is_the_constructor",
     "test_files::test_config_makes_the_same_layer",
     "test_gradients::test_every_weight_takes_part",
-    "test_gradients::test_gradients_are_finite_differences[causal]",
-    "test_keras::test_a_graph_that_knows_neither_batch_nor_length",
     "test_keras::test_dropout_acts_in_training_alone",
     "test_keras::test_projections_carry_the_names_of_keras",
     "test_keras::test_weights_sum_to_one_and_make_the_output",
@@ -62,39 +60,54 @@ ITEMS = {
     "test_shapes::test_symbolic_shape_leaves_batch_and_length_open",
 }
 # Flavours that are not causal have the same of plain self-attention.
-NOT_CAUSAL = {
-    "test_gradients::test_gradients_are_finite_differences[self]",
-    "test_padding::test_of_a_sequence[False]",
-}
-# Those that promise less than all pairs have what shows it.
-OF_LESS_THAN_ALL_PAIRS = {
-    "test_growth::test_the_largest_tensor_grows_as_the_idea_says[False]",
-}
-# What goes by the weights alone: one case for each `build`.
-ITEMS_OF_A_BUILD = {
+NOT_CAUSAL = {"test_padding::test_of_a_sequence[False]"}
+# What takes seconds, since it traces graphs, trains, saves or differentiates
+# number by number: these cases alone have it.
+SLOW_ITEMS = {
+    "test_cache::test_a_compiled_step_with_a_computed_start",
+    "test_cache::test_a_graph_that_knows_neither_batch_nor_length",
+    "test_empty::test_a_graph_that_knows_neither_batch_nor_length",
+    "test_files::test_every_form_of_a_layer_makes_the_same_layer",
     "test_files::test_keras_file_gives_the_same_model",
+    "test_files::test_keras_file_of_cross_attention",
+    "test_gradients::test_gradients_are_finite_differences",
+    "test_growth::test_the_largest_tensor_grows_as_the_idea_says",
+    "test_keras::test_a_graph_that_knows_neither_batch_nor_length",
     "test_keras::test_a_model_of_it_trains",
+    "test_keras::test_an_implicit_mask_passes_through_a_model",
+    "test_keras::test_compiled_and_eager_agree",
     "test_keras::test_int8_through_a_model",
     "test_keras::test_lora_on_each_projection",
+    "test_keras::test_the_implicit_mask_of_a_source_is_honoured",
+}
+SLOW_CASES = {
+    "multi_head",
+    "dilated_window_with_sinks",
+    "sparse_transformer_fixed",
+    "linear",
+    "gated_delta_convolution",
+}
+# Of the numbers that stand at padding, the other cases have one kind.
+OF_ONE_KIND = {
+    "test_masks::test_contents_of_padding_do_not_matter",
+    "test_masks::test_rows_that_see_nothing_give_zeros",
 }
 
 
 @functools.cache
 def representatives():
     """The keys of the cases that have all tests on this backend."""
+    return on_this_backend(REPRESENTATIVES)
+
+
+def on_this_backend(keys):
+    """Keys of cases; the variants run on TensorFlow alone.
+
+    Elsewhere the first case of a flavour stands in.
+    """
     if BACKEND == "tensorflow":
-        return set(REPRESENTATIVES)
-    # The variants run on TensorFlow alone: the first of a flavour stands in.
-    return {first_of_flavours()[CASES[key].name] for key in REPRESENTATIVES}
-
-
-@functools.cache
-def builders():
-    """The key of one case for each `build`, a representative's if possible."""
-    found = {}
-    for key in (*sorted(representatives()), *first_of_flavours().values()):
-        found.setdefault(build_of(key), key)
-    return set(found.values())
+        return set(keys)
+    return {first_of_flavours()[CASES[key].name] for key in keys}
 
 
 @functools.cache
@@ -108,27 +121,21 @@ def first_of_flavours():
     return {case.name: key for key, case in reversed(CASES.items())}
 
 
-def build_of(key):
-    """The function that makes the weights of a case's layer."""
-    return type(CASES[key].make()).build
-
-
 def wanted(key):
     """The names of the tests that a case has even if it represents none."""
-    names = ITEMS | (ITEMS_OF_A_BUILD if key in builders() else set())
-    if key in not_causal():
-        names |= NOT_CAUSAL
-    if CASES[key].growth < 2:
-        names |= OF_LESS_THAN_ALL_PAIRS
-    return names
+    return ITEMS | NOT_CAUSAL if key in not_causal() else ITEMS
 
 
 def is_default(item):
     """Whether a test of a case runs by default."""
     case = item.callspec.params["case"]
     names = names_of(item)
-    if not names.isdisjoint(ITEMS_OF_A_BUILD):
-        return case in builders()
+    if case in on_this_backend(SLOW_CASES):
+        return True
+    if not names.isdisjoint(SLOW_ITEMS):
+        return False
+    if not names.isdisjoint(OF_ONE_KIND):
+        return any(DTYPES[0] in name for name in names)
     return case in representatives() or not names.isdisjoint(wanted(case))
 
 
