@@ -1,8 +1,6 @@
 """Random decoders of Hugging Face, and ours with their weights.
 
-Each has another residual path. What a model has besides that no part of ours
-has is left out of theirs: the normalization of queries and keys over all heads
-in OLMo 2.
+Each has another residual path.
 """
 
 import pytest
@@ -13,6 +11,7 @@ from keras_attention import (
     ParallelResidual,
     PreNorm,
     RotaryEmbedding,
+    SlidingWindowAttention,
     TokenEmbedding,
     TransformerDecoder,
 )
@@ -36,14 +35,18 @@ LLAMA = {**SIZES, "intermediate_size": MIDDLE, "num_key_value_heads": 3}
 
 
 def gemma2(seed):
-    """Norms before and after each part, which scale by 1 + weight."""
+    """Norms before and after each part, which scale by 1 + weight.
+
+    Every other layer sees a window alone, and all bound their scores.
+    """
     theirs = _theirs(
         "Gemma2",
         seed,
         **LLAMA,
         head_dim=HEAD,
-        query_pre_attn_scalar=HEAD,
+        query_pre_attn_scalar=7,
         attn_logit_softcapping=2.0,
+        sliding_window=4,
         rms_norm_eps=1e-6,
     )
     ours = _ours(
@@ -51,7 +54,8 @@ def gemma2(seed):
         scale=True,
         feed_forward="geglu_tanh",
         num_kv_heads=3,
-        logit_softcap=2.0,
+        window_size=3,
+        attention_options={"scale": 7**-0.5, "logit_softcap": 2.0},
     )
     _copy_llama(
         theirs,
@@ -66,16 +70,20 @@ def gemma2(seed):
 
 
 def olmo2(seed):
-    """Norms of what each part returns."""
-    import torch
-
+    """Norms of what each part returns, and of queries and keys."""
     theirs = _theirs("Olmo2", seed, **LLAMA, rms_norm_eps=1e-6)
-    for layer in theirs.layers:
-        layer.self_attn.q_norm = layer.self_attn.k_norm = torch.nn.Identity()
-    ours = _ours(residual="output_norm", num_kv_heads=3)
+    ours = _ours(
+        residual="output_norm",
+        num_kv_heads=3,
+        attention_options={"qk_norm": True, "qk_norm_over": "all_heads"},
+    )
     _copy_llama(
         theirs, ours, "post_attention_layernorm", "post_feedforward_layernorm"
     )
+    for layer, block in zip(theirs.layers, ours.blocks, strict=True):
+        norms = [layer.self_attn.q_norm, layer.self_attn.k_norm]
+        own = block.attention
+        _copy_norms(norms, [own.query_norm, own.key_norm])
     return theirs, ours
 
 
@@ -153,7 +161,7 @@ def gpt_neox(seed):
         residual=ParallelResidual(shared_norm=False),
         feed_forward="gelu",
         feed_forward_bias=True,
-        use_bias=True,
+        attention_options={"use_bias": True},
         normalization="layer_norm",
         fraction=0.5,
     )
@@ -234,21 +242,24 @@ def _ours(
     feed_forward_bias=False,
     normalization="rms_norm",
     num_kv_heads=HEADS,
-    use_bias=False,
-    logit_softcap=None,
+    window_size=None,
+    attention_options=None,
     **rotary,
 ):
+    options = {"num_kv_heads": num_kv_heads, "use_bias": False}
+    options.update(attention_options or {})
+    attention = [MultiHeadAttention(HEADS, **options)]
+    if window_size is not None:
+        window = SlidingWindowAttention(
+            HEADS, window_size=window_size, **options
+        )
+        attention.insert(0, window)
     return TransformerDecoder(
         vocabulary_size=VOCABULARY,
         num_layers=LAYERS,
         hidden_dim=DIM,
         num_heads=HEADS,
-        attention=MultiHeadAttention(
-            HEADS,
-            num_kv_heads=num_kv_heads,
-            use_bias=use_bias,
-            logit_softcap=logit_softcap,
-        ),
+        attention=attention,
         feed_forward=FeedForward(
             MIDDLE, feed_forward, use_bias=feed_forward_bias
         ),
