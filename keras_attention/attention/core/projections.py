@@ -90,16 +90,15 @@ class Projections:
             return bool(use_bias)
         if not isinstance(use_bias, (list, tuple, set, frozenset)):
             raise ValueError(
-                "use_bias must be True, False or a list of the projections "
-                f"that have a bias, of {', '.join(known)}. Received: "
-                f"{use_bias!r}"
+                "use_bias must be True or False, or a list of the projections "
+                f"that have one, of {', '.join(known)}. Received: {use_bias!r}"
             )
         for name in use_bias:
             if name not in known:
                 raise ValueError(
-                    f"use_bias of {type(self).__name__} may list "
-                    f"{', '.join(known)}. Received: {name!r}."
-                    f"{did_you_mean(name, known)}"
+                    "use_bias must be True or False, or list projections of "
+                    f"{type(self).__name__}: {', '.join(known)}. Received: "
+                    f"{name!r}.{did_you_mean(name, known)}"
                 )
         return [name for name in known if name in use_bias]
 

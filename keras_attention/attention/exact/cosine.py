@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.rms_norm import unit_vectors
+from keras_attention.attention.core.normalization import unit_vectors
 from keras_attention.attention.core.softmax import (
     query_key_products,
     swap_heads,

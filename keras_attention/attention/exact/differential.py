@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention.attention.core import softmax
-from keras_attention.attention.core.rms_norm import RootMeanSquare
+from keras_attention.attention.core.normalization import RootMeanSquare
 from keras_attention.attention.core.softmax_options import SoftmaxOptions
 from keras_attention.attention.exact.base import ScoredAttention
 from keras_attention.checks import check_integer, is_real

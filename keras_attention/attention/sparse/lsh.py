@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_attention.attention.base import Attention
-from keras_attention.attention.core.rms_norm import unit_vectors
+from keras_attention.attention.core.normalization import unit_vectors
 from keras_attention.attention.core.softmax import swap_heads
 from keras_attention.attention.core.split import pad_end
 from keras_attention.attention.sparse.hashing import check_buckets, num_columns

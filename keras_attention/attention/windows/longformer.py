@@ -63,8 +63,7 @@ class LongformerAttention(SoftmaxOptions, Attention):
         global_mask: boolean `(batch, length)`, True for global tokens.
         padding_mask, training: see `Attention`.
 
-    Returns:
-        `(batch, length, dim)`.
+    Returns: `(batch, length, dim)`.
 
     Raises:
         ValueError: for sizes that make no sense, for more global tokens than
