@@ -68,6 +68,7 @@ def test_no_file_imports_an_optional_package_by_a_statement():
     assert {"keras", "numpy", "h5py", *BACKENDS} <= seen
 
 
+@pytest.mark.full
 def test_the_graphs_are_imported_by_functions_of_the_export_alone():
     modules = {name.removesuffix(".py") for name in GRAPHS}
     found = set()
@@ -94,6 +95,7 @@ def calls_of_load():
                 yield path, node
 
 
+@pytest.mark.full
 def test_every_package_that_is_loaded_has_an_extra():
     loaded = set()
     for path, call in calls_of_load():

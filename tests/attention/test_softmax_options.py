@@ -71,6 +71,7 @@ def pattern(rng, flavour, x, **arguments):
     return to_numpy(plain.attention_weights(x, **arguments)) > 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("flavour", FLAVOURS)
@@ -198,6 +199,7 @@ def test_each_of_two_maps_has_the_options(rng, options):
     cached(layer, x, expected)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("options", [OPTIONS["scores"], {"off_by_one": True}])
 def test_what_latent_attention_compresses_has_the_options(rng, options):
     layer = LatentAttention(
@@ -230,6 +232,7 @@ def test_what_latent_attention_compresses_has_the_options(rng, options):
     cached(layer, x, expected)  # whose steps never expand what is compressed
 
 
+@pytest.mark.full
 def test_the_scale_of_yarn_in_latent_attention(rng):
     """DeepSeek multiplies the scores by the square of YaRN's growth."""
     pytest.importorskip("tests.attention.hugging_face")

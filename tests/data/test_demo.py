@@ -37,6 +37,7 @@ def read(text):
     return number
 
 
+@pytest.mark.full
 def test_splits_are_large_and_share_no_number(numbers):
     assert [len(numbers[split]) for split in SPLITS] == [30_000, 1_000, 1_000]
     together = [number for split in SPLITS for number in numbers[split]]
@@ -44,10 +45,12 @@ def test_splits_are_large_and_share_no_number(numbers):
     assert 0 <= min(together) and max(together) < 100_000
 
 
+@pytest.mark.full
 def test_small_numbers_are_all_for_training(numbers):
     assert set(range(100)) <= set(numbers["train"])
 
 
+@pytest.mark.full
 def test_sides_are_the_same_numbers(splits, numbers):
     for split in SPLITS:
         german = splits[split][1]
@@ -55,6 +58,7 @@ def test_sides_are_the_same_numbers(splits, numbers):
             assert german[row] == num2words(numbers[split][row], lang="de")
 
 
+@pytest.mark.full
 def test_every_digit_stands_in_every_place_of_training(numbers):
     digits = np.array([list(f"{number:05d}") for number in numbers["train"]])
     for place in range(5):
@@ -62,6 +66,7 @@ def test_every_digit_stands_in_every_place_of_training(numbers):
         assert len(counts) == 10 and counts.min() > 2_500
 
 
+@pytest.mark.full
 def test_another_language_pair_has_the_same_numbers(splits, numbers):
     french, german = load_parallel("demo", "test", "fr", "de")
     assert german == splits["test"][1]
@@ -69,6 +74,7 @@ def test_another_language_pair_has_the_same_numbers(splits, numbers):
         assert french[row] == num2words(numbers["test"][row], lang="fr")
 
 
+@pytest.mark.full
 def test_numbers_are_the_same_everywhere(numbers):
     assert {split: numbers[split][-3:] for split in SPLITS} == {
         "train": [43293, 68808, 93476],

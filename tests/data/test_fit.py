@@ -159,6 +159,7 @@ def test_the_rest_of_an_epoch_needs_a_fit_of_its_own():
         fit(make_model(), batches, epochs=2)
 
 
+@pytest.mark.full
 def test_fit_after_fit_goes_on_with_the_next_epoch():
     batches = make_batches()
     model = make_model()

@@ -18,6 +18,7 @@ def test_an_unknown_source_is_refused_with_the_known_ones(dataset):
         load_parallel(dataset, "train", "en", "de")
 
 
+@pytest.mark.full
 def test_importing_the_folder_loads_nothing_heavy():
     code = (
         "import sys, keras_attention.data\n"

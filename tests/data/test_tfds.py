@@ -65,6 +65,7 @@ def use_folder(folder, monkeypatch):
 NAME = "tfds:small_pairs/pt_to_en"
 
 
+@pytest.mark.full
 def test_sentences_come_in_order_either_way():
     portuguese, english = rows(ROWS)
     assert load_parallel(NAME, "train", "pt", "en") == (portuguese, english)

@@ -137,6 +137,7 @@ def test_ids_are_those_of_the_graph(tokenizer):
     assert tokenizer.encode(AWKWARD + TEXTS) == found
 
 
+@pytest.mark.full
 def test_ids_are_those_of_keras_hub(tokenizer):
     keras_hub = pytest.importorskip("keras_hub")
     other = keras_hub.tokenizers.SentencePieceTokenizer(proto=tokenizer.proto)
@@ -249,6 +250,7 @@ def test_wrong_arguments_are_refused(tokenizer):
                 method(ids)
 
 
+@pytest.mark.full
 def test_training_long_sentences_and_quietly():
     code = (
         "import sys\n"

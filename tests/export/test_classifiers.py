@@ -66,6 +66,7 @@ def test_texts_are_served_with_tensorflow_alone(tmp_path):
     assert "max_length=17 tokens" in errors
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("encoder", [RecurrentEncoder, ConvolutionalEncoder])
 def test_older_families_are_served_in_this_process(encoder, tmp_path):
     import tensorflow as tf
@@ -81,6 +82,7 @@ def test_older_families_are_served_in_this_process(encoder, tmp_path):
     near(found["probabilities"], task.probabilities(texts))
 
 
+@pytest.mark.full
 def test_images_are_served_with_tensorflow_alone(tmp_path):
     task = image_classifier()
     task.export(tmp_path / "exported")
@@ -91,6 +93,7 @@ def test_images_are_served_with_tensorflow_alone(tmp_path):
     check(found, task, batches)
 
 
+@pytest.mark.full
 def test_a_network_with_batch_norm_is_served(tmp_path):
     import tensorflow as tf
 

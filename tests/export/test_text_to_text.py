@@ -108,11 +108,13 @@ def served(exported):
     return serve(exported, BATCHES)
 
 
+@pytest.mark.full
 def test_it_answers_as_the_task_does_without_the_package(task, served):
     check_same(served[0], task, BATCHES)
     assert len({text for part in served[0] for text in part["text"]}) > 11
 
 
+@pytest.mark.full
 def test_it_counts_on_standard_error_the_texts_it_cuts(task, served):
     encode = task.source_tokenizer.encode
     expected = []
@@ -125,6 +127,7 @@ def test_it_counts_on_standard_error_the_texts_it_cuts(task, served):
     assert lines == expected and len(lines) > 1
 
 
+@pytest.mark.full
 def test_it_holds_the_weights_and_nothing_of_the_training(saved, tmp_path):
     task = TextToText.load(saved)
     task.model.compile("adam", "sparse_categorical_crossentropy")
@@ -163,6 +166,7 @@ def check_same_here(folder, task, tolerance=1e-5):
         np.testing.assert_allclose(result["scores"], scores, atol=tolerance)
 
 
+@pytest.mark.full
 def test_exporting_again_replaces_with_other_limits(
     saved, task, exported, tmp_path
 ):
@@ -189,6 +193,7 @@ def test_half_precision_is_exported(dtype, tmp_path):
     check_same_here(tmp_path / "translator", task, tolerance=1e-3)
 
 
+@pytest.mark.full
 def test_a_recurrent_model_is_exported(tmp_path):
     options = {"attention_order": "before", "cell": "lstm"}
     task = tiny.task(options, make=tiny.recurrent_model)
@@ -212,6 +217,7 @@ def test_a_failed_export_leaves_what_was_there(task, tmp_path, monkeypatch):
     assert old.read_text() == "an earlier export"
 
 
+@pytest.mark.full
 def test_a_folder_of_something_else_is_not_replaced(task, saved, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(ValueError, match="something else"):
@@ -233,6 +239,7 @@ def test_without_tensorflow_text_it_says_what_to_install(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.full
 def test_the_command_exports_a_saved_task(task, saved, tmp_path):
     folder = tmp_path / "translator"
     process = run(
@@ -242,6 +249,7 @@ def test_the_command_exports_a_saved_task(task, saved, tmp_path):
     check_same_here(folder, task)
 
 
+@pytest.mark.full
 def test_the_command_ends_with_2_and_a_line_for_what_is_no_task(tmp_path):
     folder = tmp_path / "translator"
     process = run(
@@ -287,6 +295,7 @@ def test_other_backends_export_too(task, saved, tmp_path, backend):
     check_same(serve(tmp_path / "translator", batches)[0], task, batches)
 
 
+@pytest.mark.full
 def test_a_model_that_copies_is_exported(tmp_path):
     task = tiny.task({"copy_generator": True})
     task.save(tmp_path / "task")

@@ -197,6 +197,7 @@ def test_stops_early_where_nothing_can_be_gained(stop, most):
     assert len(calls) <= most
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("stop", [True, False, "never"])
 def test_a_complete_row_takes_nothing_more_while_others_go_on(stop):
     model = FakeModel(VOCABULARY, LENGTH, scale=1.0)

@@ -243,6 +243,7 @@ def test_beams_that_lead_nowhere_are_lost(stop):
     assert np.isfinite(result["scores"]).any(axis=1).all()
 
 
+@pytest.mark.full
 def test_a_row_does_not_depend_on_those_beside_it():
     model = FakeModel(VOCABULARY, LENGTH, seed=5, scale=1.0)
     limits = {"min_length": 9, "no_repeat_ngram_size": 2}

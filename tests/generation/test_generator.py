@@ -103,6 +103,7 @@ def assert_same(result, expected):
     )
 
 
+@pytest.mark.full
 def test_a_decoder_with_its_cache_agrees_with_full_passes(rng):
     model = make_decoder(rng)
     result = make_generator(model)(PROMPT)
@@ -114,6 +115,7 @@ def test_a_decoder_with_its_cache_agrees_with_full_passes(rng):
         np.testing.assert_allclose(result["scores"][i], score, rtol=1e-4)
 
 
+@pytest.mark.full
 def test_an_encoder_decoder_with_its_cache_agrees_with_full_passes(rng):
     model = make_translator(rng)
     result = make_generator(model)(PROMPT, SOURCES)
@@ -137,6 +139,7 @@ def test_compiled_agrees_with_eager(strategy, rng):
 LIMITS = {"min_length": 13, "no_repeat_ngram_size": 2}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("jit_compile", [True, False])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_rules_of_what_may_follow_are_compiled_too(strategy, jit_compile, rng):
@@ -162,6 +165,7 @@ def count_traces(model):
     return traces
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND == "torch", reason="nothing is compiled")
 def test_new_weights_act_without_a_new_compilation(rng):
     model = make_decoder(rng)
@@ -175,6 +179,7 @@ def test_new_weights_act_without_a_new_compilation(rng):
     assert_same(after, eagerly(model, "greedy", PROMPT))
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND == "torch", reason="nothing is compiled")
 def test_compiles_once_for_a_shape(rng):
     model = make_decoder(rng)
@@ -189,6 +194,7 @@ def test_compiles_once_for_a_shape(rng):
     assert len(traces) == 2
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a graph of TensorFlow")
 def test_a_plain_graph_serves_all_shapes(rng):
     model = make_translator(rng)
@@ -203,6 +209,7 @@ def test_a_plain_graph_serves_all_shapes(rng):
     assert_same(result, eagerly(model, "beam", start, sources))
 
 
+@pytest.mark.full
 def test_sampling_calls_differ_and_start_again_with_the_seed(rng):
     model = make_decoder(rng)
     generator = make_generator(model, "sampling")
@@ -212,6 +219,7 @@ def test_sampling_calls_differ_and_start_again_with_the_seed(rng):
     np.testing.assert_array_equal(first, again["token_ids"])
 
 
+@pytest.mark.full
 def test_lengths_keep_padding_ids_that_belong_to_the_prompt(rng):
     model = make_translator(rng)
     prompt, lengths = np.zeros((3, 1), "int32"), [1, 1, 1]
@@ -223,6 +231,7 @@ def test_lengths_keep_padding_ids_that_belong_to_the_prompt(rng):
     assert_same(result, expected)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a graph of TensorFlow")
 @pytest.mark.parametrize("limits", [{}, LIMITS], ids=["free", "limited"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -329,6 +338,7 @@ def test_ids_with_fractions_are_refused_before_compiling(rng):
         generator(np.array([[5, 2]]), np.array([[2.5, 3]]))
 
 
+@pytest.mark.full
 def test_a_source_may_be_vectors(rng):
     encoder = TransformerEncoder(
         VOCABULARY, 1, 12, 2, embedding=VectorEmbedding(12, dim=5)
@@ -350,6 +360,7 @@ def test_a_source_may_be_vectors(rng):
     near(result["scores"], expected["scores"], 1e-4)
 
 
+@pytest.mark.full
 def test_lengths_may_be_numpy_integers(rng):
     model = make_decoder(rng)
     same = [

@@ -48,6 +48,7 @@ def test_same_seed_gives_the_same_draws_and_another_others():
     assert (first["token_ids"] != other["token_ids"]).any()
 
 
+@pytest.mark.full
 def test_a_seed_generator_gives_new_draws_at_every_call():
     model = FakeModel(VOCABULARY, LENGTH, scale=1.0)
     draws = []

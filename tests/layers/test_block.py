@@ -109,6 +109,7 @@ def test_parts_keep_their_precision_through_a_configuration():
         assert one.feed_forward.dtype_policy.name == "float32"
 
 
+@pytest.mark.full
 def test_keras_file_gives_the_same_model(rng, x, tmp_path):
     inputs = keras.Input((None, DIM))
     memory = keras.Input((None, DIM))

@@ -167,6 +167,7 @@ def test_every_weight_takes_part_in_the_gradient(rng):
     assert all(np.abs(gradient).max() > 1e-6 for gradient in found)
 
 
+@pytest.mark.full
 def test_it_learns_to_copy(rng):
     source_ids = rng.integers(1, 29, size=(64, 4))
     layer = CopyGenerator(16)

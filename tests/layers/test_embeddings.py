@@ -70,6 +70,7 @@ def test_vectors_of_another_vocabulary_are_refused(rng):
             changed.assign_vectors(rng.normal(size=(11, 7)))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["tokens", "vectors"])
 def test_a_frozen_embedding_stays_frozen_when_saved(kind, rng, tmp_path):
     if kind == "tokens":

@@ -167,6 +167,7 @@ def test_a_template_is_cloned_for_each_block(rng, residual):
     assert {type(norm).__name__ for norm in first.norms} == {"RMSNormalization"}
 
 
+@pytest.mark.full
 def test_only_post_norm_needs_no_norm_at_the_end(rng):
     for residual in NAMES:
         norm = small.encoder(rng, residual=residual).final_norm
@@ -188,6 +189,7 @@ def test_weights_have_paths_to_lay_them_out_by(rng):
         assert {f"block/{name}/gamma" for name in names} <= set(paths)
 
 
+@pytest.mark.full
 def test_keras_files_and_quantized_presets_give_the_same(
     rng, tmp_path, quick_collection
 ):
@@ -210,6 +212,7 @@ class ReZero(Residual):
         return super().after(part, x, self.alpha * output, training)
 
 
+@pytest.mark.full
 def test_a_path_of_ones_own_has_weights_and_is_saved(rng, x, tmp_path):
     block = make(rng, ReZero())
     block.residual.alpha.assign(0.0)

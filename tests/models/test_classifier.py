@@ -117,6 +117,7 @@ def test_flavours_pool_with_a_learned_query(name, rng):
     assert np.isfinite(found).all() and np.ptp(found, axis=0).min() > 1e-6
 
 
+@pytest.mark.full
 def test_implicit_masks_and_templates_pool_as_names_do(rng):
     tokens = ids(rng)
     embedding = keras.layers.Embedding(VOCABULARY, 6, mask_zero=True)
@@ -139,6 +140,7 @@ def test_all_seeds_of_a_pooling_count(rng):
     assert model(ids(rng)).shape == (3, CLASSES)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("kind", "pooling"),
     only(
@@ -236,6 +238,7 @@ def test_a_class_token_is_no_cell_of_a_grid(given):
     TransformerEncoder(None, 2, DIM, 3, embedding=embedding, **given)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", IMAGE_ENCODERS)
 def test_images_are_classified_trained_and_saved(kind, rng, tmp_path):
     model = Classifier(IMAGE_ENCODERS[kind](), CLASSES, pooling="mean")

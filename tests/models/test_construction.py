@@ -126,6 +126,7 @@ def test_paths_do_not_depend_on_what_was_made_before(rng):
         assert name in paths[0]
 
 
+@pytest.mark.full
 def test_a_memory_of_another_width(rng):
     wide = TransformerEncoder(**{**SIZES, "hidden_dim": 18})
     decoder = TransformerDecoder(
@@ -196,6 +197,7 @@ def test_an_argument_that_nobody_knows_is_refused(name):
         TransformerEncoder(**SIZES, **{name: 3})
 
 
+@pytest.mark.full
 def test_inputs_that_nobody_knows_are_refused(rng):
     tokens = small.ids(rng)
     with pytest.raises(ValueError, match="token_ids.*tokens"):

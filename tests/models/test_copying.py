@@ -40,6 +40,7 @@ def make_transformer(rng, copy_generator=True, **options):
     return randomize(model, rng)
 
 
+@pytest.mark.full
 def test_log_probabilities_sum_to_one_and_favour_the_source(rng, make):
     model = make(rng)
     inputs = small.pairs(rng)
@@ -68,6 +69,7 @@ def test_decoding_gives_the_full_pass(rng, make):
         near(logits, expected[:, stop - 1])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("num_beams", [1, 3])
 def test_beams_score_what_the_model_says(rng, make, num_beams):
     model = make(rng, dropout=0.0)
@@ -99,6 +101,7 @@ def test_beams_score_what_the_model_says(rng, make, num_beams):
         np.testing.assert_array_equal(to_numpy(greedy["token_ids"]), tokens)
 
 
+@pytest.mark.full
 def test_it_learns_to_copy_by_fit(rng, make):
     model = make(rng, dropout=0.0)
     source = rng.integers(1, small.VOCABULARY, size=(64, 5))
@@ -113,6 +116,7 @@ def test_it_learns_to_copy_by_fit(rng, make):
     assert history[-1] < history[0] < 10
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("given", [True, CopyGenerator(5)])
 def test_presets_and_files(rng, make, tmp_path, given):
     model = make(rng, given)
@@ -136,6 +140,7 @@ def test_mixed_precision(rng, make, policy):
     assert model.copy_generator.compute_dtype == model.decoder.compute_dtype
 
 
+@pytest.mark.full
 @pytest.mark.autograph
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_a_graph_that_knows_neither_batch_nor_length(rng, make):

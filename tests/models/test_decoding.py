@@ -54,7 +54,7 @@ def feed(
     return np.concatenate(outputs, axis=1)
 
 
-@hypothesis.settings(max_examples=3 if BACKEND == "jax" else 8)
+@hypothesis.settings(max_examples=3)
 @hypothesis.given(edges=borders(), holes=st.sets(st.integers(0, 20)))
 def test_any_split_gives_the_full_pass_with_padding_anywhere(
     rng, model, edges, holes
@@ -80,6 +80,7 @@ def test_any_split_gives_the_full_pass_with_padding_anywhere(
     near(model.decoder.logits(output), model(inputs))
 
 
+@pytest.mark.full
 def test_rows_may_be_prefilled_to_the_shortest_and_fed_their_own(rng):
     model = small.decoder(rng, position="rotary")
     tokens = small.ids(rng, ragged=False)
@@ -93,6 +94,7 @@ def test_rows_may_be_prefilled_to_the_shortest_and_fed_their_own(rng):
         near(logits, expected[:, start])
 
 
+@pytest.mark.full
 def test_a_step_hides_the_tokens_it_is_told_to(rng):
     model = small.encoder_decoder(rng, position=None)
     inputs = small.pairs(rng, ragged=False)
@@ -129,6 +131,7 @@ def test_all_of_cache_and_memory_is_batch_first(rng, model):
     near(model.decoder.logits(output), expected)
 
 
+@pytest.mark.full
 def test_a_compiled_step_with_a_computed_start(rng, model):
     inputs = small.pairs(rng, ragged=False)
     step = compiled(
@@ -144,6 +147,7 @@ def test_a_compiled_step_with_a_computed_start(rng, model):
         near(logits, expected[:, start])
 
 
+@pytest.mark.full
 @pytest.mark.autograph
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_a_graph_that_knows_neither_batch_nor_length(rng, model):

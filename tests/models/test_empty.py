@@ -13,6 +13,7 @@ from tests.tools import near, only, to_numpy
 SIZES = [(0, 7), (3, 0), (0, 0)]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("size", SIZES)
 def test_an_encoder_and_a_decoder(rng, size):
     token_ids = np.zeros(size, "int32")
@@ -26,6 +27,7 @@ def test_an_encoder_and_a_decoder(rng, size):
     assert tuple(decoder.logits(hidden).shape) == (*size, small.VOCABULARY)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("source_length", [0, 5])
 def test_an_encoder_decoder(rng, size, source_length):

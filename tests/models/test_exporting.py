@@ -97,6 +97,7 @@ def test_a_saved_model_agrees_at_every_length(rng, tmp_path, make):
     check(model, exported(model, tmp_path, "tf_saved_model"), draw, rng)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND == "jax", reason="Keras needs jax2onnx there")
 @pytest.mark.parametrize("make", few([plain, modern, translating, classifying]))
 def test_onnx_agrees_at_every_length(rng, tmp_path, make):
@@ -108,6 +109,7 @@ def test_onnx_agrees_at_every_length(rng, tmp_path, make):
     check(model, exported(model, tmp_path, "onnx"), draw, rng)
 
 
+@pytest.mark.full
 @ON_TENSORFLOW
 @pytest.mark.parametrize("make", few([plain, translating, classifying]))
 def test_litert_agrees_at_every_length(rng, tmp_path, make):
@@ -122,6 +124,7 @@ def test_openvino_agrees_at_every_length(rng, tmp_path, make):
     check(model, exported(model, tmp_path, "openvino"), draw, rng)
 
 
+@pytest.mark.full
 @ON_TENSORFLOW
 def test_states_of_an_encoder_come_out_by_name(rng, tmp_path):
     model = randomize(RecurrentEncoder(23, 2, 6, cell="lstm"), rng)
@@ -166,6 +169,7 @@ def test_images_may_have_any_size(rng, tmp_path, make):
         near(run(images), model(images))
 
 
+@pytest.mark.full
 @ON_TENSORFLOW
 def test_a_signature_that_is_given_wins(rng, tmp_path):
     spec = keras.InputSpec(shape=(None, 7), dtype="int32", name="words")

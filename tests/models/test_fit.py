@@ -33,6 +33,7 @@ def compile_for_tokens(model, **options):
     return model
 
 
+@pytest.mark.full
 def test_batches_of_any_length_train(rng):
     model = small.encoder_decoder(
         rng, position="rotary", num_layers=1, dropout=0.0
@@ -43,6 +44,7 @@ def test_batches_of_any_length_train(rng):
     assert history[-1] < history[0]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("recurrent", [False, True])
 def test_a_mask_of_the_target_leaves_the_loss_as_it_is(rng, recurrent):
     make = small_recurrent.model if recurrent else small.encoder_decoder
@@ -73,6 +75,7 @@ class Hidden(Lengths):
         return {"token_ids": tokens}, targets, weights
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND == "torch", reason="torch has no jit here")
 def test_compiled_training_is_the_same_at_any_length(rng):
     first = small.decoder(rng, position="rotary", num_layers=1, dropout=0.0)
@@ -97,6 +100,7 @@ def test_mixed_precision_trains(rng, policy):
     assert {v.dtype for v in model.trainable_variables} == {"float32"}
 
 
+@pytest.mark.full
 def test_masks_are_named_inputs_too(rng):
     model = compile_for_tokens(small.encoder_decoder(rng, num_layers=1))
     inputs = small.pairs(rng)
@@ -142,6 +146,7 @@ def test_blocks_draw_dropout_of_their_own(rng):
     assert len(np.unique(seeds, axis=0)) == len(seeds)
 
 
+@pytest.mark.full
 def test_a_functional_model_of_a_model(rng, tmp_path):
     inputs = keras.Input((None,), dtype="int32")
     encoder = small.encoder(rng, position="learned", num_layers=1)

@@ -49,6 +49,7 @@ def test_an_encoder_by_name(rng, name, tmp_path):
     near(again(tokens), encoder(tokens), 1e-6)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", of_each_kind(with_property("causal_mask")))
 def test_a_decoder_by_name(rng, name):
     decoder = small.decoder(rng, attention=name, dropout=0.0)
@@ -74,6 +75,7 @@ def test_what_is_not_causal_is_refused_by_a_decoder(rng, name):
         small.decoder(rng, attention=name)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "name", only({"multi_head", "linear"}, with_property("cross_attention"))
 )

@@ -90,6 +90,7 @@ def given_to(model, tokens):
     return tokens if len(model.inputs) == 2 else tokens["target"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "names",
     few([["tied", "one embedding"], list(CASES)]),
@@ -116,6 +117,7 @@ def test_files_give_back_the_same_in_a_fresh_process(rng, tmp_path, names):
 
 
 # Cloning, Keras says, keeps no layer shared that two others hold.
+@pytest.mark.full
 @pytest.mark.parametrize(
     "case", [name for name in CASES if name != "one embedding"]
 )

@@ -146,6 +146,7 @@ def test_an_array_that_claims_to_be_huge_is_not_read(path, name, tmp_path):
         average_weights([path], tmp_path / "mean.weights.h5")
 
 
+@pytest.mark.full
 def test_a_file_that_packs_a_bomb_is_not_read(path, monkeypatch):
     with h5py.File(path, "r+") as file:
         del file[KERNEL]

@@ -76,6 +76,7 @@ def test_other_losses_are_taken(rng, loss):
     small.decoder(rng, num_layers=1).compile("sgd", loss)
 
 
+@pytest.mark.full
 def test_what_the_message_says_trains(rng):
     decoder = small.decoder(rng, num_layers=1, dropout=0.0)
     token_ids = keras.Input((None,), dtype="int32")
@@ -104,6 +105,7 @@ class AsItIs(TransformerDecoder):
     pass
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("cls", [WithCall, WithLoss])
 def test_a_subclass_with_a_call_or_loss_of_its_own_trains(rng, cls):
     model = cls(**small.SIZES)
@@ -117,6 +119,7 @@ def test_a_subclass_without_is_refused():
         AsItIs(**small.SIZES).compile("sgd", TOKENS)
 
 
+@pytest.mark.full
 def test_a_compiled_model_comes_back_compiled(rng, tmp_path):
     model = small.decoder(rng, num_layers=1)
     tokens = small.ids(rng)

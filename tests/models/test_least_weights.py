@@ -208,6 +208,7 @@ def test_attention_is_not_counted_for_more_than_it_has(name):
     assert least_weights.of_layer(layer, 68) >= layer.count_params()
 
 
+@pytest.mark.full
 def test_most_weights_of_common_models_are_counted(monkeypatch):
     for make in (encoder, decoder, recurrent):
         counts = []

@@ -40,6 +40,7 @@ def test_contents_of_padding_do_not_matter(rng, parts):
         near(output[keep], expected[keep], 1e-6)
 
 
+@pytest.mark.full
 def test_the_mask_of_a_source_is_made_of_the_padding_id(rng, parts):
     model = small.encoder_decoder(rng, **parts)
     inputs = small.pairs(rng)
@@ -48,6 +49,7 @@ def test_the_mask_of_a_source_is_made_of_the_padding_id(rng, parts):
     near(model(*inputs.values()), model(inputs), 0)
 
 
+@pytest.mark.full
 def test_no_target_token_is_hidden_because_of_its_value(rng, parts):
     model = small.encoder_decoder(rng, **parts)
     inputs = small.pairs(rng, ragged=False)
@@ -58,6 +60,7 @@ def test_no_target_token_is_hidden_because_of_its_value(rng, parts):
     assert np.abs(to_numpy(model(inputs)) - to_numpy(hidden)).max() > 1e-3
 
 
+@pytest.mark.full
 def test_padding_behind_a_target_needs_no_mask(rng, parts):
     model = small.encoder_decoder(rng, **parts)
     inputs = small.pairs(rng)
@@ -115,6 +118,7 @@ def test_future_targets_do_not_change_the_past(rng, parts):
         assert np.abs(output - expected)[:, place].max() > 1e-3
 
 
+@pytest.mark.full
 def test_sources_without_a_token_give_finite_logits(rng, parts):
     model = small.encoder_decoder(rng, **parts)
     inputs = small.pairs(rng)
@@ -123,6 +127,7 @@ def test_sources_without_a_token_give_finite_logits(rng, parts):
     assert np.isfinite(to_numpy(model(inputs))).all()
 
 
+@pytest.mark.full
 def test_rows_of_a_batch_do_not_touch(rng, parts):
     model = small.encoder_decoder(rng, **parts)
     inputs = small.pairs(rng)
@@ -132,6 +137,7 @@ def test_rows_of_a_batch_do_not_touch(rng, parts):
         near(model(alone), together[row : row + 1])
 
 
+@pytest.mark.full
 def test_the_implicit_mask_of_vectors_is_honoured(rng):
     model = small.encoder(rng, embedding="vectors", dropout=0.0)
     x = rng.normal(size=(2, 5, 4)).astype("float32")

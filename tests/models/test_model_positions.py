@@ -18,6 +18,7 @@ from tests.models import small
 from tests.tools import BACKEND, few, near, to_numpy
 
 
+@pytest.mark.full
 def test_blocks_share_an_encoding_or_have_their_own(rng):
     own = small.decoder(rng, position=ShawRelative(3))
     shared = small.decoder(rng, position=ShawRelative(3, shared=True))
@@ -31,6 +32,7 @@ def test_blocks_share_an_encoding_or_have_their_own(rng):
     assert difference == positions[0][0].count_params() > 0
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="int8 runs there")
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method")
 @pytest.mark.usefixtures("quick_collection")
@@ -44,6 +46,7 @@ def test_int_8_beside_an_encoding(rng, shared):
     assert 0 < np.abs(found - expected).max() < 0.3 * np.abs(expected).max()
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 @pytest.mark.parametrize("jit", few([True, False]))
 @pytest.mark.parametrize("position", [FIRE(initial_threshold=6.0), "cope"])

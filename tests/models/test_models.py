@@ -35,6 +35,7 @@ def translator(shared=True, **parts):
     return EncoderDecoder(encoder, decoder)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("jit", few(["auto", False]))
 def test_fit_takes_one_dictionary_and_learns(jit, rng):
     keras.utils.set_random_seed(3)
@@ -87,6 +88,7 @@ def test_weights_are_as_many_as_the_formula_says():
     assert trainable == expected
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_stays_near_float32(policy, rng):
     model = translator(shared=False)

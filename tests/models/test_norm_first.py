@@ -80,6 +80,7 @@ MODELS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("residual", NORM_FIRST)
 @pytest.mark.parametrize("name", MODELS)
 def test_folders_and_files_of_earlier_versions_load(
@@ -101,6 +102,7 @@ def test_folders_and_files_of_earlier_versions_load(
         near(again(inputs), model(inputs), 1e-6)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("residual", NORM_FIRST)
 def test_a_block_of_an_earlier_version_loads(rng, tmp_path, residual):
     block = TransformerBlock(
@@ -116,6 +118,7 @@ def test_a_block_of_an_earlier_version_loads(rng, tmp_path, residual):
     near(again(x), model(x), 1e-6)
 
 
+@pytest.mark.full
 def test_weights_lie_where_they_lay(rng, tmp_path):
     """In a file, and in the order of `get_weights`."""
     model = small.encoder_decoder(rng)

@@ -95,6 +95,7 @@ def test_a_cache_gives_the_full_pass(rng, block):
         near(logits, expected[:, start])
 
 
+@pytest.mark.full
 def test_it_is_trained_saved_and_loaded(rng, tmp_path, block):
     decoder = small.decoder(rng, block=block)
     ids = keras.Input((None,), dtype="int32")
@@ -168,6 +169,7 @@ def test_what_cannot_serve_is_refused():
         TransformerBlock(None, feed_forward).build((None, None, 6))
 
 
+@pytest.mark.full
 def test_a_model_of_both_halves_is_made_of_it(rng):
     encoder = small.encoder(rng, block=Macaron())
     decoder = TransformerDecoder(

@@ -69,6 +69,7 @@ def test_any_split_gives_the_full_pass_with_padding_anywhere(
     near(feed(model, inputs, edges), model(inputs))
 
 
+@pytest.mark.full
 def test_no_target_token_is_hidden_because_of_its_value(rng, model):
     inputs = small.pairs(rng, ragged=False)
     inputs["target_ids"][:, [0, 3]] = 0
@@ -85,6 +86,7 @@ def test_no_target_token_is_hidden_because_of_its_value(rng, model):
         near(logits, expected[:, start])
 
 
+@pytest.mark.full
 def test_a_step_passes_over_the_tokens_it_is_told_to(rng, model):
     inputs = small.pairs(rng, ragged=False)
     tokens, mask = inputs["target_ids"], np.ones((3, LENGTH), bool)
@@ -96,6 +98,7 @@ def test_a_step_passes_over_the_tokens_it_is_told_to(rng, model):
     near(logits[1:], model(inputs)[1:, -1])
 
 
+@pytest.mark.full
 def test_steps_predict_as_the_full_pass_does(rng, model):
     inputs = small.pairs(rng, ragged=False)
     step = compiled(
@@ -111,6 +114,7 @@ def test_steps_predict_as_the_full_pass_does(rng, model):
         near(logits, expected[:, start])
 
 
+@pytest.mark.full
 def test_more_padding_and_other_rows_change_nothing(rng, model):
     inputs = small.pairs(rng)
     expected = to_numpy(model(inputs))
@@ -121,6 +125,7 @@ def test_more_padding_and_other_rows_change_nothing(rng, model):
     near(model({**alone, **short}), expected[1:2])
 
 
+@pytest.mark.full
 def test_contents_of_padding_do_not_matter(rng, model):
     inputs = small.pairs(rng)
     masks = {
@@ -138,6 +143,7 @@ def test_contents_of_padding_do_not_matter(rng, model):
         near(output[keep], expected[keep], 1e-6)
 
 
+@pytest.mark.full
 def test_every_token_counts_for_what_follows_alone(rng, model):
     inputs = small.pairs(rng, ragged=False)
     expected = to_numpy(model(inputs))
@@ -166,6 +172,7 @@ def test_cache_and_memory_are_batch_first_and_of_constant_size(rng, model):
     ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("strategy", ["greedy", "beam"])
 def test_searches_score_as_the_full_pass_does(rng, model, strategy):
     source = small.ids(rng, 5)
@@ -192,6 +199,7 @@ def test_searches_score_as_the_full_pass_does(rng, model, strategy):
         assert (scores.argmax(axis=2) == tokens[:, 1:])[new].all()
 
 
+@pytest.mark.full
 @pytest.mark.autograph
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_a_graph_that_knows_neither_batch_nor_length(rng, model):
@@ -212,6 +220,7 @@ def test_a_graph_that_knows_neither_batch_nor_length(rng, model):
         near(decode(*tensors), to_numpy(model(inputs))[:, -1])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_a_local_window_moves_with_the_steps(rng, order):
     attention = LuongAttention(1, local="monotonic", window_size=1)
@@ -241,6 +250,7 @@ def test_a_local_window_moves_with_the_steps(rng, order):
         assert (difference > 1e-6).tolist() == [False, False, True]
 
 
+@pytest.mark.full
 def test_what_is_made_of_parts_is_the_same(rng):
     whole = small_recurrent.model(rng, "at once", share_embeddings=False)
     encoder = RecurrentEncoder(23, 2, 6, embedding_dim=5)
@@ -364,6 +374,7 @@ def test_half_precision_alone(cell, policy, rng):
     near(full @ full.T, np.eye(6), 0.05)
 
 
+@pytest.mark.full
 def test_recurrent_and_transformer_parts_do_not_mix():
     encoders = [RecurrentEncoder(23, 2, 12), TransformerEncoder(23, 2, 12, 3)]
     decoders = [
@@ -391,6 +402,7 @@ def test_what_the_decoder_lacks_is_named(rng):
         model(small.ids(rng), np.full((3, 2), 23))
 
 
+@pytest.mark.full
 def test_masks_that_cannot_be_meant_are_refused(rng):
     model = small_recurrent.model(rng)
     ids = small.ids(rng, 5)
@@ -406,6 +418,7 @@ def test_masks_that_cannot_be_meant_are_refused(rng):
                 call(np.ones((len(ids), length), bool))
 
 
+@pytest.mark.full
 def test_a_mask_beside_a_projected_memory_counts(rng):
     model = small_recurrent.model(rng)
     ids = small.ids(rng, 5, ragged=False)

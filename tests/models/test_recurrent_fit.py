@@ -36,6 +36,7 @@ def compile_for_tokens(model, **options):
     return model
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("variant", few(["bahdanau", "luong"]))
 def test_batches_of_any_length_train(rng, variant):
     attention = MultiHeadAttention(1, dropout=0.2)
@@ -47,6 +48,7 @@ def test_batches_of_any_length_train(rng, variant):
     assert history[-1] < history[0]
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND == "torch", reason="torch has no jit here")
 def test_compiled_training_is_the_same(rng):
     first = small_recurrent.model(rng, num_layers=1, dropout=0.0)
@@ -61,6 +63,7 @@ def test_compiled_training_is_the_same(rng):
     near(histories[1], histories[0])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("variant", few([*small_recurrent.VARIANTS], 2))
 def test_every_weight_gets_a_gradient_with_and_without_dropout(rng, variant):
     options = {"dropout": 0.3}
@@ -84,6 +87,7 @@ def test_every_weight_gets_a_gradient_with_and_without_dropout(rng, variant):
                 assert np.abs(gradient).max() > 1e-9, variable.path
 
 
+@pytest.mark.full
 def test_the_loop_has_the_gradients_of_single_steps(rng):
     model = small_recurrent.model(rng, "both", num_layers=1)
     inputs = small.pairs(rng)
@@ -113,6 +117,7 @@ def test_the_loop_has_the_gradients_of_single_steps(rng):
         near(first, second, 1e-3)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("variant", ["bahdanau", "luong", "at once"])
 def test_dropout_differs_between_places_and_calls(rng, variant):
     # Of attention weights alone; values that are all the same would hide it.
@@ -149,6 +154,7 @@ def test_dropout_differs_between_places_and_calls(rng, variant):
     assert len(set(contexts)) > 5
 
 
+@pytest.mark.full
 def test_dropout_between_layers_acts_in_training_alone(rng):
     model = small_recurrent.model(rng, "none", num_layers=3, dropout=0.5)
     inputs = small.pairs(rng)
@@ -157,6 +163,7 @@ def test_dropout_between_layers_acts_in_training_alone(rng):
     assert np.abs(first - second).max() > 1e-2
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("policy", few(["mixed_bfloat16", "mixed_float16"]))
 @pytest.mark.parametrize("variant", few(["luong", "bahdanau"]))
 def test_half_precision_stays_near_float32(rng, policy, variant):
@@ -195,6 +202,7 @@ np.savez(folder / "outputs.npz", **outputs)
 """
 
 
+@pytest.mark.full
 def test_files_and_folders_in_a_fresh_process(rng, tmp_path):
     inputs, expected = small.pairs(rng), {}
     np.savez(tmp_path / "inputs.npz", **inputs)
@@ -215,6 +223,7 @@ def test_files_and_folders_in_a_fresh_process(rng, tmp_path):
         near(found[name], logits)
 
 
+@pytest.mark.full
 def test_a_file_is_read_where_ids_are_used_again(rng, tmp_path, monkeypatch):
     """Keras tells shared parts by `id()`, which a dead part hands on."""
     model = RecurrentEncoder(13, num_layers=3, hidden_dim=3)

@@ -16,6 +16,7 @@ CROSS = [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", only({"multi_head", "additive"}, CROSS))
 def test_a_flavour_by_its_name(rng, name):
     inputs = small.pairs(rng)

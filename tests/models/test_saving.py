@@ -117,6 +117,7 @@ np.savez(folder / "outputs.npz", **outputs)
 """
 
 
+@pytest.mark.full
 def test_files_and_folders_in_a_fresh_process(rng, tmp_path):
     inputs, expected = small.pairs(rng), {}
     np.savez(tmp_path / "inputs.npz", **inputs)
@@ -138,6 +139,7 @@ def test_files_and_folders_in_a_fresh_process(rng, tmp_path):
         near(found[name], logits, 1e-5)
 
 
+@pytest.mark.full
 def test_vectors_of_the_callers_own_keep_their_projection(rng, tmp_path):
     model = small.encoder(rng, embedding="vectors")
     x = rng.normal(size=(2, 7, 5)).astype("float32")
@@ -148,6 +150,7 @@ def test_vectors_of_the_callers_own_keep_their_projection(rng, tmp_path):
     near(keras.saving.load_model(tmp_path / "model.keras")(x), expected, 0)
 
 
+@pytest.mark.full
 def test_a_shared_embedding_stays_shared(rng, tmp_path):
     for shared in (True, False):
         model = small.encoder_decoder(rng, shared)
@@ -157,6 +160,7 @@ def test_a_shared_embedding_stays_shared(rng, tmp_path):
         assert len(again.weights) == len(model.weights)
 
 
+@pytest.mark.full
 def test_saving_again_replaces_the_model_and_leaves_nothing_else(rng, tmp_path):
     tokens = small.ids(rng)
     for layers in (1, 2):
@@ -168,6 +172,7 @@ def test_saving_again_replaces_the_model_and_leaves_nothing_else(rng, tmp_path):
         near(again(tokens), model(tokens), 0)
 
 
+@pytest.mark.full
 def test_a_compiled_and_trained_model_saves_too(rng, tmp_path):
     model = small.encoder(rng, num_layers=1)
     model.compile("adam", "mse")
@@ -355,6 +360,7 @@ QUANTIZED = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
 @pytest.mark.usefixtures("quick_collection")
 @pytest.mark.parametrize("options", QUANTIZED.values(), ids=QUANTIZED)
@@ -364,6 +370,7 @@ def test_a_quantized_model_comes_back(options, rng, tmp_path):
     check_comes_back(model, small.ids(rng), tmp_path)
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
 @pytest.mark.usefixtures("quick_collection")
 def test_parts_are_quantized_in_ways_of_their_own(rng, tmp_path):

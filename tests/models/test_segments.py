@@ -46,6 +46,7 @@ def read(decoder, tokens, segment=SEGMENT, call=None, mask=None):
     return np.concatenate(outputs, axis=1)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("residual", ["pre_norm", "post_norm"])
 @pytest.mark.parametrize("attention", FLAVOURS)
 def test_a_memory_for_all_gives_the_full_pass(rng, attention, residual):
@@ -66,6 +67,7 @@ def test_a_memory_for_all_gives_the_full_pass(rng, attention, residual):
     assert np.abs(hidden - full)[2].max() > 1e-3
 
 
+@pytest.mark.full
 def test_compiled_it_is_the_same(rng):
     decoder = model(rng, memory=7)
     tokens = small.ids(rng, LENGTH)
@@ -122,6 +124,7 @@ def test_sizes_that_make_no_sense_are_refused(rng, wrong):
         model(rng, memory=wrong)
 
 
+@pytest.mark.full
 def test_a_decoder_without_memory_says_so(rng):
     decoder, other = small.decoder(rng), model(rng)
     with pytest.raises(ValueError, match="construct it with segment_memory"):
@@ -143,6 +146,7 @@ def test_cache_and_start_beside_segments_are_refused(rng):
         decoder(tokens, segments=state, start=4)
 
 
+@pytest.mark.full
 def test_its_configuration_and_its_file_keep_it(rng, tmp_path):
     decoder = model(rng, memory=3)
     tokens = small.ids(rng, 4)

@@ -45,6 +45,7 @@ def test_a_whole_model_is_made_of_them(cls, task):
     assert model(np.ones((1, 3), int)).shape == (1, 3, config["hidden_dim"])
 
 
+@pytest.mark.full
 def test_long_sequences_have_windows_that_decode(rng):
     attention = config_for_task("long_sequence")["attention"]
     decoder = small.decoder(rng, attention=attention)

@@ -27,6 +27,7 @@ def trained(steps=2):
     return model
 
 
+@pytest.mark.full
 def test_weights_come_back_in_compiled_and_other_models(tmp_path):
     model, path = trained(), tmp_path / "deep/model.weights.h5"
     save_weights(model, path)
@@ -70,6 +71,7 @@ def test_a_file_is_what_keras_writes(tmp_path, dtype):
     }
 
 
+@pytest.mark.full
 def test_a_state_of_the_optimizer_is_left_in_the_file(tmp_path):
     path, model = tmp_path / "model.weights.h5", trained(2)
     model.save_weights(path)
@@ -94,6 +96,7 @@ def test_the_weights_of_lora_come_back_merged(tmp_path, rng):
     near(other(x), model(x))
 
 
+@pytest.mark.full
 def test_loading_holds_one_array_at_a_time(tmp_path):
     path = tmp_path / "model.weights.h5"
     layers = [keras.layers.Dense(400) for _ in range(20)]
@@ -266,6 +269,7 @@ def test_a_refused_file_leaves_the_model_as_it_was(tmp_path):
         assert_same_weights(model, before)
 
 
+@pytest.mark.full
 def test_an_interrupt_while_loading_leaves_the_model_as_it_was(tmp_path):
     path = tmp_path / "model.weights.h5"
     save_weights(trained(), path)
@@ -319,6 +323,7 @@ def test_the_optimizer_of_a_model_within_is_left_out(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.full
 def test_large_weights_are_set_some_rows_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(large_weights, "_LARGE", 100)
     monkeypatch.setattr(large_weights, "_AT_ONCE", 3 * 5 * 4 + 1)

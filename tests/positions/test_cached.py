@@ -101,6 +101,7 @@ def test_config_makes_the_same_xpos():
     assert config.items() <= again.get_config().items()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "position",
     few(
@@ -147,6 +148,7 @@ def test_a_decoder_decodes_with_it(rng, position):
     near(np.concatenate(outputs, axis=1), model(tokens), 3e-5)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "config", few([CONFIGS[1], {"axes": 2, "fraction": 4 / 6}, *CONFIGS], 2)
 )

@@ -185,6 +185,7 @@ def test_keys_behind_the_query_or_below_0_have_finite_numbers(
     assert np.isfinite(value) and all(np.isfinite(x).all() for x in found)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", NAMES)
 # The pairs of the contract decode with the others.
 @pytest.mark.parametrize("flavour", only({"window_with_sinks"}, FLAVOURS))

@@ -67,6 +67,7 @@ def test_the_layers_of_a_stack_share_them(rng, count):
     assert len(count) == 4
 
 
+@pytest.mark.full
 def test_each_step_of_a_cached_decoder_has_its_own(rng, count):
     model = randomize(TransformerDecoder(**SIZES, position="rotary"), rng)
     ids = ops.convert_to_tensor(rng.integers(1, 23, size=(2, 7)))
@@ -81,6 +82,7 @@ def test_each_step_of_a_cached_decoder_has_its_own(rng, count):
     near(np.concatenate(outputs, axis=1), whole)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND == "torch", reason="traces no graph by itself")
 def test_a_graph_of_one_length_shares_them(rng, count):
     model = randomize(TransformerDecoder(**SIZES, position="rotary"), rng)
@@ -102,6 +104,7 @@ def test_torch_compiles_a_model_that_shares_them(rng):
     near(torch.compile(model, backend="eager")(ids), expected)
 
 
+@pytest.mark.full
 def test_a_stack_that_shares_them_can_be_trained(rng):
     model = TransformerDecoder(**SIZES, position="rotary")
     token_ids = keras.Input((7,), dtype="int32")

@@ -74,6 +74,7 @@ def test_each_flavour_learns_what_it_can_see(quality, name):
             assert solved == (task not in UNSOLVED.get(name, ())), task
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="one backend is enough")
 def test_encodings_are_compared_and_a_stopped_run_goes_on(
     extrapolation, tmp_path, capsys

@@ -126,6 +126,7 @@ def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
     assert metrics["validation_accuracy"]["best"] > 0.8
 
 
+@pytest.mark.full
 def test_evaluate_says_what_the_task_gives(trained, text, recipe):
     code, output, errors = recipe(
         *("evaluate", "--run", trained),
@@ -145,6 +146,7 @@ def test_evaluate_says_what_the_task_gives(trained, text, recipe):
         assert (trained / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.full
 def test_texts_are_predicted_from_arguments_and_files(
     trained, recipe, tmp_path
 ):
@@ -158,6 +160,7 @@ def test_texts_are_predicted_from_arguments_and_files(
     assert given.splitlines() == tasks.load(trained / "task")(texts)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "changes",
     [
@@ -186,6 +189,7 @@ def test_other_models_train(changes, text, tmp_path, recipe):
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("model", ["transformer", "convolutional"])
 def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
     given = {**IMAGES, "model": model, "rotate": 5, "shift": 1, "epochs": 6}
@@ -245,6 +249,7 @@ def test_patches_leave_no_pixels_out(pictures, tmp_path, recipe):
     assert "--patch-stride must be at least 0 and below 4" in error
 
 
+@pytest.mark.full
 def test_grids_are_those_of_the_images(pictures, tmp_path, recipe):
     """What reads a grid is told it: it may be far from a square."""
     for index, given in enumerate(
@@ -274,6 +279,7 @@ def vectors(tmp_path):
     return tmp_path / "vectors.txt"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("model", "flags"),
     [("recurrent", ["--frozen-vectors"]), ("transformer", [])],
@@ -302,6 +308,7 @@ def test_words_start_with_vectors_of_a_file(
     assert close[1].all() and (close[0].all() if flags else not close[0].any())
 
 
+@pytest.mark.full
 def test_pieces_that_are_words_start_with_vectors_too(
     vectors, text, tmp_path, recipe
 ):
@@ -355,6 +362,7 @@ def test_vectors_that_do_not_fit_are_refused(
     assert "--word-vectors is an option of --inputs text" in error
 
 
+@pytest.mark.full
 def test_a_long_text_fits_whatever_is_made_for_a_length(text, tmp_path, recipe):
     row = "plant\t" + "tree rose " * 300 + "\n"
     folder = changed(tmp_path / "text", text)
@@ -460,6 +468,7 @@ def test_bad_images_are_named(case, message, pictures, tmp_path, recipe):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.full
 def test_images_of_another_split_are_brought_to_those_of_training(
     pictures, tmp_path, recipe
 ):

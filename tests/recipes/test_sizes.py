@@ -110,6 +110,7 @@ def test_sizes_that_cannot_be_are_one_line(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.full
 def test_what_training_takes_is_told_before_the_run_begins(
     data, tmp_path, monkeypatch
 ):

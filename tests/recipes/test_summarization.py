@@ -95,6 +95,7 @@ def trained(recipe, text, tmp_path_factory):
     return run, output
 
 
+@pytest.mark.full
 def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
     run, output = trained
     config = json.loads((run / "config.json").read_text())
@@ -110,6 +111,7 @@ def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
     assert "summarization.py evaluate" in output and "reference" in output
 
 
+@pytest.mark.full
 def test_evaluate_prints_what_rouge_score_says(trained, recipe, text):
     from rouge_score.rouge_scorer import RougeScorer
 
@@ -143,6 +145,7 @@ def test_evaluate_prints_what_rouge_score_says(trained, recipe, text):
     assert "10 texts" in output and "per second" in output
 
 
+@pytest.mark.full
 def test_summarize_reads_arguments_a_file_and_standard_input(
     trained, recipe, tmp_path
 ):
@@ -160,6 +163,7 @@ def test_summarize_reads_arguments_a_file_and_standard_input(
     assert code == 2 and "--file, not both" in errors
 
 
+@pytest.mark.full
 def test_a_summary_may_be_made_shorter(trained, recipe):
     run, _ = trained
     text = "Ann: I have nine cats. Bob: Oh?"
@@ -172,6 +176,7 @@ def test_a_summary_may_be_made_shorter(trained, recipe):
     assert code == 2 and "min_length" in errors
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("flag", "value"),
     [("max-length", 1), ("max-length", -5), ("length-penalty", "nan")],
@@ -184,6 +189,7 @@ def test_settings_that_cannot_be_are_refused(flag, value, recipe, trained):
         assert code == 2 and f"--{flag} must be" in error and not output
 
 
+@pytest.mark.full
 def test_long_texts_are_cut_for_the_page(trained, capsys):
     task = tasks.TextToText.load(trained[0] / "task")
     for text in ("I have nine cats. " * 99, "Ihaveninecats" * 99):
@@ -197,6 +203,7 @@ def test_long_texts_are_cut_for_the_page(trained, capsys):
     assert not capsys.readouterr().out
 
 
+@pytest.mark.full
 def test_a_model_that_copies_is_exported(trained, recipe, tmp_path):
     folder = tmp_path / "served"
     code, output, errors = recipe(
@@ -336,6 +343,7 @@ def test_texts_that_are_odd_are_counted(module, text, tmp_path):
     )
 
 
+@pytest.mark.full
 def test_other_options_and_no_run_are_refused(trained, recipe, text, tmp_path):
     code, _, errors = recipe("train", *options(text, trained[0], copy=False))
     assert code == 2 and "copy True there, False here" in errors

@@ -98,6 +98,7 @@ def weights(run):
     return found
 
 
+@pytest.mark.full
 def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
     run, output = trained
     config = json.loads((run / "config.json").read_text())
@@ -125,6 +126,7 @@ def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
     assert "translation" in output and str(run) in output
 
 
+@pytest.mark.full
 def test_a_finished_run_translates_evaluates_and_exports(trained, tmp_path):
     run, _ = trained
     scores = command(
@@ -150,6 +152,7 @@ def test_a_finished_run_translates_evaluates_and_exports(trained, tmp_path):
     assert (tmp_path / "served" / "saved_model.pb").is_file()
 
 
+@pytest.mark.full
 def test_a_recurrent_model_trains_goes_on_and_exports(text, tmp_path):
     for epochs in (1, 2):
         result = train(text, tmp_path / "run", tiny=RECURRENT, epochs=epochs)
@@ -164,6 +167,7 @@ def test_a_recurrent_model_trains_goes_on_and_exports(text, tmp_path):
     assert (tmp_path / "run/saved_model/saved_model.pb").is_file()
 
 
+@pytest.mark.full
 def test_a_finished_run_is_left_as_it_is_when_run_again(trained, text):
     run, _ = trained
     before = weights(run)
@@ -174,6 +178,7 @@ def test_a_finished_run_is_left_as_it_is_when_run_again(trained, text):
         np.testing.assert_array_equal(value, after[name])
 
 
+@pytest.mark.full
 def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
     trained, text, tmp_path
 ):
@@ -203,6 +208,7 @@ def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
 
 
+@pytest.mark.full
 def test_a_terminated_run_loses_nothing(trained, text, tmp_path, monkeypatch):
     run, sent = tmp_path / "terminated", []
 
@@ -257,6 +263,7 @@ def test_a_signal_while_it_starts_is_one_line(number, code, word):
     assert told == [word]
 
 
+@pytest.mark.full
 def test_a_second_process_in_a_run_folder_is_refused(trained, text):
     run, _ = trained
     with one_process(run, "training"):
@@ -268,6 +275,7 @@ def test_a_second_process_in_a_run_folder_is_refused(trained, text):
             assert refused.stderr.count("\n") == 1
 
 
+@pytest.mark.full
 def test_a_run_folder_may_be_of_somebody_else(trained, text, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained[0], run)
@@ -289,6 +297,7 @@ def test_a_seed_out_of_range_is_named(text, tmp_path, recipe, capsys):
     assert code == 2 and "--seed must be at least 0 and below" in errors
 
 
+@pytest.mark.full
 def test_a_damaged_log_is_set_aside(trained, text, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained[0], run)
@@ -309,6 +318,7 @@ def test_a_damaged_log_is_set_aside(trained, text, tmp_path):
     assert (run / "metrics.csv.damaged").read_text() == spoiled
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("command", ["train", "export"])
 def test_a_pipe_is_not_replaced_by_a_folder(trained, text, tmp_path, command):
     pipe = tmp_path / "pipe"
@@ -405,6 +415,7 @@ def test_a_flavour_that_does_not_fit_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.full
 def test_a_scorer_that_is_missing_is_told_before_training(
     text, tmp_path, recipe, capsys, monkeypatch
 ):
@@ -422,6 +433,7 @@ def test_an_unknown_flag_is_refused(text, tmp_path, recipe, capsys):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.full
 def test_a_run_of_another_configuration_is_kept(trained, text, recipe, capsys):
     run, _ = trained
     code, error = recipe(
@@ -431,6 +443,7 @@ def test_a_run_of_another_configuration_is_kept(trained, text, recipe, capsys):
     assert "hidden_dim 16 there, 32 here" in error
 
 
+@pytest.mark.full
 def test_a_cosine_keeps_the_length_of_its_run(text, tmp_path, recipe, capsys):
     run = tmp_path / "run"
     given = {"schedule": "cosine", "warmup-steps": 3, "epochs": 1}
@@ -443,6 +456,7 @@ def test_a_cosine_keeps_the_length_of_its_run(text, tmp_path, recipe, capsys):
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0"]
 
 
+@pytest.mark.full
 def test_a_damaged_checkpoint_is_named_and_kept(
     trained, text, tmp_path, recipe, capsys
 ):
@@ -461,6 +475,7 @@ def test_a_damaged_checkpoint_is_named_and_kept(
     assert (run / "checkpoint.npz").read_bytes() == half
 
 
+@pytest.mark.full
 def test_commands_on_no_run_or_an_unfinished_one_say_so(
     trained, tmp_path, recipe, capsys
 ):
@@ -521,6 +536,7 @@ def test_steps_without_bleu_into_a_linked_folder(text, tmp_path):
     assert json.loads((run / "config.json").read_text())["steps"] == 3
 
 
+@pytest.mark.full
 def test_standard_input_is_read_as_files_are(trained):
     run, _ = trained
     result = subprocess.run(

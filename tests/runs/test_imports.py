@@ -1,5 +1,7 @@
 """What runs/ imports, and when."""
 
+import pytest
+
 from tests.tools import ROOT, run_python
 
 RUNS = ROOT / "keras_attention" / "runs"
@@ -14,6 +16,7 @@ print(sum(name.startswith("keras_attention.runs") for name in sys.modules))
 """
 
 
+@pytest.mark.full
 def test_what_only_recipes_need_loads_where_it_is_used():
     names = [f"keras_attention.runs.{x.stem}" for x in RUNS.glob("*.py")]
     assert int(run_python(WITHOUT, "keras_attention")) == 0

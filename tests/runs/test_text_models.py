@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from keras_attention.runs.text_models import make_model
 from keras_attention.runs.text_to_text import TextToTextOptions
 
@@ -14,6 +16,7 @@ class Options(TextToTextOptions):
     min_length: int = 40
 
 
+@pytest.mark.full
 def test_parts_made_for_a_length_fit_both_sides():
     config = Options(position="learned", max_length=30)
     model = make_model(config, 50, 50, copy=True)

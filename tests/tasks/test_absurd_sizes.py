@@ -58,6 +58,7 @@ def test_the_configuration_of_the_model(folders, kind, name, value):
         path.write_text(before, encoding="utf-8")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "kind, name, value, message",
     [

@@ -48,6 +48,7 @@ def test_a_text_is_classified_whatever_stands_beside_it():
     assert task([]) == []
 
 
+@pytest.mark.full
 def test_a_text_of_nul_alone_is_an_empty_one():
     task = text_classifier()
     assert task.encode(["\0\0", " \0", ""]) == [[2], [2], [2]]
@@ -65,6 +66,7 @@ def test_probabilities_are_those_of_the_model():
     near(found[0], keras.ops.softmax(logits))
 
 
+@pytest.mark.full
 def test_images_are_classified_one_or_many():
     task = image_classifier()
     given = images(13)
@@ -82,6 +84,7 @@ def test_images_are_classified_one_or_many():
     assert gray([]) == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("make", [text_classifier, image_classifier])
 def test_a_saved_task_is_the_same(make, tmp_path):
     task = make()
@@ -149,6 +152,7 @@ def test_text_settings_that_do_not_fit(settings, message):
         TextClassifier(**{**arguments, **settings})
 
 
+@pytest.mark.full
 def test_a_model_of_other_inputs_is_refused():
     with pytest.raises(ValueError, match="does not read"):
         TextClassifier(image_classifier().model, tiny.tokenizer(), LABELS)
@@ -243,6 +247,7 @@ def test_other_images_are_refused(given, message):
         image_classifier().probabilities(given)
 
 
+@pytest.mark.full
 def test_what_a_classifier_looks_at_is_labelled():
     maps = attention_maps(text_classifier(pooling="attention"), "a man")
     tokens = maps.key_tokens["encoder/block_0/attention"][0]

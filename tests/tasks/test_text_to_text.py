@@ -97,6 +97,7 @@ def check_against_whole_passes(task, texts, is_greedy=False):
             assert row[1:] == table.argmax(axis=1).tolist()
 
 
+@pytest.mark.full
 def test_one_beam_takes_the_most_probable_token_each_time(single):
     texts = tiny.sentences(5, seed=3)
     check_against_whole_passes(single, texts, is_greedy=True)
@@ -106,6 +107,7 @@ def test_scores_are_log_probabilities_over_the_length(task):
     check_against_whole_passes(task, tiny.sentences(5, seed=3))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("num_beams", [1, 3])
 def test_a_recurrent_model_answers_as_its_whole_passes(num_beams, tmp_path):
     task = tiny.task(make=tiny.recurrent_model, num_beams=num_beams)

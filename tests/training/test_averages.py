@@ -20,6 +20,7 @@ def drawn(seed, dtype):
     return model
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dtype", [None, "bfloat16"])
 def test_the_average_is_the_mean_of_the_weights(tmp_path, dtype):
     models = [drawn(seed, dtype) for seed in (1, 2, 4)]

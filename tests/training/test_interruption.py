@@ -83,6 +83,7 @@ MOMENTS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_checkpoint_to_go_on_from(
@@ -113,6 +114,7 @@ def test_a_signal_leaves_a_checkpoint_to_go_on_from(
         assert resumed.history[name] == pytest.approx(values, rel=1e-5)
 
 
+@pytest.mark.full
 def test_without_steps_the_validation_comes_to_its_end(
     tmp_path, unbroken, handled
 ):
@@ -135,6 +137,7 @@ def test_a_second_signal_ends_at_once(tmp_path, handled):
     assert not (tmp_path / "state.npz").exists()
 
 
+@pytest.mark.full
 def test_handlers_of_the_users_own_are_left_alone(tmp_path, handled):
     received = []
     signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
@@ -187,6 +190,7 @@ def test_a_script_ends_with_one_line(number, code, word, place):
     assert done.stdout == "a line that is kept"
 
 
+@pytest.mark.full
 def test_a_script_trains_with_the_same_signals(tmp_path, handled, capsys):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with pytest.raises(SystemExit), handle_signals():

@@ -94,6 +94,7 @@ def check_same(reference, killed):
     }
 
 
+@pytest.mark.full
 def test_a_run_killed_within_an_epoch_ends_with_the_same_weights(tmp_path):
     uninterrupted = start(tmp_path / "reference")
     # Within the first epoch behind a checkpoint, then within the third.

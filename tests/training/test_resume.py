@@ -92,6 +92,7 @@ def test_a_broken_run_ends_as_an_unbroken_one(
         )
 
 
+@pytest.mark.full
 def test_resuming_goes_on_rather_than_starting_over(tmp_path):
     steps = []
 
@@ -112,6 +113,7 @@ def accumulating():
     return keras.optimizers.AdamW(0.01, gradient_accumulation_steps=3)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "make_model",
     [

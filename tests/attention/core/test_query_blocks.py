@@ -199,6 +199,7 @@ def test_auto_works_in_blocks_where_scores_are_large(rng, monkeypatch):
         assert sizes == expected
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_a_graph_may_capture_the_mask(rng, x):
     import tensorflow as tf
@@ -215,6 +216,7 @@ def test_a_graph_may_capture_the_mask(rng, x):
     near(gradient(x), expected)
 
 
+@pytest.mark.full
 @pytest.mark.autograph
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 @pytest.mark.parametrize("position", [None, EveryHook])
@@ -278,6 +280,7 @@ def gradients_of(attend, inputs, weights, visible, **options):
 
 
 # None, some blocks of some of the segments, all.
+@pytest.mark.full
 @pytest.mark.parametrize(
     "keep",
     few([500, 200, 0, 10**6], 2) if BACKEND == "tensorflow" else [500],
@@ -305,6 +308,7 @@ def test_what_is_kept_changes_no_gradient(rng, keep, causal):
         near(gradient, other)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "dtype, digits", [("float64", 1e-12), ("float16", 1e-2)]
 )
@@ -330,6 +334,7 @@ class Idle(PositionalEncoding):
         return None
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_dropout_of_gradients_by_hand(rng, dtype):
     *inputs, visible = heads(rng)
@@ -370,6 +375,7 @@ def test_half_precision_is_as_good_as_at_once(rng, dtype):
     assert errors[1] < 1.5 * errors[0]
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND == "torch", reason="torch has no jit here")
 def test_compiled_with_a_tape_for_many_gradients(rng, x):
     whole, blocks = pair(rng, 4)
@@ -392,6 +398,7 @@ def test_compiled_with_a_tape_for_many_gradients(rng, x):
     near(found, expected, 1e-4)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_gradients_are_by_hand_in_plain_graphs_alone(rng, x, monkeypatch):
     import tensorflow as tf
@@ -411,6 +418,7 @@ def test_gradients_are_by_hand_in_plain_graphs_alone(rng, x, monkeypatch):
     assert calls
 
 
+@pytest.mark.full
 def test_an_empty_batch(rng, monkeypatch):
     monkeypatch.setattr(base, "_LARGE", 1)
     layer = MultiHeadAttention(4)
@@ -450,6 +458,7 @@ def test_dropout_is_the_same_with_and_without_recomputation(rng, monkeypatch):
     assert abs(to_numpy(ops.sum(plain * weights)) - kept) > 1e-2
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("block_size", [None, 4])
 def test_dropout_gradients_are_finite_differences(rng, block_size):
     """The same seed gives the same mask, so the loss is a fixed function."""
@@ -506,6 +515,7 @@ def test_dropout_keeps_the_mean(rng):
     assert error < 2 * deviation
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "make",
     [
@@ -549,6 +559,7 @@ class WithProjection(Bilinear):
     uses_projection = True
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("make", [Bilinear, WithProjection])
 def test_sublayers_that_score_get_their_gradients(rng, x, make):
     layers = [make(4, query_block_size=size) for size in (None, 4)]

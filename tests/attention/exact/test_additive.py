@@ -127,6 +127,7 @@ def test_a_position_biases_the_scores_without_a_scale(rng, x, block_size):
     near(layer(x), context.project_output(layer.output_dense, mixed))
 
 
+@pytest.mark.full
 def test_blocks_have_the_gradients_of_all_at_once(rng, x):
     whole = make(rng, query_block_size=None)
     blocks = make(rng, query_block_size=3)

@@ -36,6 +36,7 @@ def pair(rng, name, position):
     return layers
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", FLAVOURS)
 @pytest.mark.parametrize("position", [None, Biased])
 def test_blocks_of_queries_give_all_gradients(rng, name, position):

@@ -139,6 +139,7 @@ def test_a_general_score_and_values_of_other_widths(rng, x):
     near(layer(x, source), expected(layer, x, source, mask)[0])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("score", ["general", "concat"])
 @pytest.mark.parametrize("local", ["monotonic", "predictive"])
 def test_blocks_have_the_gradients_of_all_at_once(rng, x, score, local):
@@ -190,6 +191,7 @@ def test_a_place_is_exact_to_a_key_in_half_precision(rng):
     )
 
 
+@pytest.mark.full
 def test_a_monotonic_window_moves_with_decoding(rng):
     model = small.encoder_decoder(
         rng,

@@ -265,6 +265,7 @@ def test_two_sinks_are_refused():
         MultiHeadAttention(HEADS, sink_logits=True, off_by_one=True)
 
 
+@pytest.mark.full
 def test_a_model_trains_all_options(rng):
     inputs = keras.Input((None, DIM))
     layer = MultiHeadAttention(

@@ -96,6 +96,7 @@ def test_pointing_at_oneself_and_the_past(
     near(output, weights)
 
 
+@pytest.mark.full
 def test_blocks_have_the_gradients_of_all_at_once(rng, x, source, padding):
     whole = make(rng, query_block_size=None)
     blocks = make(rng, query_block_size=3)
@@ -253,6 +254,7 @@ def test_keras_file_gives_the_same_model(rng, x, source, tmp_path):
     near(again([x, source]), model([x, source]), 1e-7)
 
 
+@pytest.mark.full
 def test_it_learns_to_find_a_place(rng):
     """Points at the key whose number the query names."""
     places = np.stack([rng.permutation(4) for _ in range(128)])

@@ -213,6 +213,7 @@ def test_a_wrong_number_of_features_is_refused():
             PerformerAttention(2, num_features=wrong)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 @pytest.mark.parametrize("causal", [False, True])
 def test_a_graph_that_computes_features_again_trains(rng, monkeypatch, causal):

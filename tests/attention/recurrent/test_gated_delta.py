@@ -297,6 +297,7 @@ assert np.isfinite(history["loss"]).all()
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="jax is not installed"
 )

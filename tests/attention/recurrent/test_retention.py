@@ -106,6 +106,7 @@ def test_left_padding_changes_nothing(rng, x):
         near(to_numpy(output)[:, 6:], expected)
 
 
+@pytest.mark.full
 def test_a_state_goes_on_over_any_pieces(rng, x):
     layer = make(rng, chunk_size=8)
     mask = padding(rng, x.shape[:2])
@@ -116,6 +117,7 @@ def test_a_state_goes_on_over_any_pieces(rng, x):
     near(cache["state"], other["state"])
 
 
+@pytest.mark.full
 def test_a_state_in_half_precision_keeps_its_digits(rng):
     # Thousands of steps of a state that is rounded to bfloat16 at each would
     # stand still; the queries and keys are rounded alone.

@@ -58,6 +58,7 @@ def test_states_in_pairs_are_those_one_by_one(rng, chunks, kind, start):
     near(last, state)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 @pytest.mark.parametrize(
     ("cls", "jit_compile"),

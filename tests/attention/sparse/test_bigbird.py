@@ -230,6 +230,7 @@ def test_the_past_does_not_depend_on_the_length(rng):
     assert (counts[:, 8:] == 2 + 2 + 3).all()
 
 
+@pytest.mark.full
 def test_groups_and_positions_of_every_kind(rng, monkeypatch):
     layer = make(rng, block_size=2, num_random_blocks=1, position=EveryHook())
     x, weights = draw(rng, 13), ops.convert_to_tensor(draw(rng, 13))

@@ -60,6 +60,7 @@ def scattered(rng, heads, number, key_number=None):
     return rng.random((heads, number, key_number or number)) < share
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("length", "block_size", "heads", "kv_heads"),
     [(29, 3, 1, 2), (28, 4, HEADS, 4)],
@@ -182,6 +183,7 @@ def test_rows_that_see_few_blocks_cost_few(rng, monkeypatch):
     assert sum(scores) == BATCH * HEADS * layout.sum() * 2 * 2
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("heads", [1, HEADS])
 def test_decoding_with_a_layout_gives_the_full_pass(rng, heads):
     layout = as_given(scattered(rng, heads, 6))
@@ -209,6 +211,7 @@ def first_and_own(rows, num_blocks, num_heads, causal, times=1):
     return ops.concatenate([own, ops.zeros_like(own), own - 1000], axis=-1)
 
 
+@pytest.mark.full
 def test_a_function_is_a_layout(rng, tmp_path):
     layer = make(
         rng,
@@ -229,6 +232,7 @@ def test_a_function_is_a_layout(rng, tmp_path):
     near(keras.saving.load_model(tmp_path / "model.keras")(x), layer(x))
 
 
+@pytest.mark.full
 def test_an_array_survives_a_file(rng, tmp_path):
     layer = make(rng, block_size=4, layout=scattered(rng, HEADS, 3))
     inputs = keras.Input((None, DIM))

@@ -81,6 +81,7 @@ def test_every_hook_of_a_position(rng, length, options, use_causal_mask):
     near(layer.attention_weights(x, **arguments), weights)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("length", "options"), SHAPES[:4:2])
 def test_pieces_of_any_length_give_the_full_pass(rng, length, options):
     layer = make(rng, position=EveryHook(), **options)

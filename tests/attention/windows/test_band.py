@@ -111,6 +111,7 @@ def test_blocks_give_the_definition(rng, band, group, monkeypatch):
         near(one, other)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 @pytest.mark.parametrize("band", few(BANDS, 3))
 def test_gradients_by_hand_are_the_gradients(rng, band):
@@ -125,6 +126,7 @@ def test_gradients_by_hand_are_the_gradients(rng, band):
         near(one, other)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 @pytest.mark.parametrize("band", [BANDS[1], BANDS[3]])
 def test_xla_differentiates_blocks(rng, band, monkeypatch):
@@ -160,6 +162,7 @@ def test_a_position_is_asked_for_each_block(rng, band, wrap):
         near(one, other, 1e-4)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("wrap", [lambda f: f, in_graph])
 def test_dropout_drops_the_same_forwards_and_backwards(rng, wrap, monkeypatch):
     monkeypatch.setattr(band_blocks, "_GROUP", 1)
@@ -175,6 +178,7 @@ def test_dropout_drops_the_same_forwards_and_backwards(rng, wrap, monkeypatch):
     near(np.sum(found[2] * problem.inputs[2]), value, 1e-4, 1e-4)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_a_graph_for_any_length_takes_the_short_way_too(rng):
     import tensorflow as tf
@@ -224,6 +228,7 @@ def test_windows_are_slices(rng, rows, reach):
         np.testing.assert_array_equal(found[block], expected)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
 def test_gradients_in_other_precisions(rng, dtype):
     if BACKEND == "jax" and dtype == "float64":

@@ -159,6 +159,7 @@ def test_weights_of_marked_tokens_make_the_output(rng):
     near(layer(x, **arguments), layer.project_output(output, x))
 
 
+@pytest.mark.full
 def test_too_many_marked_tokens(rng):
     layer = make(rng, window_size=1, max_global_tokens=2)
     x, mask = draw(rng, 11), np.zeros((BATCH, 11), bool)
@@ -192,6 +193,7 @@ def _sum(x):
     return ops.sum(x**2)
 
 
+@pytest.mark.full
 def test_a_mask_goes_through_a_functional_model(rng):
     import keras
 

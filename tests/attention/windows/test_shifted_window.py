@@ -97,6 +97,7 @@ def copy_weights(layer, theirs, torch):
     theirs.relative_position_bias.relative_position_bias_table.zero_()
 
 
+@pytest.mark.full
 def test_two_layers_in_turn_let_windows_meet(rng):
     def reach(attention):
         encoder = TransformerEncoder(11, 2, DIM, HEADS, attention=attention)

@@ -212,6 +212,7 @@ def test_modern_bert(rng, size):
     near(to_numpy(found)[padding], expected[padding])
 
 
+@pytest.mark.full
 def test_a_ring_goes_round_with_true_positions(rng):
     length = 37
     x = draw(rng, length)

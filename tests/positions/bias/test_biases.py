@@ -204,6 +204,7 @@ def _mixed(layer, x):
     return output
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["alibi", "t5_relative", "kerple", "fire"])
 @pytest.mark.parametrize(
     "model", few([TransformerDecoder, TransformerEncoder], 1, "full")

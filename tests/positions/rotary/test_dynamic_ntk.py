@@ -34,6 +34,7 @@ def test_the_base_grows_with_the_highest_position(rng, last):
     near(layer.rotate(x, positions, "key"), expected)
 
 
+@pytest.mark.full
 def test_a_graph_computes_the_base(rng):
     x = rng.normal(size=(2, 5, HEADS, HEAD_DIM)).astype("float32")
     layer = RotaryEmbedding(base=77.0, scaling=NTK)
