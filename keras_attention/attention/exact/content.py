@@ -87,6 +87,7 @@ class ContentAttention(ContextAttention):
     paper = "Graves, Wayne, Danihelka 2014"
     cost = "n²d / n²"
     cache_size = "n · num_kv_heads · 2d"
+    projections = (*ContextAttention.projections, "strength")
 
     def left_out(self):
         return () if self.use_projections else ("key", *super().left_out())

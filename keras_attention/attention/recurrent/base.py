@@ -38,6 +38,7 @@ class RecurrentAttention(Attention):
     supports_cross_attention = False
     supports_attention_mask = False
     supports_bias = False
+    projections = (*Attention.projections, "gate")
 
     def __init__(
         self,

@@ -102,6 +102,7 @@ class GatedDeltaAttention(RecurrentAttention):
     paper = "Yang et al. 2024"
     cost = "nd² / d²"
     cache_size = "num_heads · d² + 3d · num_heads · (conv_size - 1)"
+    projections = (*RecurrentAttention.projections, "strength")
 
     def __init__(
         self,

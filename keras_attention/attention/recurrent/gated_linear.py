@@ -87,6 +87,7 @@ class GatedLinearAttention(RecurrentAttention):
     cost = "nd² / d²"
     cache_size = "num_heads · d²"
     rotates_relatively = False
+    projections = (*RecurrentAttention.projections, "decay")
 
     def __init__(
         self,

@@ -62,6 +62,13 @@ class InducedSetAttention(Attention):
     supports_rotation = False
     supports_bias = False
     supports_cache = False
+    projections = (
+        *Attention.projections,
+        "inducing_query",
+        "induced_key",
+        "induced_value",
+        "induced",
+    )
 
     def __init__(self, num_heads, head_dim=None, *, num_inducing=32, **kwargs):
         if "num_kv_heads" in kwargs:
