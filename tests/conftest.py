@@ -121,7 +121,8 @@ def pytest_collection_modifyitems(items):
     """Marks what is left of products of parameters as full.
 
     By default every value of every parameter of a test occurs, and not every
-    combination of them. The contract has a rule of its own.
+    combination of them; of a test marked as `few`, two combinations. The
+    contract has a rule of its own.
     """
     tests = collections.defaultdict(list)
     for item in items:
@@ -131,6 +132,8 @@ def pytest_collection_modifyitems(items):
             tests[item.path, item.originalname].append(item)
     for product in tests.values():
         chosen = tiers.covering([*map(tiers.parameters, product)])
+        if product[0].get_closest_marker("few"):
+            chosen = {min(chosen), max(chosen)}
         for number, item in enumerate(product):
             if number not in chosen:
                 item.add_marker(pytest.mark.full)

@@ -92,6 +92,7 @@ def test_a_score_bias_that_is_unsupported_is_refused():
             Picky(2, position=position)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     "make",
     [

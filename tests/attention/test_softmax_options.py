@@ -87,6 +87,7 @@ def test_it_is_flex_attention(rng, small_blocks, flavour, options, causal):
     near(layer.project_output(mixed, x), expected)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize(
     "flavour", [f for f in FLAVOURS if f != "multi_head"] + ["multi_head"]
@@ -380,6 +381,7 @@ def olmo3(rng):
     return ours, call
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     "model", [gemma2, gemma3, gpt_oss, qwen2, qwen3, olmo3]
 )

@@ -46,7 +46,7 @@ FIRST = {case.name: case for case in reversed(CASES.values())}
 
 
 def pairs():
-    """Allowed pairs: those of exact attention, and one in four times `EVERY`.
+    """Allowed pairs: those of exact attention, and one in eight times `EVERY`.
 
     One in `EVERY` is marked as full, the others as slow.
     """
@@ -57,7 +57,7 @@ def pairs():
                 continue
             number += 1
             marks = pytest.mark.slow
-            if flavour == "multi_head" or number % (4 * EVERY) == 0:
+            if flavour == "multi_head" or number % (8 * EVERY) == 0:
                 marks = ()
             elif number % EVERY == 0:
                 marks = pytest.mark.full
@@ -210,6 +210,7 @@ def in_pieces():
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="reads TensorFlow's graph")
 @pytest.mark.parametrize(("flavour", "encoding"), list(in_pieces()))
+@pytest.mark.full
 def test_a_bias_is_never_that_of_all_pairs(flavour, encoding, rng):
     layer = make(flavour, encoding, rng)
     causal = layer.supports_causal_mask

@@ -78,6 +78,7 @@ def test_splits_and_slices():
     assert sources == rows(10)[0]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "backend", ["jax", pytest.param("torch", marks=pytest.mark.slow)]
 )

@@ -54,6 +54,7 @@ def assert_found(result, expected, i):
         )
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     "num_beams, penalty", [(2, -0.5), (3, 0.0), (2, 0.6), (5, 1.0), (3, 2.0)]
 )

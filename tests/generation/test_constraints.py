@@ -59,6 +59,7 @@ def check(row, prompt, min_length=0, no_repeat_ngram_size=0):
             assert last not in seen
 
 
+@pytest.mark.few
 @limits
 @pytest.mark.parametrize("seed", [5, 6])
 def test_greedy_search_takes_the_best_of_what_is_left(limits, seed):
@@ -81,6 +82,7 @@ def test_greedy_search_takes_the_best_of_what_is_left(limits, seed):
         check(result["token_ids"][i], row, **limits)
 
 
+@pytest.mark.few
 @limits
 @pytest.mark.parametrize("num_beams, penalty", [(2, 0.0), (3, 1.0)])
 def test_beams_are_those_of_a_model_that_cannot_say_it(
@@ -125,6 +127,7 @@ def test_the_rules_change_what_comes_out():
                     check(row, prompt, **limits)
 
 
+@pytest.mark.few
 @limits
 @pytest.mark.parametrize("filters", [{}, {"top_k": 2}, {"top_p": 0.7}])
 def test_samples_keep_the_rules_behind_their_filters(limits, filters):
@@ -136,6 +139,7 @@ def test_samples_keep_the_rules_behind_their_filters(limits, filters):
     assert np.isfinite(result["scores"]).all()
 
 
+@pytest.mark.full
 def test_samples_fill_their_filters_with_what_is_left():
     # Of the most probable token alone, the next one is drawn.
     model = FakeModel(VOCABULARY, LENGTH, seed=2)

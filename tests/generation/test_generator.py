@@ -129,6 +129,7 @@ def test_an_encoder_decoder_with_its_cache_agrees_with_full_passes(rng):
         np.testing.assert_allclose(result["scores"][i], score, rtol=1e-4)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_compiled_agrees_with_eager(strategy, rng):
     model = make_translator(rng)

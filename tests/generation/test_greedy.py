@@ -69,6 +69,7 @@ def test_memory_reaches_every_step():
         )
 
 
+@pytest.mark.full
 def test_a_row_does_not_depend_on_its_neighbours():
     model = FakeModel(VOCABULARY, LENGTH, seed=2)
     together = search(model, RAGGED)

@@ -39,6 +39,7 @@ def numpy_top_p(probabilities, p):
     return np.array([m < p - 1e-6 for m in more])
 
 
+@pytest.mark.full
 def test_same_seed_gives_the_same_draws_and_another_others():
     model = FakeModel(VOCABULARY, LENGTH, scale=1.0)
     first = search(model, RAGGED, seed=5)
@@ -86,6 +87,7 @@ def test_a_temperature_near_zero_is_greedy_search(temperature):
     np.testing.assert_array_equal(result["token_ids"], greedy["token_ids"])
 
 
+@pytest.mark.full
 def test_the_single_most_probable_token_is_greedy_search():
     model = FakeModel(VOCABULARY, LENGTH, seed=2)
     greedy = search(model, RAGGED, greedy_search)
@@ -153,6 +155,7 @@ def test_extreme_draws_stay_inside_the_filter(noise):
     np.testing.assert_array_equal(drawn, [2, 1 if noise == 0.0 else 3, 4])
 
 
+@pytest.mark.full
 def test_noise_is_the_same_on_every_backend():
     expected = numpy_noise(7, 3, 5)
     np.testing.assert_array_equal(to_numpy(uniform(7, 3, 5)), expected)

@@ -28,6 +28,7 @@ def decoder(**arguments):
     )
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("name", CACHED)
 def test_the_cache_of_every_flavour_is_counted_as_it_is(name):
     model = decoder(attention=name)
@@ -44,6 +45,7 @@ def test_caches_count_in_the_type_that_they_have():
     assert bytes_of_row(whole, 13) - bytes_of_row(half, 13) == 2 * numbers
 
 
+@pytest.mark.full
 def test_a_cache_that_does_not_grow_does_not_count_more():
     window = {"class_name": "sliding_window", "config": {"window_size": 3}}
     for given in (window, "gated_linear"):

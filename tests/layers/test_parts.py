@@ -79,6 +79,7 @@ ATTRIBUTES = {
 }
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_an_attribute_cannot_be_replaced(rng, name):
     owner = ATTRIBUTES[name](small.decoder(rng))

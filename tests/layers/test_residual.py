@@ -131,6 +131,7 @@ def test_every_weight_gets_a_gradient(rng, x, path):
             assert np.abs(gradient).max() > 1e-6, name
 
 
+@pytest.mark.full
 def test_dropout_acts_on_what_is_added(rng, x):
     for residual in (*NAMES, PATHS["two norms"]):
         block = make(rng, residual, dropout=0.9999)
@@ -142,6 +143,7 @@ def test_dropout_acts_on_what_is_added(rng, x):
         near(dropped, expected, 1e-5)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("residual", PATHS.values(), ids=PATHS)
 def test_a_configuration_makes_the_same_model(rng, residual):
     model = small.encoder(rng, residual=residual)
@@ -232,6 +234,7 @@ def test_a_path_of_ones_own_has_weights_and_is_saved(rng, x, tmp_path):
     near(other(ids), decoder(ids), 0)
 
 
+@pytest.mark.full
 def test_in_half_precision_a_block_stays_in_it(rng, x):
     for residual in PATHS.values():
         block = make(rng, residual, dtype="mixed_bfloat16")

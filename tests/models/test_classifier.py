@@ -85,6 +85,7 @@ def test_a_row_without_tokens_gives_zeros(mode, rng):
     assert not to_numpy(SequencePooling(mode)(x, padding_mask=mask))[1].any()
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     ("kind", "pooling"),
     only(

@@ -26,6 +26,7 @@ class EveryBlock(EveryHook):
     shared = False
 
 
+@pytest.mark.full
 def test_a_position_is_shared_or_one_a_block(rng):
     shared = small.encoder(rng, position=EveryHook())
     assert {id(b.attention.position) for b in shared.blocks} == {

@@ -54,6 +54,7 @@ def feed(
     return np.concatenate(outputs, axis=1)
 
 
+@pytest.mark.few
 @hypothesis.settings(max_examples=3)
 @hypothesis.given(edges=borders(), holes=st.sets(st.integers(0, 20)))
 def test_any_split_gives_the_full_pass_with_padding_anywhere(
@@ -115,6 +116,7 @@ def test_a_step_hides_the_tokens_it_is_told_to(rng):
         near(logits[:1], expected[:, start - 2])
 
 
+@pytest.mark.few
 def test_all_of_cache_and_memory_is_batch_first(rng, model):
     inputs = small.pairs(rng)
     memory = model.init_memory(inputs["source_ids"])

@@ -73,6 +73,7 @@ def test_a_classifier(rng, kind, pooling):
     assert tuple(found.shape) == (0, CLASSES)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     "pooling", ["mean", "max", "first", "last", "ends", "attention"]
 )

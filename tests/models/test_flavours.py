@@ -32,6 +32,7 @@ def of_each_kind(names):
     return only(kinds, names)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("name", of_each_kind(MIXERS))
 def test_an_encoder_by_name(rng, name, tmp_path):
     encoder = small.encoder(rng, attention=name)

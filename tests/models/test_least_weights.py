@@ -182,6 +182,7 @@ FITTING = {
 
 
 # What a flavour has is counted below for each.
+@pytest.mark.few
 @pytest.mark.parametrize(
     "name",
     only({*FITTING}.difference(MIXERS) | {"latent", "longformer"}, FITTING),

@@ -83,6 +83,7 @@ def test_it_computes_what_it_says(rng):
     near(model(ids), model.final_norm(x))
 
 
+@pytest.mark.few
 def test_a_cache_gives_the_full_pass(rng, block):
     model = small.encoder_decoder(rng, block=block, position="rotary")
     inputs = small.pairs(rng, ragged=False)

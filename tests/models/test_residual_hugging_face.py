@@ -19,6 +19,7 @@ MODELS = {
 LENGTH = 9
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_hidden_states_are_theirs(make):
     import torch

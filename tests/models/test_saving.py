@@ -69,6 +69,7 @@ def parts(request):
     return with_parts(request.param)
 
 
+@pytest.mark.few
 def test_a_configuration_is_json_and_makes_the_same_model(rng, parts):
     model = small.encoder(rng, **parts)
     config = json.loads(json.dumps(model.get_config()))
@@ -84,6 +85,7 @@ def test_a_configuration_is_json_and_makes_the_same_model(rng, parts):
         assert one.attention.dtype_policy == other.attention.dtype_policy
 
 
+@pytest.mark.few
 def test_a_file_and_a_folder_give_back_the_same(rng, parts, tmp_path):
     model = small.decoder(rng, **parts)
     tokens = small.ids(rng)

@@ -53,6 +53,7 @@ CONFIGS = [
 ]
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     ("flavour", "name"),
     only(
@@ -133,6 +134,7 @@ def test_models_take_and_save_it(rng, tmp_path, position):
     near(loaded.predict(tokens, verbose=0), model(tokens))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("position", few(["xpos", CONFIGS[2], CONFIGS[4]]))
 def test_a_decoder_decodes_with_it(rng, position):
     if isinstance(position, dict):

@@ -199,6 +199,7 @@ def test_decoding_in_any_pieces_is_the_full_pass(rng, name, flavour):
         near(decode(layer, x, borders, padding_mask), full, 2e-5)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     ("name", "causal"), only({(name, True) for name in NAMES}, CALLS)
 )
@@ -231,6 +232,7 @@ def test_query_blocks_give_the_numbers_of_the_whole(rng, name, causal):
         near(first, second, 1e-5 * largest, 1e-4)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "flavour", few(["window_with_sinks", "window"], 1, "full")
@@ -297,6 +299,7 @@ def test_float64_stays_float64(rng, name):
         assert keras.backend.standardize_dtype(bias.dtype) == "float64"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_is_saved_with_its_encoding(rng, name, tmp_path):
     cls = TransformerDecoder if name == "cope" else TransformerEncoder
@@ -348,6 +351,7 @@ def test_every_flavour_takes_it_or_refuses_it_by_name(rng, name):
         assert np.isfinite(to_numpy(layer(x, **call))).all()
 
 
+@pytest.mark.few
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="graphs of TensorFlow")
 @pytest.mark.parametrize(("name", "causal"), CALLS)
 @pytest.mark.parametrize("jit_compile", few([False, True], 1, "full"))
@@ -376,6 +380,7 @@ def test_a_graph_may_learn_lengths_later(rng, name, causal, jit_compile):
         assert np.isfinite(to_numpy(gradient)).all()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", NAMES)
 def test_compiled_and_eager_agree(rng, name):
     layer = attention("multi_query", name, rng, LENGTH)

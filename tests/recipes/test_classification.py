@@ -222,6 +222,7 @@ def test_images_of_a_folder_are_learned(model, pictures, tmp_path, recipe):
         assert label == again and label and not blank
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "given", [IMAGES, pytest.param(TINY, marks=pytest.mark.slow)]
 )

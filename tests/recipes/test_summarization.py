@@ -213,6 +213,7 @@ def test_a_model_that_copies_is_exported(trained, recipe, tmp_path):
     assert (folder / "saved_model.pb").is_file() and "served" in output
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "given",
     [

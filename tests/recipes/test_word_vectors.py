@@ -38,6 +38,7 @@ def learn(texts, file, *options):
     )
 
 
+@pytest.mark.full
 def test_words_of_a_kind_are_near_each_other(texts, tmp_path):
     done = learn(
         *(texts, tmp_path / "a.txt", "--epochs", 40, "--sample", 0),

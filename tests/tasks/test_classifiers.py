@@ -129,6 +129,7 @@ def test_damaged_folders_are_refused(tmp_path):
     assert (tmp_path / "other" / "file").read_text() == "kept"
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -172,6 +173,7 @@ def test_probabilities_are_those_of_a_list(texts):
         text_classifier().probabilities(texts)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -190,6 +192,7 @@ def test_image_settings_that_do_not_fit(settings, message):
         ImageClassifier(model, LABELS, **{"image_shape": IMAGE, **settings})
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
@@ -231,6 +234,7 @@ def test_the_nearest_to_a_square_is_not_every_grid():
         ImageClassifier(model, LABELS, image_shape=(4, 16, 1))
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -268,6 +272,7 @@ def test_what_a_classifier_looks_at_is_labelled():
     ]
 
 
+@pytest.mark.full
 def test_nothing_is_said_of_texts_that_fit():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

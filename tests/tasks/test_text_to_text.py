@@ -120,12 +120,14 @@ def test_a_recurrent_model_answers_as_its_whole_passes(num_beams, tmp_path):
     check_same(TextToText.load(tmp_path / "task").generate(texts), together)
 
 
+@pytest.mark.full
 def test_beams_find_better_than_greedy(task, single):
     texts = tiny.sentences(23, seed=6)
     gain = task.generate(texts)[1] - single.generate(texts)[1]
     assert gain.mean() > 0.05
 
 
+@pytest.mark.full
 def test_outputs_do_not_depend_on_what_else_is_asked(task):
     texts = [*tiny.sentences(7, seed=8), "", "a"]
     together = task.generate(texts)
@@ -141,6 +143,7 @@ def test_outputs_do_not_depend_on_what_else_is_asked(task):
     task.settings["batch_size"] = 5
 
 
+@pytest.mark.full
 def test_compiling_with_xla_changes_nothing(task):
     texts = tiny.sentences(7, seed=8, longest=5)
     compiled = tiny.task(jit_compile=True, batch_size=7, length_penalty=0.6)
@@ -164,6 +167,7 @@ def test_texts_of_nul_alone_are_empty(task):
     assert visible[:-1] == pieces(task.source_tokenizer.encode(["a\0"]))[0]
 
 
+@pytest.mark.full
 def test_texts_that_are_too_long_are_cut_with_one_warning():
     task = tiny.task(max_source_length=7)
     encode = task.source_tokenizer.encode
@@ -177,6 +181,7 @@ def test_texts_that_are_too_long_are_cut_with_one_warning():
     np.testing.assert_array_equal(token_ids[1], task.generate([longest])[0][0])
 
 
+@pytest.mark.full
 def test_weights_that_change_later_count(single):
     texts = tiny.sentences(3)
     before, weights = single(texts), single.model.get_weights()
@@ -186,6 +191,7 @@ def test_weights_that_change_later_count(single):
     single.model.set_weights(weights)
 
 
+@pytest.mark.full
 def test_ids_that_the_tokenizer_lacks_are_unknown():
     task = tiny.task({"vocabulary_size": 61})
     texts = tiny.sentences(11)
@@ -194,6 +200,7 @@ def test_ids_that_the_tokenizer_lacks_are_unknown():
     assert "⁇" in "".join(task(texts))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "dtype",
     ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
@@ -205,6 +212,7 @@ def test_half_precision_gives_scores_in_float32(dtype):
     assert (token_ids[:, 1:] > 0).any(axis=1).all()
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not IS_TENSORFLOW, reason="only TensorFlow traces so")
 def test_one_trace_serves_all_shapes():
     task = tiny.task()
@@ -216,6 +224,7 @@ def test_one_trace_serves_all_shapes():
     assert len(calls) == 1
 
 
+@pytest.mark.full
 def test_vocabularies_that_do_not_fit_are_refused():
     pieces, model = tiny.tokenizer(), tiny.model(43, target_size=41)
     with pytest.raises(ValueError, match="target_tokenizer has 43.* 41"):
@@ -224,6 +233,7 @@ def test_vocabularies_that_do_not_fit_are_refused():
         TextToText(tiny.model(37), pieces, pieces)
 
 
+@pytest.mark.full
 def test_a_padding_id_that_the_model_does_not_mask_is_refused():
     model = tiny.model(
         embedding={
@@ -240,6 +250,7 @@ def test_a_padding_id_that_the_model_does_not_mask_is_refused():
         TextToText(model, pieces, pieces)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     "settings",
     [
@@ -263,6 +274,7 @@ def test_a_setting_out_of_range_is_named(settings):
         tiny.task(**settings)
 
 
+@pytest.mark.full
 def test_lengths_up_to_the_positions_of_the_model_are_taken():
     learned = {"position": LearnedEncoding(max_length=19)}
     lengths = {"max_source_length": 19, "max_length": 19}
@@ -296,6 +308,7 @@ def lengths_of(task, texts):
     return [len(without_padding(row)) for row in task.generate(texts)[0]]
 
 
+@pytest.mark.full
 def test_outputs_have_a_minimum_length(task):
     texts = [*tiny.sentences(11), ""]
     lengths = lengths_of(task, texts)
@@ -304,12 +317,14 @@ def test_outputs_have_a_minimum_length(task):
     assert min(lengths) == 13 and empty == 2
 
 
+@pytest.mark.full
 def test_outputs_of_one_length_may_end():
     task = tiny.task(min_length=17)
     ends = (task.generate(tiny.sentences(11))[0] == END_ID).argmax(axis=1)
     assert set(ends) == {0, 16}, "none before the last, where some have one"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("num_beams, size", [(1, 3), (3, 2)])
 def test_outputs_do_not_repeat_themselves(num_beams, size):
     def count_repeats(task):
@@ -324,6 +339,7 @@ def test_outputs_do_not_repeat_themselves(num_beams, size):
     assert count_repeats(task) == 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("make", [tiny.model, tiny.recurrent_model])
 def test_limits_are_those_of_the_search(make):
     task = tiny.task(make=make, min_length=11, no_repeat_ngram_size=2)
@@ -345,6 +361,7 @@ def test_limits_are_those_of_the_search(make):
     check_same(task.generate([text]), expected)
 
 
+@pytest.mark.full
 def test_what_a_model_copies_does_not_depend_on_what_else_is_asked():
     limits = {"min_length": 7, "no_repeat_ngram_size": 3}
     task = tiny.task({"copy_generator": True}, **limits)
@@ -360,6 +377,7 @@ def test_what_a_model_copies_does_not_depend_on_what_else_is_asked():
     assert outputs[0] == task(texts[0])
 
 
+@pytest.mark.full
 def test_a_model_that_copies(tmp_path):
     task = tiny.task({"copy_generator": True})
     texts = tiny.sentences(4)

@@ -94,6 +94,7 @@ def check_same_in_new_process(task, folder, tmp_path, backend=None):
     np.testing.assert_allclose(actual["scores"], scores, atol=1e-5)
 
 
+@pytest.mark.full
 def test_a_new_process_gives_the_same_outputs(task, saved, tmp_path):
     assert sorted(os.listdir(saved)) == sorted(FILES)
     assert os.listdir(saved.parent) == ["task"]
@@ -108,6 +109,7 @@ def test_every_backend_gives_the_same_outputs(task, saved, tmp_path, backend):
     check_same_in_new_process(task, saved, tmp_path, backend)
 
 
+@pytest.mark.full
 def test_settings_are_kept_and_can_be_changed(task, saved):
     assert TextToText.load(saved).settings == task.settings
     changed = TextToText.load(str(saved), num_beams=1, batch_size=2)
@@ -115,6 +117,7 @@ def test_settings_are_kept_and_can_be_changed(task, saved):
     assert changed.settings == expected
 
 
+@pytest.mark.full
 def test_a_task_from_before_a_setting_has_its_default(task, copy):
     path = copy / "task.json"
     settings = json.loads(path.read_text())

@@ -91,6 +91,7 @@ def test_any_block_size_gives_the_whole(rng, x, block_size):
     near(blocks(x, **arguments), whole(x, **arguments), 1e-6)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("kv_heads", few([2, 1]))
 @pytest.mark.parametrize(("position", "graph"), WAYS)
@@ -167,6 +168,7 @@ def test_compiled_gradients(rng, x):
     near(histories[1], histories[0])
 
 
+@pytest.mark.full
 def test_a_keras_file_keeps_the_block_size(rng, x, tmp_path):
     for layer in pair(rng, 4):
         inputs = keras.Input((None, DIM))
@@ -356,6 +358,7 @@ def test_dropout_of_gradients_by_hand(rng, dtype):
         near(gradient, other, digits, digits)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_is_as_good_as_at_once(rng, dtype):
     """Keys and values of one sign, so that what should cancel is large."""
@@ -428,6 +431,7 @@ def test_an_empty_batch(rng, monkeypatch):
         assert tuple(attend(ops.zeros(shape)).shape) == shape
 
 
+@pytest.mark.full
 def test_dropout_is_the_same_with_and_without_recomputation(rng, monkeypatch):
     query, key, value, visible = heads(rng)
     position = EveryHook()

@@ -99,6 +99,7 @@ SIZES = {
 }
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("model", [qwen3, gemma2, qwen3_next, gpt_oss])
 def test_an_option_is_that_of_a_model(rng, model):
     hugging_face = pytest.importorskip("tests.attention.hugging_face")

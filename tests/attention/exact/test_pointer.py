@@ -205,6 +205,7 @@ def test_compiled_and_of_unknown_sizes(rng, x, source, padding):
     near(model([x, source]), layer(x, source))
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a TensorFlow graph")
 def test_blocks_in_a_graph_that_knows_neither_batch_nor_length(rng, x):
     import tensorflow as tf

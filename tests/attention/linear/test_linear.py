@@ -45,6 +45,7 @@ def expected(feature_map, query, key, value, mask):
     return features.mix(weights, value), weights
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("heads", [(3, 3), (4, 2)])
 @pytest.mark.parametrize("feature_map", MAPS)
 def test_definition(rng, feature_map, heads):

@@ -98,6 +98,7 @@ def test_more_features_come_nearer_to_the_softmax(rng):
     assert errors[2] < 0.05
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("causal", [False, True])
 def test_loops_change_neither_numbers_nor_gradients(rng, monkeypatch, causal):
     whole, cut = make(chunk_size=128), make(chunk_size=3)

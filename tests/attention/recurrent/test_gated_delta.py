@@ -227,6 +227,7 @@ def copy_qwen(ours, theirs):
     )
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("sizes", [(2, 6, 5, 7), (3, 3, 8, 8)])
 def test_the_whole_layer_agrees_with_qwen(rng, qwen, sizes):
     ours, theirs = qwen_pair(rng, qwen, *sizes)

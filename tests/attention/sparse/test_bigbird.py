@@ -208,6 +208,7 @@ def test_the_hash_is_the_same_everywhere():
     assert hashed(2**40 + 7, 1) != hashed(7, 1)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 7])
 def test_short_sequences_are_attended_to_in_full(rng, length):
     """Whatever is window, global and drawn at once counts once."""

@@ -84,6 +84,7 @@ def test_a_layout_agrees_with_flex(rng, length, block_size, heads, kv_heads):
     near(output, flex_attention(layer, x, mask & causal(length)))
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -142,6 +143,7 @@ def test_a_position_acts_in_every_block(rng, heads, use_causal_mask):
     near(layer(x, use_causal_mask=use_causal_mask), expected, 1e-5)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "position", [pytest.param(None, marks=pytest.mark.slow), EveryHook]
 )

@@ -154,6 +154,7 @@ def shared_attention(layer, x, mask, causal):
     return raised / np.where(total > 0, total, 1.0)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     "options",
     [

@@ -48,6 +48,7 @@ def seen(length, pattern, stride, num_summary=8, **_):
     return mask
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(("length", "options"), SHAPES)
 def test_it_agrees_with_flex(rng, length, options):
     layer = make(rng, **options)

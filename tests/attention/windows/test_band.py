@@ -95,6 +95,7 @@ def every_hook():
     return position
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     "band, group",
     [*((band, 2**26) for band in BANDS), (BANDS[1], 1), (BANDS[3], 3000)],

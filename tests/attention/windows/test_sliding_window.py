@@ -46,6 +46,7 @@ def feed(layer, x, borders, **options):
     return np.concatenate(outputs, axis=1)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("size", SIZES)
 def test_flex_attention(rng, size, causal):
@@ -280,6 +281,7 @@ def test_sizes_without_sense_are_refused(options):
         SlidingWindowAttention(HEADS, **options)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's XLA")
 @pytest.mark.parametrize(
     "cls",

@@ -164,6 +164,7 @@ def test_attention_in_half_precision_is_finite(make, rng):
 
 
 # The pairs of the contract have those of exact attention.
+@pytest.mark.few
 @pytest.mark.parametrize(
     "flavour", only({"sliding_window"}, ["multi_head", "sliding_window"])
 )
@@ -232,6 +233,7 @@ def test_options_survive_the_configuration(make):
     }
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("name", ["t5", "kerple_log", "fire", "window"])
 @pytest.mark.parametrize("shared", [False, True])
 def test_blocks_share_an_encoding_or_not(name, shared):
@@ -243,6 +245,7 @@ def test_blocks_share_an_encoding_or_not(name, shared):
     assert len(again.weights) == len(model.weights)
 
 
+@pytest.mark.few
 def test_lengths_may_be_unknown_in_a_graph(make, rng):
     if BACKEND != "tensorflow":
         pytest.skip("TensorFlow alone traces unknown lengths")
@@ -273,6 +276,7 @@ def test_lengths_may_be_unknown_in_a_graph(make, rng):
         near(tf.convert_to_tensor(a), b, 1e-4, 1e-4)
 
 
+@pytest.mark.few
 def test_query_blocks_give_the_same_gradients(make, rng):
     x = rng.normal(size=(1, 11, DIM)).astype("float32")
     results, weights = [], None

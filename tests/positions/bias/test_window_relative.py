@@ -125,6 +125,7 @@ def test_a_sliding_window_over_an_image_takes_the_grid_given(rng):
     near(sliding(x), plain(x, attention_mask=mask))
 
 
+@pytest.mark.full
 def test_every_block_of_an_encoder_has_its_table(rng, tmp_path):
     import keras
 
