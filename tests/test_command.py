@@ -150,6 +150,7 @@ def test_the_recipes_of_a_wheel_come_first(toy, tmp_path, monkeypatch):
     assert command.find_recipes() == {"other": installed / "other.py"}
 
 
+@pytest.mark.full
 def test_a_recipe_of_the_checkout_starts(tmp_path):
     """As after an editable install, from any folder."""
     text = (ROOT / "pyproject.toml").read_text("utf-8")

@@ -61,6 +61,7 @@ def test_every_public_class_has_an_example_that_runs(
         run(code)
 
 
+@pytest.mark.full
 def test_code_in_the_text_runs_where_it_needs_nothing_of_the_readers_own():
     known = {**vars(builtins), **PUBLIC, "keras": keras}
     for cls in PUBLIC.values():

@@ -69,6 +69,7 @@ def add_foreign_files(package):
         (package / name).write_text("SelfAttention = None\n", "utf-8")
 
 
+@pytest.mark.full
 def test_foreign_files_beside_ours_are_told_at_the_first_import(tmp_path):
     package = link_package(tmp_path)
     add_foreign_files(package)

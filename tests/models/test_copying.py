@@ -132,6 +132,7 @@ def test_presets_and_files(rng, make, tmp_path, given):
     assert again.copy_generator.pointer.head_dim == width
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(rng, make, policy):
     model = make(rng, dtype=policy)

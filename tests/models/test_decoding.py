@@ -190,6 +190,7 @@ def test_positions_that_do_not_exist_are_refused(rng):
         model(small.ids(rng, 3), cache=cache, start=2)
 
 
+@pytest.mark.full
 def test_a_memory_is_asked_for_and_not_dropped(rng):
     crossing = small.decoder(rng, cross_attention="multi_head")
     with pytest.raises(ValueError, match="memory"):

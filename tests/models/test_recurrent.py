@@ -324,6 +324,7 @@ def test_an_argument_that_nobody_knows_is_refused(name):
         RecurrentEncoderDecoder(**small_recurrent.SIZES, **{name: 3})
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     ("encoder", "decoder", "message"),
     [

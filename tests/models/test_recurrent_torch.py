@@ -136,6 +136,7 @@ ADDITIVE = AdditiveAttention(1, 7, use_projections=False)
 GENERAL = LuongAttention(1, use_projections=False)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize(
     "options",

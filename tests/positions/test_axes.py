@@ -52,6 +52,7 @@ def test_half_of_the_pairs_turn_by_each_axis(x, interleaved, start):
     near(layer.rotate(x[:, start:], positions, "query"), expected)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("length", [1, 2, 5, 9, 12, 31])
 def test_without_a_grid_it_is_the_nearest_to_a_square(x, length):
     x, positions = x[:, :length], np.arange(length)

@@ -131,12 +131,14 @@ def test_a_task_from_before_a_setting_has_its_default(task, copy):
     assert TextToText.load(copy).settings == {**task.settings, **limits}
 
 
+@pytest.mark.full
 def test_saving_again_replaces(task, saved, copy):
     TextToText.load(saved, max_length=11).save(copy)
     assert TextToText.load(copy).settings["max_length"] == 11
     assert os.listdir(copy.parent) == ["task"]
 
 
+@pytest.mark.full
 def test_a_killed_save_leaves_the_old_task(task, copy, tmp_path):
     process = run(SAVE_AND_DIE, copy)
     assert process.returncode == -9, process.stderr
@@ -144,6 +146,7 @@ def test_a_killed_save_leaves_the_old_task(task, copy, tmp_path):
     assert sorted(os.listdir(copy)) == sorted(FILES)
 
 
+@pytest.mark.full
 def test_a_save_killed_between_two_renames_is_undone(task, copy):
     # As it is where folders cannot be exchanged at once.
     partial = copy.with_name(f"partial-0123abcd-{copy.name}")
@@ -190,6 +193,7 @@ def test_a_damaged_file_is_named(copy, name, damage):
         TextToText.load(copy)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize(
     "content, message",
     [
@@ -227,6 +231,7 @@ def test_a_foreign_tokenizer_is_refused(task, copy, name):
             TextToText.load(copy)
 
 
+@pytest.mark.full
 def test_a_task_from_before_tokenizers_were_named_loads(task, copy):
     path = copy / "task.json"
     settings = json.loads(path.read_text())
@@ -254,6 +259,7 @@ def test_a_model_of_unknown_classes_is_refused(copy):
         TextToText.load(copy)
 
 
+@pytest.mark.full
 def test_weights_of_another_model_are_refused(copy):
     tiny.model(47).save_weights(copy / "model.weights.h5")
     with pytest.raises(ValueError, match="usable model at .*not be loaded"):

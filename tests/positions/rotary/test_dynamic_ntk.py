@@ -77,6 +77,7 @@ def test_turned_heads_are_those_of_llama(rng, length, factor):
     near(output, expected.transpose(1, 2).numpy())
 
 
+@pytest.mark.full
 @pytest.mark.few
 @pytest.mark.parametrize(
     ("base", "factor", "original"),
