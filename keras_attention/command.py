@@ -91,6 +91,8 @@ def _choose(recipes, name, known):
 
 
 def _run(path, arguments):
+    # As of `python recipe.py`, whose folder comes first.
+    sys.path.insert(0, str(path.parent))
     sys.argv[1:] = arguments
     try:
         runpy.run_path(str(path), run_name="__main__")
