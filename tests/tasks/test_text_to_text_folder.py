@@ -109,7 +109,6 @@ def test_every_backend_gives_the_same_outputs(task, saved, tmp_path, backend):
     check_same_in_new_process(task, saved, tmp_path, backend)
 
 
-@pytest.mark.full
 def test_settings_are_kept_and_can_be_changed(task, saved):
     assert TextToText.load(saved).settings == task.settings
     changed = TextToText.load(str(saved), num_beams=1, batch_size=2)
