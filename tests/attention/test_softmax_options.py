@@ -141,6 +141,49 @@ def test_gradients_are_those_of_all_scores_at_once(
         assert np.abs(expected).max() > 1e-4, path
 
 
+@pytest.mark.parametrize("flavour", ["multi_head", "window"])
+def test_a_sink_of_a_small_share_has_an_exact_gradient(
+    rng, small_blocks, flavour
+):
+    layer = make(rng, flavour, sink_logits=True)
+    layer.sinks.assign(np.linspace(-12, -9, HEADS))
+    dense = MultiHeadAttention(
+        HEADS, HEAD_DIM, KV_HEADS, query_block_size=None, sink_logits=True
+    )
+    dense.build((None, None, DIM))
+    dense.set_weights(layer.get_weights())
+    x, upstream = draw(rng, 21), ops.convert_to_tensor(draw(rng, 21))
+    mask = pattern(rng, flavour, x, use_causal_mask=True)[:, 0]
+    found = []
+    for one, arguments in (
+        (layer, {"use_causal_mask": True}),
+        (dense, {"attention_mask": mask}),
+    ):
+
+        def loss(x, one=one, arguments=arguments):
+            return ops.sum(
+                one(x, **arguments) * ops.convert_to_tensor(upstream)
+            )
+
+        _, gradient = gradients(in_graph(loss), x, layer=one)
+        index = [v is one.sinks for v in one.trainable_variables].index(True)
+        found.append(gradient[1 + index])
+    near(found[0], found[1], atol=0.0, rtol=2e-4)
+
+
+@pytest.mark.parametrize("flavour", ["multi_head", "window"])
+def test_sinks_of_half_precision_have_one_gradient(rng, small_blocks, flavour):
+    layer = make(rng, flavour, sink_logits=True, dtype="float16")
+    x = draw(rng, 21).astype("float16")
+
+    def loss(x):
+        both = (layer(x, use_causal_mask=True), layer(x[:, :1]))
+        return sum(ops.sum(ops.cast(y, "float32")) for y in both)
+
+    _, found = gradients(in_graph(loss), x, layer=layer)
+    assert all(np.isfinite(gradient).all() for gradient in found)
+
+
 @pytest.mark.parametrize("options", OPTIONS)
 def test_marked_tokens_have_normalizations_of_their_own(rng, options):
     layer = LongformerAttention(
@@ -427,6 +470,11 @@ def test_options_leave_and_come_back_in_a_configuration(rng, flavour):
             "Unknown qk_norm.*'rmsnorm'.*Did you mean 'rms_norm'",
         ),
         ({"qk_norm": 3}, "Expected qk_norm"),
+        ({"qk_norm": keras.layers.BatchNormalization()}, "qk_norm.*last axis"),
+        (
+            {"qk_norm": keras.layers.LayerNormalization(axis=1)},
+            "qk_norm.*last axis.*axis=1",
+        ),
         ({"qk_norm_over": "heads"}, "qk_norm_over.*head.*all_heads.*'heads'"),
         ({"scale": 0.0}, "scale .*0.0"),
         ({"scale": True}, "scale .*True"),

@@ -55,11 +55,13 @@ def attend_in_blocks(
         variables: those that `attend` may read, without the position's.
         keep: integer, scores that may be kept for the backward pass instead
             of being computed again; in plain TensorFlow graphs that know all
-            sizes.
+            sizes, with neither a cap nor learned sinks.
 
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
+    if scoring.cap is not None or scoring.learned:
+        keep = 0  # their gradients take more than the weights
     by_hand = attend is None and not position.acts_on_scores
     if by_hand and in_plain_graph():
         process = functools.partial(process_by_hand, scoring=scoring)

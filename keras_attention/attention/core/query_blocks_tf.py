@@ -42,13 +42,12 @@ def process_by_hand(
     Args: as of `attend_in_blocks`, and
         position: an encoding that acts neither on scores nor on values.
         first_block: integer, the number of the first block, for dropout.
-        keep: whether the weights are kept for the backward pass. Bounded
-            scores are needed there too, and are computed again.
+        keep: whether the weights are kept for the backward pass.
+        scoring: a `Scoring`; one with a cap or learned sinks keeps nothing.
 
     Returns:
         `(batch, query_length, heads, head_dim)`.
     """
-    keep = keep and scoring.cap is None
     visible = without_eager_masks(visible)
     blocks = cut(visible, block_size, first_block)
 
@@ -70,7 +69,7 @@ def process_by_hand(
                 join(of_query, length, axis=2),
                 ops.cast(of_key, query.dtype),
                 ops.cast(of_value, query.dtype),
-                *of_sinks,
+                *(ops.cast(x, scoring.sink.dtype) for x in of_sinks),
             )
 
         return join(outputs, length, axis=2), gradient
@@ -174,7 +173,8 @@ class Block:
             scores = query_key_products(parts["query"], key)
             scores = ops.cast(scores, at_least_float32(scores.dtype))
             self.scores = scoring.bound(scores)
-            self.weights = scoring.weigh(add_mask(self.scores, self.mask))
+            found = scoring.weigh_all(add_mask(self.scores, self.mask))
+            self.weights, self.share = found
 
     def output(self):
         """Gives `(batch, heads, block_size, head_dim)`."""
@@ -212,10 +212,8 @@ class Block:
             sums_by_key(scores, query, kv_heads),
             sums_by_key(dropped, upstream, kv_heads),
         ]
-        for sink in self.scoring.learned:
-            share = 1.0 - ops.sum(weights, axis=-1, keepdims=True)
-            of_sink = ops.sum(-share * row_sums, axis=(0, 2, 3))
-            found.append(ops.cast(of_sink, sink.dtype))
+        if self.scoring.learned:
+            found.append(ops.sum(-self.share * row_sums, axis=(0, 2, 3)))
         return found
 
     def _drop(self, x):

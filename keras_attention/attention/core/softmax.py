@@ -43,8 +43,12 @@ class Scoring(NamedTuple):
 
     def weigh(self, scores):
         """Makes weights of scores `(batch, heads, ..., keys)`."""
+        return self.weigh_all(scores)[0]
+
+    def weigh_all(self, scores):
+        """Gives the weights of the keys, and that of the sink or None."""
         if self.sink is None:
-            return softmax(scores)
+            return softmax(scores), None
         sink = ops.convert_to_tensor(self.sink)
         if len(sink.shape):
             sink = ops.reshape(sink, (-1, *[1] * (len(scores.shape) - 2)))
@@ -281,8 +285,8 @@ def softmax_with_sink(scores, sink):
         sink: broadcastable to the scores, with 1 in place of the keys.
 
     Returns:
-        A tensor of the shape of `scores`; zeros in rows where
-        nothing counts.
+        `(weights, share)`: a tensor of the shape of `scores`, zeros in rows
+        where nothing counts; and what the sink takes, `(..., 1)`.
     """
     sink = ops.cast(sink, scores.dtype)
     # It cancels, and so has no gradient.
@@ -291,5 +295,6 @@ def softmax_with_sink(scores, sink):
     # `maximum` on torch gives float32 for float64.
     highest = ops.where(highest > bound, highest, bound)
     raised = ops.exp(scores - highest)
-    total = ops.sum(raised, axis=-1, keepdims=True)
-    return raised / (total + ops.exp(sink - highest))
+    of_sink = ops.exp(sink - highest)
+    total = ops.sum(raised, axis=-1, keepdims=True) + of_sink
+    return raised / total, of_sink / total

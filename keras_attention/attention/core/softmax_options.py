@@ -1,5 +1,7 @@
 """Small changes that later models made to softmax attention."""
 
+import keras
+import numpy as np
 from keras import ops
 
 from keras_attention import registry
@@ -10,14 +12,19 @@ from keras_attention.attention.core.softmax import Scoring
 from keras_attention.checks import check_number, did_you_mean
 
 _OVER = ("head", "all_heads")
+_OF_THE_LAST_AXIS = (
+    keras.layers.LayerNormalization,
+    keras.layers.RMSNormalization,
+    keras.layers.UnitNormalization,
+)
 
 
 class SoftmaxOptions:
     """The options that flavours whose weights are a softmax share.
 
-    Mixed in before `Attention`: it normalizes and gates heads, and
-    `self.scoring` tells what computes the weights the rest. A flavour that
-    builds its projections itself calls `build_options` in the end.
+    Mixed in before `Attention`. It normalizes and gates heads itself; the
+    functions that compute weights receive the others as `self.scoring`. A
+    flavour that builds its own projections ends with `build_options`.
 
     Args: as of `MultiHeadAttention`.
     """
@@ -68,9 +75,10 @@ class SoftmaxOptions:
         self.qk_norm = _check_norm(qk_norm)
         self.qk_norm_over = qk_norm_over
         self.logit_softcap = logit_softcap
-        self.gate = gate
-        self.sink_logits = sink_logits
-        self.off_by_one = off_by_one
+        # NumPy's booleans are not what a configuration can hold.
+        self.gate = bool(gate)
+        self.sink_logits = bool(sink_logits)
+        self.off_by_one = bool(off_by_one)
 
     def build(self, query_shape, value_shape=None, key_shape=None):
         super().build(query_shape, value_shape, key_shape)
@@ -174,7 +182,22 @@ class SoftmaxOptions:
 
 def _check_norm(qk_norm):
     """Reads which normalization, and refuses an unknown one at once."""
-    if qk_norm is None or isinstance(qk_norm, bool):
+    if qk_norm is None or isinstance(qk_norm, (bool, np.bool_)):
         return bool(qk_norm)
-    normalization.get(qk_norm, kind="qk_norm")
-    return registry.describe(qk_norm)
+    made = normalization.get(qk_norm, kind="qk_norm")
+    axis = getattr(made, "axis", -1)
+    known = type(made).__module__.startswith("keras.")
+    if axis not in (-1, [-1], (-1,)) or (
+        known and not isinstance(made, _OF_THE_LAST_AXIS)
+    ):
+        raise ValueError(
+            "qk_norm must normalize the last axis alone, as layer_norm and "
+            f"rms_norm do. Received: {type(made).__name__} with axis={axis}"
+        )
+    described = registry.describe(qk_norm)
+    if isinstance(described, dict):
+        # One configuration makes two layers, whose names are their own.
+        config = dict(described.get("config", {}))
+        config.pop("name", None)
+        described = {**described, "config": config}
+    return described

@@ -36,7 +36,7 @@ class AdditiveAttention(ContextAttention):
         use_projections: whether values and output are projected, as in
             multi-head attention and not in the paper. Without it the output
             has the width of the value.
-        use_bias: whether projections have biases.
+        use_bias: boolean, or a list of the projections that have biases.
         dropout: float, share of attention weights dropped in training.
         position: a positional encoding that acts on scores, or None.
         query_block_size: `"auto"`, an integer or None; see

@@ -12,6 +12,8 @@ from keras_attention.tensors import known_integer
 # and those kept for the backward pass rather than computed again.
 _LARGE, _BLOCK, _KEPT = 2**26, 2**24, 2**27
 _BLOCK_SIZES = (64, 1024)
+# Sublayers besides projections that neither scores nor weights read.
+_OTHERS = ("query_norm", "key_norm", "position")
 
 
 class ScoredAttention(Attention):
@@ -116,8 +118,9 @@ class ScoredAttention(Attention):
         if block_size is None:
             return self._attend_at_once(*arguments)
         blocks = {"block_size": block_size, "keep": keep}
-        blocks["scoring"] = self.scoring
-        if not self.is_softmax:
+        if self.is_softmax:
+            blocks["scoring"] = self.scoring
+        else:
             blocks["attend"] = self._attend_at_once
             blocks["variables"] = self._variables_of_weights()
         return query_blocks.attend_in_blocks(*arguments, **blocks)
@@ -129,9 +132,9 @@ class ScoredAttention(Attention):
         in each block. Where a flavour reads one there after all, the blocks
         find out.
         """
-        names = ("query_dense", "key_dense", "value_dense", "output_dense")
+        names = ("query", "key", "value", "output", "gate")
         known = set()
-        for name in (*names, "position"):
+        for name in (*(f"{name}_dense" for name in names), *_OTHERS):
             layer = getattr(self, name, None)
             if layer is not None:
                 known.update(id(variable) for variable in layer.variables)

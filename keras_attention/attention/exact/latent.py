@@ -46,7 +46,9 @@ class LatentAttention(SoftmaxOptions, ScoredAttention):
         query_rank: integer, width to which queries are compressed before they
             are projected; None for one projection, without this step.
         use_bias: whether the projections of the input, and that of the
-            output, have biases; what expands c has none.
+            output, have biases, or a list of those that do, of "query",
+            "query_compress", "compress", "rope", "output" and "gate"; what
+            expands c has none.
         query_block_size: `"auto"`, an integer or None; see `ScoredAttention`.
         dropout, position, kernel_initializer, seed: see `Attention`.
         scale, logit_softcap, gate, sink_logits, off_by_one: see

@@ -62,7 +62,7 @@ class LuongAttention(ContextAttention):
         use_projections: whether values and output are projected, as in
             multi-head attention and not in the paper. Without it the output
             has the width of the value.
-        use_bias: whether projections have biases.
+        use_bias: boolean, or a list of the projections that have biases.
         dropout: float, share of attention weights dropped in training.
         position: a positional encoding that acts in attention, or None; one
             that rotates not with `"concat"`.

@@ -35,7 +35,7 @@ class CosformerAttention(KernelAttention):
             to 0 at this distance, which no sequence may exceed.
         chunk_size: integer, queries in a chunk of the causal form. It changes
             the speed, not the numbers.
-        use_bias: whether the projections have biases.
+        use_bias: boolean, or a list of the projections that have biases.
         dropout: float, share of the mixed values dropped in training (there
             are no weights to drop).
         position: None: the cosine takes the place of an encoding, though a

@@ -29,7 +29,7 @@ class EfficientAttention(Attention):
         head_dim: integer, width of a head; `dim // num_heads` by default.
         num_kv_heads: integer, number of key and value heads, a divisor of
             `num_heads`; `num_heads` by default.
-        use_bias: whether the projections have biases.
+        use_bias: boolean, or a list of the projections that have biases.
         dropout: float, share of the mixed values dropped in training (there
             are no weights to drop).
         position: a positional encoding that rotates queries and keys, or None.

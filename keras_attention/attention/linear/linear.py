@@ -42,7 +42,7 @@ class LinearAttention(KernelAttention):
             `@keras.saving.register_keras_serializable()`.
         chunk_size: integer, queries in a chunk of the causal form. It changes
             the speed, not the numbers.
-        use_bias: whether the projections have biases.
+        use_bias: boolean, or a list of the projections that have biases.
         dropout: float, share of the mixed values dropped in training (there
             are no weights to drop).
         position: a positional encoding that rotates queries and keys, or None.

@@ -47,7 +47,7 @@ class RetentionAttention(RecurrentAttention):
         norm: whether each head's output is normalized.
         gate: whether the output is multiplied by `swish(x W)`.
         epsilon: float, added to the variance in the norm.
-        use_bias: whether the projections have biases.
+        use_bias: boolean, or a list of the projections that have biases.
         dropout: float, share of the mixed values dropped in training.
         position: a positional encoding that rotates queries and keys, or None.
         kernel_initializer: initializer of the projections.

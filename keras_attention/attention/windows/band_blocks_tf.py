@@ -107,7 +107,7 @@ class _Blocks:
         near = ops.zeros_like(self.key[:, :, : self.keys], dtype)
         arrays = [self._array(d) for d in (self.query.dtype, dtype, dtype)]
         of_extra = [ops.zeros_like(x, dtype) for x in self.extra]
-        of_sinks = [ops.zeros_like(x) for x in learned]
+        of_sinks = [ops.zeros_like(x, dtype) for x in learned]
         found = loop(add_block, *arrays, near, near, *of_extra, *of_sinks)
         of_query, *joined = map(self._joined, found[:3])
         # The last sums reach beyond the last block.
@@ -118,7 +118,8 @@ class _Blocks:
         ]
         heads = (*of_source, *found[5 : 3 + stop])
         heads = [ops.cast(x, self.query.dtype) for x in heads]
-        return of_query, *heads, *found[3 + stop :]
+        of_sinks = zip(found[3 + stop :], learned, strict=True)
+        return of_query, *heads, *(ops.cast(x, s.dtype) for x, s in of_sinks)
 
     def _add(self, index, array, found, sums):
         """Adds what one block found for the extra keys and those near by."""
