@@ -104,7 +104,7 @@ def normalizes(layer):
     That may be little beside the terms of its sum, whose rounding errors it
     then magnifies: up to 300 times, until the epsilon of the norm is as large.
     """
-    return bool(getattr(layer, "norm", False))
+    return getattr(layer, "norm", False) or hasattr(layer, "output_norm")
 
 
 def keys_and_values(num_kv_heads, head_dim=DIM // NUM_HEADS):
