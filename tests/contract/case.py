@@ -1,5 +1,6 @@
 """One flavour of the contract: how it is made and what may be asked."""
 
+import contextlib
 import zlib
 from typing import Any, NamedTuple
 
@@ -98,13 +99,21 @@ def nothing_of(layer):
     return to_numpy(dense.bias.value)
 
 
-def normalizes(layer):
-    """Whether each head's output is divided by its own size.
+@contextlib.contextmanager
+def without_norm(layer):
+    """Leaves out the division of each head's output by its size, if any.
 
-    That may be little beside the terms of its sum, whose rounding errors it
-    then magnifies: up to 300 times, until the epsilon of the norm is as large.
+    It acts on each position by itself, and magnifies rounding errors up to 300
+    times, until its epsilon counts: a sum may be little beside its terms.
     """
-    return getattr(layer, "norm", False) or hasattr(layer, "output_norm")
+    has_norm = getattr(layer, "norm", False)
+    if has_norm:
+        layer.norm = False
+    try:
+        yield
+    finally:
+        if has_norm:
+            layer.norm = has_norm
 
 
 def keys_and_values(num_kv_heads, head_dim=DIM // NUM_HEADS):
