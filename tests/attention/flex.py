@@ -45,7 +45,7 @@ def mix_heads(layer, query, key, value, mask, sinks=None):
     Returns:
         NumPy `(batch, query_length, heads, head_dim)`.
     """
-    import torch
+    torch = pytest.importorskip("torch", reason="the oracle")
     from torch.nn.attention import flex_attention as flex
 
     heads = [torch.tensor(to_numpy(x)) for x in (query, key, value)]

@@ -22,8 +22,7 @@ LENGTH = 9
 @pytest.mark.few
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_hidden_states_are_theirs(make):
-    import torch
-
+    torch = pytest.importorskip("torch", reason="the oracle")
     theirs, ours = make(seed=11)
     rng = np.random.default_rng(2)
     token_ids = rng.integers(hugging_face_decoders.VOCABULARY, size=(3, LENGTH))
