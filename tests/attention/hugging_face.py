@@ -46,11 +46,13 @@ def make(rng, model, prefix, layer_idx=0, kind=None, config="", **options):
         drawn = torch.tensor(0.3 * rng.normal(size=parameter.shape))
         parameter.data = drawn.to(torch.float32)
 
+    rotation = {} if kind is None else {"layer_type": kind}
+
     def call(x, mask):
         positions, x = torch.arange(x.shape[1])[None], torch.tensor(x)
         added = np.where(mask[:, None], 0.0, -1e30).astype("float32")
         with torch.no_grad():
-            angles = turn(x, positions, *([] if kind is None else [kind]))
+            angles = turn(x, positions, **rotation)
             output = attention(x, angles, torch.tensor(added))
         return output[0].numpy()
 

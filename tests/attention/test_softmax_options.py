@@ -383,6 +383,13 @@ def gpt_oss(rng):
     return ours, call
 
 
+QWEN = {
+    "use_sliding_window": True,
+    "layer_types": ["sliding_attention"],
+    "num_hidden_layers": 1,
+}
+
+
 def qwen2(rng):
     """Biases of queries, keys and values alone."""
     ours, _, call = windowed(
@@ -390,9 +397,7 @@ def qwen2(rng):
         "qwen2",
         "Qwen2",
         {"use_bias": ["query", "key", "value"]},
-        use_sliding_window=True,
-        layer_types=["sliding_attention"],
-        num_hidden_layers=1,
+        **QWEN,
     )
     return ours, call
 
@@ -403,9 +408,7 @@ def qwen3(rng):
         "qwen3",
         "Qwen3",
         {"qk_norm": True},
-        use_sliding_window=True,
-        layer_types=["sliding_attention"],
-        num_hidden_layers=1,
+        **QWEN,
     )
     copy_norms(ours, theirs)
     return ours, call

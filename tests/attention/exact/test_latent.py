@@ -16,7 +16,9 @@ def pair(rng, query_rank, interleaved, rope=None, scale=None, scaling=None):
     from tests.attention import hugging_face
 
     theirs, call = hugging_face.make(
-        *(rng, "deepseek_v3", "DeepseekV3"),
+        rng,
+        "deepseek_v3",
+        "DeepseekV3",
         hidden_size=DIM,
         num_attention_heads=HEADS,
         num_key_value_heads=HEADS,

@@ -47,7 +47,9 @@ def gemma2(rng):
     from tests.attention import hugging_face
 
     theirs, call = hugging_face.make(
-        *(rng, "gemma2", "Gemma2"),
+        rng,
+        "gemma2",
+        "Gemma2",
         **SIZES,
         query_pre_attn_scalar=HEAD_DIM,
         attn_logit_softcapping=1.5,
@@ -62,7 +64,7 @@ def qwen3_next(rng):
 
     rope = {"partial_rotary_factor": 0.5}
     theirs, call = hugging_face.make(
-        *(rng, "qwen3_next", "Qwen3Next"), **SIZES, rope=rope
+        rng, "qwen3_next", "Qwen3Next", **SIZES, rope=rope
     )
     ours = make(rng, fraction=0.5, qk_norm=True, gate=True)
     for dense, linear in (
