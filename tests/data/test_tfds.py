@@ -160,7 +160,9 @@ def test_images_come_with_the_names_of_their_classes(folder, labels):
         "label": tfds.features.ClassLabel(names=["dark", "bright"]),
     }
     store(
-        *(folder, name, tfds.features.FeaturesDict(features)),
+        folder,
+        name,
+        tfds.features.FeaturesDict(features),
         {"train": {"image": images, "label": labels}},
     )
     if min(labels) < 0:

@@ -49,7 +49,8 @@ def test_pieces_have_the_vectors_of_the_file(
     vectors = WordVectors(path)
     assert vectors.dim == 5 and list(vectors.words()) == WORDS
     expected = np.loadtxt(
-        *(path, "float32"),
+        path,
+        "float32",
         usecols=range(1, 6),
         skiprows=int(bool(header)),
         encoding="utf-8",

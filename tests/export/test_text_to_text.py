@@ -43,7 +43,9 @@ def saved(tmp_path_factory):
     source = tiny.tokenizer(301, byte_fallback=True)
     target = tiny.tokenizer(47, model_type="bpe")
     TextToText(
-        *(tiny.model(301, target_size=53, seed=14), source, target),
+        tiny.model(301, target_size=53, seed=14),
+        source,
+        target,
         max_source_length=37,
         max_length=17,
         num_beams=3,
@@ -82,7 +84,9 @@ def run(*arguments, given=None, cwd=None, **environment):
 def serve(folder, batches):
     """What a process without the package answers, and what it prints."""
     process = run(
-        *("-P", ROOT / "tests" / "export" / "serve.py", folder),
+        "-P",
+        ROOT / "tests" / "export" / "serve.py",
+        folder,
         given=json.dumps(batches),
         KERAS_BACKEND=None,
         PYTHONPATH=None,
@@ -283,7 +287,10 @@ def test_other_backends_export_too(task, saved, tmp_path, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"needs {backend}")
     process = run(
-        *("-c", EXPORT, saved, tmp_path / "translator"),
+        "-c",
+        EXPORT,
+        saved,
+        tmp_path / "translator",
         cwd=tmp_path,
         KERAS_BACKEND=backend,
         PYTHONPATH=str(ROOT),

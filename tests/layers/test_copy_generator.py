@@ -122,8 +122,12 @@ def test_extremes_stay_finite(rng, dtype):
 
     def loss(hidden, inputs, logits, source):
         found = layer(
-            *(hidden, inputs, logits, source),
-            *(given["source_ids"], given["padding_mask"]),
+            hidden,
+            inputs,
+            logits,
+            source,
+            given["source_ids"],
+            given["padding_mask"],
         )
         return ops.mean(found), found
 

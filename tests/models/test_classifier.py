@@ -208,12 +208,18 @@ def test_images_of_unknown_size_are_cut(rng):
 
 IMAGE_ENCODERS = {
     "patches": lambda: TransformerEncoder(
-        *(None, 2, DIM, 3),
+        None,
+        2,
+        DIM,
+        3,
         embedding=PatchEmbedding((3, 2), DIM, channels=2),
         position={"class_name": "rotary", "config": {"axes": 2, "fraction": 1}},
     ),
     "class_token": lambda: TransformerEncoder(
-        *(None, 2, DIM, 3),
+        None,
+        2,
+        DIM,
+        3,
         embedding=PatchEmbedding(
             3, DIM, channels=2, class_token=True, stride=2
         ),
@@ -383,7 +389,10 @@ def test_a_vision_transformer_is_hugging_faces(rng):
         parameter.data = torch.tensor(drawn.astype("float32"))
     model = Classifier(
         TransformerEncoder(
-            *(None, 2, DIM, 3),
+            None,
+            2,
+            DIM,
+            3,
             intermediate_dim=17,
             position={"class_name": "learned", "config": {"max_length": 7}},
             normalization={

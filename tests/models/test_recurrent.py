@@ -255,7 +255,9 @@ def test_what_is_made_of_parts_is_the_same(rng):
     whole = small_recurrent.model(rng, "at once", share_embeddings=False)
     encoder = RecurrentEncoder(23, 2, 6, embedding_dim=5)
     decoder = RecurrentDecoder(
-        *(23, 2, 6),
+        23,
+        2,
+        6,
         embedding_dim=5,
         memory_dim=12,
         state_dim=6,
@@ -273,7 +275,9 @@ def test_what_is_made_of_parts_is_the_same(rng):
 def test_number_of_weights():
     vocabulary, dim, width = 23, 6, 5
     model = RecurrentEncoderDecoder(
-        *(vocabulary, 2, dim),
+        vocabulary,
+        2,
+        dim,
         source_vocabulary_size=29,
         embedding_dim=width,
         attention="multi_head",

@@ -44,7 +44,9 @@ def encode(encoder, ids):
     is_gru = encoder.cell == "gru"
     kind = torch.nn.GRU if is_gru else torch.nn.LSTM
     theirs = kind(
-        *(encoder.embedding_dim, HIDDEN, encoder.num_layers),
+        encoder.embedding_dim,
+        HIDDEN,
+        encoder.num_layers,
         batch_first=True,
         bidirectional=encoder.bidirectional,
     )

@@ -17,7 +17,10 @@ SEGMENT, MEMORY = 5, 7
 
 def decoder(rng):
     model = TransformerDecoder(
-        *(VOCABULARY, LAYERS, DIM, HEADS),
+        VOCABULARY,
+        LAYERS,
+        DIM,
+        HEADS,
         intermediate_dim=WIDE,
         attention=MultiHeadAttention(HEADS, use_bias=False),
         position="transformer_xl",

@@ -37,7 +37,9 @@ RESIDUALS = ["post_norm", "pre_norm"]
 
 def oracle_layer(kind, activation, residual):
     return kind(
-        *(DIM, HEADS, WIDE),
+        DIM,
+        HEADS,
+        WIDE,
         dropout=0.0,
         activation=activation,
         batch_first=True,
@@ -83,7 +85,8 @@ def test_decoder_block(rng, residual, activation):
     memory, source_mask = draw(rng, SOURCE_LENGTH), keep(rng, SOURCE_LENGTH)
     with torch.no_grad():
         expected = theirs(
-            *(torch.tensor(x), torch.tensor(memory)),
+            torch.tensor(x),
+            torch.tensor(memory),
             tgt_mask=later(),
             tgt_key_padding_mask=torch.tensor(~mask),
             memory_key_padding_mask=torch.tensor(~source_mask),
@@ -119,7 +122,10 @@ def final_norm(model):
 @pytest.mark.parametrize("residual", RESIDUALS)
 def test_encoder_stack(rng, residual):
     model = TransformerEncoder(
-        *(23, 3, DIM, HEADS),
+        23,
+        3,
+        DIM,
+        HEADS,
         intermediate_dim=WIDE,
         feed_forward="relu",
         residual=residual,
@@ -146,7 +152,10 @@ def test_encoder_stack(rng, residual):
 @pytest.mark.parametrize("residual", RESIDUALS)
 def test_decoder_stack(rng, residual):
     model = TransformerDecoder(
-        *(23, 2, DIM, HEADS),
+        23,
+        2,
+        DIM,
+        HEADS,
         intermediate_dim=WIDE,
         feed_forward="relu",
         residual=residual,
@@ -165,7 +174,8 @@ def test_decoder_stack(rng, residual):
     memory, source_mask = draw(rng, SOURCE_LENGTH), keep(rng, SOURCE_LENGTH)
     with torch.no_grad():
         hidden = stack(
-            *(embedded(model, ids), torch.tensor(memory)),
+            embedded(model, ids),
+            torch.tensor(memory),
             tgt_mask=later(),
             memory_key_padding_mask=torch.tensor(~source_mask),
         ).numpy()

@@ -179,7 +179,8 @@ def test_keys_behind_the_query_or_below_0_have_finite_numbers(
     visible = visible.ordered() if ordered else visible
     value, found = gradients(
         lambda q, k: ops.sum(layer.bias_in(q, k, visible)),
-        *(query, key),
+        query,
+        key,
         layer=layer,
     )
     assert np.isfinite(value) and all(np.isfinite(x).all() for x in found)

@@ -129,8 +129,13 @@ def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
 @pytest.mark.full
 def test_evaluate_says_what_the_task_gives(trained, text, recipe):
     code, output, errors = recipe(
-        *("evaluate", "--run", trained),
-        *("--outside-split", "none_test", "--outside-validation", "none_dev"),
+        "evaluate",
+        "--run",
+        trained,
+        "--outside-split",
+        "none_test",
+        "--outside-validation",
+        "none_dev",
     )
     assert code == 0 and "findfont" not in errors, errors
     rows = [
@@ -293,7 +298,9 @@ def test_words_start_with_vectors_of_a_file(
         del tiny["intermediate-dim"], tiny["num-heads"]
     run = tmp_path / "run"
     given = options(
-        *(text, run, tiny),
+        text,
+        run,
+        tiny,
         **{"word-vectors": vectors, "subwords": "word"},
     )
     code, output, errors = recipe("train", *given, *flags)

@@ -130,8 +130,14 @@ def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
 def test_a_finished_run_translates_evaluates_and_exports(trained, tmp_path):
     run, _ = trained
     scores = command(
-        *("evaluate", "--run", run, "--tokenized", "--show", 1),
-        *("--by-length", 2),
+        "evaluate",
+        "--run",
+        run,
+        "--tokenized",
+        "--show",
+        1,
+        "--by-length",
+        2,
     )
     assert scores.returncode == 0, scores.stderr
     for expected in (

@@ -33,15 +33,26 @@ def texts(tmp_path_factory):
 
 def learn(texts, file, *options):
     return in_process.run(
-        *("word_vectors", "learn", f"files:{texts},train,2"),
-        *("--file", file, "--dim", 8, *options),
+        "word_vectors",
+        "learn",
+        f"files:{texts},train,2",
+        "--file",
+        file,
+        "--dim",
+        8,
+        *options,
     )
 
 
 @pytest.mark.full
 def test_words_of_a_kind_are_near_each_other(texts, tmp_path):
     done = learn(
-        *(texts, tmp_path / "a.txt", "--epochs", 40, "--sample", 0),
+        texts,
+        tmp_path / "a.txt",
+        "--epochs",
+        40,
+        "--sample",
+        0,
     )
     assert done.returncode == 0, done.stderr
     assert "401 sentences, 3,204 words" in done.stdout
@@ -124,8 +135,11 @@ def test_a_file_that_cannot_be_is_refused_at_once(name, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
     done = in_process.run(
-        *("word_vectors", "learn", "files:x,train,text"),
-        *("--file", tmp_path / name if name else ""),
+        "word_vectors",
+        "learn",
+        "files:x,train,text",
+        "--file",
+        tmp_path / name if name else "",
     )
     assert done.returncode == 2 and "--file" in done.stderr, done.stderr
     assert len(list(tmp_path.iterdir())) == 2

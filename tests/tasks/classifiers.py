@@ -47,7 +47,10 @@ def text_classifier(encoder=None, pieces=None, pooling="mean", **settings):
 def image_classifier(shape=IMAGE, encoder=None, **settings):
     keras.utils.set_random_seed(7)
     encoder = encoder or TransformerEncoder(
-        *(None, 1, 12, 3),
+        None,
+        1,
+        12,
+        3,
         embedding=PatchEmbedding(2, 12, channels=shape[-1]),
     )
     model = make(encoder, "attention")

@@ -226,7 +226,7 @@ def test_the_nearest_to_a_square_is_not_every_grid():
     attention = ShiftedWindowAttention(3, position=WindowRelativeBias())
     embedding = PatchEmbedding(2, 24)
     encoder = TransformerEncoder(
-        *(None, 1, 24, 3), embedding=embedding, attention=attention
+        None, 1, 24, 3, embedding=embedding, attention=attention
     )
     model = Classifier(encoder, 3)
     ImageClassifier(model, LABELS, image_shape=(4, 4, 1))

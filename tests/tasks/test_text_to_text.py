@@ -394,7 +394,9 @@ def test_a_model_that_copies(tmp_path):
     check_same(again.generate(texts), (token_ids, scores))
     with pytest.raises(ValueError, match="copy_generator needs one tokenizer"):
         TextToText(
-            *(task.model, tiny.tokenizer(43), tiny.tokenizer(41)),
+            task.model,
+            tiny.tokenizer(43),
+            tiny.tokenizer(41),
             max_source_length=37,
             max_length=17,
         )

@@ -48,7 +48,9 @@ def task():
     )
     model = tiny.model(43, target_size=41)
     return TextToText(
-        *(model, tiny.tokenizer(), pieces),
+        model,
+        tiny.tokenizer(),
+        pieces,
         max_source_length=37,
         max_length=17,
         num_beams=3,

@@ -68,7 +68,10 @@ def model(
     arguments = {"intermediate_dim": 29, **arguments}
     encoder = TransformerEncoder(vocabulary_size, 2, 22, 2, **arguments)
     decoder = TransformerDecoder(
-        *(target_size or vocabulary_size, 2, 22, 2),
+        target_size or vocabulary_size,
+        2,
+        22,
+        2,
         cross_attention="multi_head",
         tie_embeddings=False,
         **arguments,

@@ -18,7 +18,9 @@ def test_an_encoder(rng):
     hidden, padding = torch.tensor(to_numpy(hidden)), torch.tensor(ids == 0)
     for index, block in enumerate(encoder.blocks):
         layer = torch.nn.TransformerEncoderLayer(
-            *(small.DIM, small.HEADS, 17),
+            small.DIM,
+            small.HEADS,
+            17,
             activation="gelu",
             batch_first=True,
             norm_first=True,
@@ -27,7 +29,9 @@ def test_an_encoder(rng):
         with torch.no_grad():
             x = layer.norm1(hidden)
             _, weights = layer.self_attn(
-                *(x, x, x),
+                x,
+                x,
+                x,
                 key_padding_mask=padding,
                 average_attn_weights=False,
             )

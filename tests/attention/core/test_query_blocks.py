@@ -444,7 +444,11 @@ def test_dropout_is_the_same_with_and_without_recomputation(rng, monkeypatch):
 
         def loss(query, key, value):
             output = query_blocks.attend_in_blocks(
-                *(query, key, value, visible, position),
+                query,
+                key,
+                value,
+                visible,
+                position,
                 dropout=0.4,
                 seed=seed,
                 block_size=4,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_attention import CosineAttention
-from tests.tools import near, randomize, to_numpy
+from tests.tools import BACKEND, near, randomize, to_numpy
 
 BATCH, LENGTH, DIM, HEADS = 3, 16, 12, 3
 
@@ -15,23 +15,39 @@ def make(rng, **options):
     return randomize(layer, rng, 0.5)
 
 
-def test_hugging_face_swin_v2(rng):
+# In float32 a score of up to 100 is rounded by up to 4e-6, in theirs as well.
+@pytest.mark.parametrize(
+    ("dtype", "logit_scale"),
+    [
+        ("float32", [0.3, 3.0, 2.0]),
+        pytest.param(
+            "float64",
+            [0.3, 6.0, 2.0],  # the second is beyond the largest factor
+            marks=pytest.mark.skipif(
+                BACKEND == "jax", reason="no float64 unless it is switched on"
+            ),
+        ),
+    ],
+)
+def test_hugging_face_swin_v2(rng, dtype, logit_scale):
     torch = pytest.importorskip("torch")
     swin = pytest.importorskip("transformers.models.swinv2.modeling_swinv2")
     config = swin.Swinv2Config(attention_probs_dropout_prob=0.0)
     theirs = swin.Swinv2SelfAttention(config, DIM, HEADS, (4, 4)).eval()
-    layer = make(rng)
-    # The second head is beyond the largest factor.
-    layer.logit_scale.assign(np.reshape([0.3, 6.0, 2.0], (HEADS, 1, 1)))
+    theirs.to(getattr(torch, dtype))
+    layer = make(rng, dtype=dtype)
+    layer.logit_scale.assign(np.reshape(logit_scale, (HEADS, 1, 1)))
     layer.key_dense.bias.assign(np.zeros((HEADS, DIM // HEADS)))
     output = layer.output_dense
     output.kernel.assign(np.eye(DIM).reshape(output.kernel.shape))
     output.bias.assign(np.zeros(DIM))
-    x = rng.normal(size=(BATCH, LENGTH, DIM)).astype("float32")
+    x = rng.normal(size=(BATCH, LENGTH, DIM)).astype(dtype)
     with torch.no_grad():
         copy_weights(layer, theirs, torch)
         expected = theirs(torch.tensor(x))[0]
-    near(layer(x), expected.numpy())
+    expected = expected.numpy()
+    limit = 1e-5 if dtype == "float32" else 1e-12
+    near(layer(x), expected, atol=limit, rtol=limit)
 
 
 def copy_weights(layer, theirs, torch):

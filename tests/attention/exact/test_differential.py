@@ -17,7 +17,10 @@ def pair(rng, heads, kv_heads, depth):
     from tests.attention import hugging_face
 
     theirs, call = hugging_face.make(
-        *(rng, "diffllama", "DiffLlama", depth),
+        rng,
+        "diffllama",
+        "DiffLlama",
+        depth,
         hidden_size=DIM,
         num_attention_heads=2 * heads,
         num_key_value_heads=2 * kv_heads,

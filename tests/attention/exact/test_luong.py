@@ -98,8 +98,10 @@ def test_the_definition(rng, x, score, local):
         {"padding_mask": padding, "attention_mask": dense},
     ):
         mask = context.visible(
-            *(padding, masks.get("attention_mask")),
-            *("use_causal_mask" in masks, shape),
+            padding,
+            masks.get("attention_mask"),
+            "use_causal_mask" in masks,
+            shape,
         )
         output, weights = expected(layer, x, x, mask)
         near(layer(x, **masks), output)
@@ -117,7 +119,9 @@ def test_one_head_without_projections_is_the_paper(
     near(output, weights[:, 0] @ source)  # the context vectors
     near(layer(x, source), output)
     blocks = make(
-        *(rng, score, local),
+        rng,
+        score,
+        local,
         num_heads=1,
         use_projections=False,
         query_block_size=4,

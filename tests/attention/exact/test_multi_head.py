@@ -53,7 +53,10 @@ def test_self_attention(rng, x, heads, hooks, causal):
     dense[0, 3] = False
     masks = {"padding_mask": padding, "attention_mask": dense}
     output, weights = expected(
-        *(layer, x, x, dense & padding[:, None]),
+        layer,
+        x,
+        x,
+        dense & padding[:, None],
         position=position,
         causal=causal,
     )
@@ -80,7 +83,10 @@ def test_a_cache_asks_the_position_for_every_piece(rng, x):
         output, cache = layer(x[:, start:stop], cache=cache, start=start)
         outputs.append(to_numpy(output))
     output, _ = expected(
-        *(layer, x, x, np.ones((BATCH, LENGTH, LENGTH), bool)),
+        layer,
+        x,
+        x,
+        np.ones((BATCH, LENGTH, LENGTH), bool),
         position=layer.position,
         causal=True,
     )

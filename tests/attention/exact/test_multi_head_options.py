@@ -147,7 +147,9 @@ def test_off_by_one_is_a_key_and_value_of_zeros(rng, causal):
     tensor = torch.tensor(x)
     with torch.no_grad():
         expected, weights = theirs(
-            *(tensor, tensor, tensor),
+            tensor,
+            tensor,
+            tensor,
             key_padding_mask=torch.tensor(~padding),
             attn_mask=later if causal else None,
             average_attn_weights=False,

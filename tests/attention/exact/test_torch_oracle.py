@@ -74,7 +74,10 @@ def test_causal_and_padded(rng):
     expected, _ = run(theirs, x, x, x, key_padding_mask=torch.tensor(~padding))
     near(ours(x, padding_mask=padding), expected)
     expected, _ = run(
-        *(theirs, x, x, x),
+        theirs,
+        x,
+        x,
+        x,
         key_padding_mask=torch.tensor(~padding),
         attn_mask=later,
     )

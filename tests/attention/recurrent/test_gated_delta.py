@@ -123,7 +123,11 @@ def test_the_rule_agrees_with_fla(rng, shape):
     query, key, value, decay, strength = parts(layer, x, mask)
     expected, state = run_torch(
         naive.naive_recurrent_gated_delta_rule,
-        *(query, key, value, strength, decay),
+        query,
+        key,
+        value,
+        strength,
+        decay,
         output_final_state=True,
     )
     near(
@@ -154,7 +158,11 @@ def test_the_rule_agrees_with_qwen(rng, x, qwen, form):
         lambda q, k, v, g, b: theirs(
             q, k, v, g=g, beta=b, output_final_state=True
         ),
-        *(query, key, value, decay, strength),
+        query,
+        key,
+        value,
+        decay,
+        strength,
     )
     near(layer(x, use_causal_mask=True), joined(layer, expected, x))
     _, cache = pieces(layer, x, [0, 5, LENGTH])

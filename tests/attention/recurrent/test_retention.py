@@ -133,7 +133,10 @@ def test_a_state_in_half_precision_keeps_its_digits(rng):
 
 def test_a_model_in_half_precision_hands_the_state_on_as_it_is(rng):
     decoder = TransformerDecoder(
-        *(11, 2, 12, HEADS),
+        11,
+        2,
+        12,
+        HEADS,
         attention=RetentionAttention(HEADS, decay=[1.0] * HEADS),
         dtype="mixed_bfloat16",
     )

@@ -53,9 +53,7 @@ def test_it_takes_neither_heads_nor_positions():
         with pytest.raises(ValueError, match="the transform knows positions"):
             FourierMixing(position=position)
     with pytest.raises(ValueError, match="RotaryEmbedding"):
-        TransformerEncoder(
-            *(23, 1, 12, 3), attention="fourier", position="rotary"
-        )
+        TransformerEncoder(23, 1, 12, 3, attention="fourier", position="rotary")
 
 
 def test_it_has_no_weights_and_no_attention_weights(rng):

@@ -55,7 +55,11 @@ def package(monkeypatch, layer, x, mask):
     monkeypatch.setattr(theirs, "moore_penrose_iter_pinv", inverse)
     size = layer.conv_kernel_size
     oracle = theirs.NystromAttention(
-        *(DIM, HEAD_DIM, HEADS, layer.num_landmarks, layer.num_iterations),
+        DIM,
+        HEAD_DIM,
+        HEADS,
+        layer.num_landmarks,
+        layer.num_iterations,
         residual=size is not None,
         residual_conv_kernel=size or 1,
         eps=0.0,

@@ -64,7 +64,7 @@ def test_it_agrees_with_reformer_pytorch(
         chunk_size=chunk_size,
     )
     oracle = theirs.LSHSelfAttention(
-        *(DIM, HEADS, chunk_size, num_hashes, causal)
+        DIM, HEADS, chunk_size, num_hashes, causal
     ).eval()
     oracle.load_state_dict(
         {

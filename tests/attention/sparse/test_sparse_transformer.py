@@ -74,7 +74,7 @@ def test_every_hook_of_a_position(rng, length, options, use_causal_mask):
     query, key, value = (to_numpy(dense(x)) for dense in parts)
     mask = np.broadcast_to(seen(length, **options), (BATCH, length, length))
     mixed, weights = reference.attention(
-        *(query, key, value, mask, layer.position, use_causal_mask)
+        query, key, value, mask, layer.position, use_causal_mask
     )
     expected = layer.output_dense(mixed.astype("float32"))
     arguments = {"use_causal_mask": use_causal_mask}

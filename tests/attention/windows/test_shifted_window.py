@@ -35,7 +35,8 @@ def test_it_is_dense_attention_within_windows(rng, grid, size, shift, position):
     length = grid[0] * grid[1]
     position = position and position()
     layer = built(
-        *(rng, length),
+        rng,
+        length,
         window_size=size,
         shift=shift,
         grid=grid,

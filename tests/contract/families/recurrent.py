@@ -12,7 +12,7 @@ def state(key_dim=DIM // NUM_HEADS, value_dim=DIM // NUM_HEADS, **tails):
 
 
 def case(name, options, cache):
-    return Case(*(name, options, cache), growth=1.0, weights_sum_to_one=False)
+    return Case(name, options, cache, growth=1.0, weights_sum_to_one=False)
 
 
 CASES = {

@@ -55,7 +55,7 @@ def test_hugging_face_swin(rng, grid, shift):
     config._attn_implementation = "eager"
     theirs = swin.SwinLayer(config, DIM, grid, HEADS, shift_size=shift).eval()
     layer = ShiftedWindowAttention(
-        *(HEADS,),
+        HEADS,
         window_size=4,
         shift=shift,
         grid=grid,
@@ -134,7 +134,7 @@ def test_every_block_of_an_encoder_has_its_table(rng, tmp_path):
         ShiftedWindowAttention(HEADS, window_size=3, shift=1),
     ]
     first = TransformerEncoder(
-        *(11, 2, DIM, HEADS), attention=attention, position="window_relative"
+        11, 2, DIM, HEADS, attention=attention, position="window_relative"
     )
     tokens = rng.integers(1, 11, size=(2, 36))
     expected = first(tokens)

@@ -86,7 +86,10 @@ def test_attention_is_that_of_xlnet(rng, kind, memory):
         expected = oracle(
             rows[memory:],
             None,
-            *(hidden, None, table, None),
+            hidden,
+            None,
+            table,
+            None,
             mems=rows[:memory] if memory else None,
         )[0]
     expected = expected.transpose(0, 1).numpy()
