@@ -486,6 +486,8 @@ def test_options_leave_and_come_back_in_a_configuration(rng, flavour):
         ({"use_bias": ["querry"]}, "use_bias.*'querry'.*Did you mean 'query'"),
         ({"use_bias": "query"}, "use_bias must be.*'query'"),
         ({"sink_logits": True, "off_by_one": True}, "use one of them"),
+        ({"qk_norm_over": "all_heads"}, "qk_norm_over='all_heads' needs qk_n"),
+        ({"use_bias": ["gate"]}, "'gate' with gate=True.*gate=False"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, message):

@@ -39,7 +39,7 @@ def flavours():
             yield pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("flavour", flavours())
+@pytest.mark.parametrize("flavour", [*flavours()])
 def test_each_alone(flavour):
     every = made(flavour, use_bias=True)
     biased = {n for n, d in denses(every).items() if d.bias is not None}

@@ -34,7 +34,7 @@ def flavours():
         yield pytest.param(name, marks=() if name in few else mark)
 
 
-@pytest.mark.parametrize("name", flavours())
+@pytest.mark.parametrize("name", [*flavours()])
 def test_no_call_makes_a_layer(name, rng, monkeypatch):
     layer = attention.get(name, num_heads=NUM_HEADS)
     x, source = (

@@ -65,6 +65,17 @@ class SoftmaxOptions:
                 f"qk_norm_over must be one of {_OVER}. Received: "
                 f"{qk_norm_over!r}.{did_you_mean(qk_norm_over, _OVER)}"
             )
+        if qk_norm_over != "head" and not qk_norm:
+            raise ValueError(
+                f"qk_norm_over={qk_norm_over!r} needs qk_norm, which says "
+                f"what normalizes. Received: qk_norm={qk_norm!r}"
+            )
+        if not gate and isinstance(self.use_bias, list):
+            if "gate" in self.use_bias:
+                raise ValueError(
+                    "use_bias may list the projection 'gate' with gate=True "
+                    f"alone. Received: use_bias={self.use_bias!r}, gate={gate!r}"
+                )
         refuse_unless(
             self,
             self.supports_qk_norm or not qk_norm,
