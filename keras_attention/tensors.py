@@ -5,6 +5,8 @@ import contextvars
 import operator
 
 import keras
+import numpy as np
+from keras import ops
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 _FIXED = contextvars.ContextVar("fixed_sizes", default=False)
@@ -85,3 +87,51 @@ def at_least_float32(dtype):
     """The dtype to place features in: positions need more than half has."""
     dtype = keras.backend.standardize_dtype(dtype)
     return dtype if dtype == "float64" else "float32"
+
+
+def concrete(tensor):
+    """The values of an eager tensor or array as NumPy; None while tracing."""
+    if isinstance(tensor, keras.KerasTensor):
+        return None
+    if keras.backend.backend() == "jax":
+        import jax
+
+        traced = isinstance(tensor, jax.core.Tracer)
+    elif keras.backend.backend() == "tensorflow":
+        traced = not hasattr(tensor, "numpy")
+    else:
+        traced = tensor.device.type == "meta"
+    return None if traced else np.asarray(ops.convert_to_numpy(tensor))
+
+
+def check_ids(name, ids, limit, argument, smallest=0):
+    """Refuses what are no ids of a table, where their values are known.
+
+    Left to themselves the backends answer with an internal error, a clamped
+    id, or NaN, and cut off fractions.
+
+    Args:
+        name: what the ids are called in the error message.
+        ids: integers of any shape; of a float dtype they will do too.
+        limit: integer, the first that is none.
+        argument: what the limit is called in the error message.
+        smallest: integer, the smallest id.
+
+    Raises:
+        ValueError: for an id outside the table, or one with a fraction.
+    """
+    ids = concrete(ids)
+    if ids is None or ids.size == 0:
+        return
+    if ids.dtype.kind not in "iub":
+        wrong = ids[ids != np.floor(ids)]
+        if wrong.size:
+            raise ValueError(
+                f"{name} must be integers. Received: {wrong.flat[0]}"
+            )
+    low, high = ids.min(), ids.max()
+    if low < smallest or high >= limit:
+        raise ValueError(
+            f"{name} must lie in [{smallest}, {argument}={limit}). "
+            f"Received ids from {low} to {high}."
+        )

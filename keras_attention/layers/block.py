@@ -9,8 +9,10 @@ from keras_attention.layers import residuals
 from keras_attention.layers.block_parts import (
     check_complete,
     check_crosses,
+    check_global_mask,
     check_parts,
     mixer,
+    refuse_masks_behind,
     refuse_memory,
 )
 from keras_attention.layers.norm_first import (
@@ -55,6 +57,9 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
             of this block returned.
         memory_padding_mask: boolean `(batch, memory_length)`.
         use_causal_mask: whether self-attention sees only the past.
+        attention_mask: boolean `(batch, length, length)`, which keys each
+            query of the self-attention may see.
+        global_mask: boolean `(batch, length)`, for `LongformerAttention`.
         cache: dictionary from `init_cache`.
         start: integer, the position of the first row of `x`.
         past: `(batch, past_length, hidden_dim)`, rows in front of `x` that
@@ -169,6 +174,8 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
         memory=None,
         memory_padding_mask=None,
         use_causal_mask=False,
+        attention_mask=None,
+        global_mask=None,
         cache=None,
         start=0,
         past=None,
@@ -181,6 +188,8 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
             memory=memory,
             memory_padding_mask=memory_padding_mask,
             use_causal_mask=use_causal_mask,
+            attention_mask=attention_mask,
+            global_mask=global_mask,
             cache=cache,
             start=start,
             past=past,
@@ -235,39 +244,25 @@ class TransformerBlock(Template, KeepsCache, keras.layers.Layer):
         x = residual.after("feed_forward", x, output, training)
         return (x, cache) if has_cache else x
 
-    def _attend(
-        self,
-        x,
-        *,
-        padding_mask=None,
-        use_causal_mask=False,
-        cache=None,
-        past=None,
-        past_mask=None,
-        start=0,
-        training=None,
-    ):
+    def _attend(self, x, past=None, past_mask=None, global_mask=None, **inputs):
         """Gives `(output, cache)` of the self-attention."""
-        if past is not None:
-            shared = self.residual.start(past)
-            output = attend_behind(
-                self.attention,
-                x,
-                self.residual.before("attention", past, shared),
-                padding_mask=padding_mask,
-                past_mask=past_mask,
-                training=training,
-            )
-            return output, cache
-        output = self.attention(
+        if global_mask is not None:
+            check_global_mask(self.attention)
+            inputs["global_mask"] = global_mask
+        if past is None:
+            output = self.attention(x, **inputs)
+            return (output, None) if inputs["cache"] is None else output
+        refuse_masks_behind(global_mask, inputs.get("attention_mask"))
+        shared = self.residual.start(past)
+        output = attend_behind(
+            self.attention,
             x,
-            padding_mask=padding_mask,
-            use_causal_mask=use_causal_mask,
-            cache=cache,
-            start=start,
-            training=training,
+            self.residual.before("attention", past, shared),
+            padding_mask=inputs.get("padding_mask"),
+            past_mask=past_mask,
+            training=inputs["training"],
         )
-        return (output, None) if cache is None else output
+        return output, None
 
     def init_cache(self, batch_size, max_length):
         """Makes the empty cache of the self-attention."""

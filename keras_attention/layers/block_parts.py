@@ -77,6 +77,24 @@ def check_complete(block):
             )
 
 
+def check_global_mask(attention):
+    """Refuses a global mask for a flavour that knows no global tokens."""
+    if not getattr(attention, "takes_global_mask", False):
+        raise ValueError(
+            f"{type(attention).__name__} knows no global tokens; global_mask "
+            "is for LongformerAttention."
+        )
+
+
+def refuse_masks_behind(*masks):
+    """Refuses masks beside rows of an earlier segment, which they lack."""
+    if any(mask is not None for mask in masks):
+        raise ValueError(
+            "segments leave no place for attention_mask and global_mask, "
+            "which know nothing of the rows in front."
+        )
+
+
 def refuse_memory(memory):
     """Says what is wrong with the memory that a block was called with.
 

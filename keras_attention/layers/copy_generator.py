@@ -6,10 +6,9 @@ from keras import ops
 from keras_attention.attention.exact.pointer import PointerAttention
 from keras_attention.checks import check_integer, check_shape
 from keras_attention.layers.copy_mixture import mix
-from keras_attention.layers.token_embedding import check_ids
 from keras_attention.masks import hide
 from keras_attention.registry import PACKAGE, Template, copy_initializer
-from keras_attention.tensors import at_least_float32
+from keras_attention.tensors import at_least_float32, check_ids
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -155,7 +154,7 @@ class CopyGenerator(Template, keras.layers.Layer):
             )
         if memory is None:
             num_tokens = logits.shape[-1] + self.num_extra
-            check_ids("source_ids", source_ids, num_tokens)
+            check_ids("source_ids", source_ids, num_tokens, "vocabulary_size")
             memory = self.init_memory(source, source_ids, padding_mask)
         elif padding_mask is not None:
             raise ValueError(

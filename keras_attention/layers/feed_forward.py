@@ -5,7 +5,12 @@ import functools
 import keras
 from keras import ops
 
-from keras_attention.checks import check_dropout, check_integer, did_you_mean
+from keras_attention.checks import (
+    check_boolean,
+    check_dropout,
+    check_integer,
+    did_you_mean,
+)
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.registry import (
     PACKAGE,
@@ -34,16 +39,45 @@ def exact_gelu(x):
     return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))
 
 
+def quick_gelu(x):
+    """Computes x sigmoid(1.702 x), the approximation of GPT and CLIP."""
+    return x * ops.sigmoid(1.702 * x)
+
+
+def squared_relu(x):
+    """Computes max(x, 0)^2 (Primer, So et al. 2021)."""
+    return ops.square(ops.relu(x))
+
+
+def clamped_swiglu(gate, up):
+    """Computes quick_gelu(gate) (up + 1) of clamped inputs, as gpt-oss does.
+
+    Args:
+        gate: floats of any shape; no more than 7 of each counts.
+        up: floats of that shape; no more than 7 to either side counts.
+
+    Returns:
+        A tensor of that shape.
+    """
+    return quick_gelu(ops.minimum(gate, 7.0)) * (ops.clip(up, -7.0, 7.0) + 1.0)
+
+
 _gelu_tanh = functools.partial(keras.activations.gelu, approximate=True)
 
-# Name to (activation, whether a second projection is multiplied on).
-_ACTIVATIONS = {
-    "relu": (keras.activations.relu, False),
-    "gelu": (exact_gelu, False),
-    "gelu_tanh": (_gelu_tanh, False),
-    "swiglu": (keras.activations.silu, True),
-    "geglu": (exact_gelu, True),
-    "geglu_tanh": (_gelu_tanh, True),
+# Others by Keras' own names.
+_PLAIN = {
+    "relu": keras.activations.relu,
+    "gelu": exact_gelu,
+    "gelu_tanh": _gelu_tanh,
+    "quick_gelu": quick_gelu,
+    "squared_relu": squared_relu,
+}
+# Those that a second projection is multiplied on.
+_GATED = {
+    "swiglu": keras.activations.silu,
+    "geglu": exact_gelu,
+    "geglu_tanh": _gelu_tanh,
+    "clamped_swiglu": None,  # a function of both projections
 }
 
 
@@ -56,8 +90,12 @@ class FeedForward(Template, keras.layers.Layer):
 
     Args:
         intermediate_dim: integer, the width in the middle.
-        activation: `"relu"`, `"gelu"` (exact), `"gelu_tanh"`, `"swiglu"`,
-            `"geglu"` (exact) or `"geglu_tanh"`.
+        activation: `"relu"`, `"gelu"` (exact), `"gelu_tanh"`,
+            `"quick_gelu"`, `"squared_relu"`, the gated `"swiglu"`, `"geglu"`
+            (exact), `"geglu_tanh"` or `"clamped_swiglu"` (gpt-oss), or any
+            activation of Keras by name, configuration or function.
+        gated: whether a second projection is multiplied on; by default what
+            the name says.
         use_bias: whether the projections have biases.
         dropout: float, share of the middle dropped in training.
         kernel_initializer: initializer of the projections.
@@ -88,7 +126,9 @@ class FeedForward(Template, keras.layers.Layer):
         Hendrycks, Gimpel 2016, Gaussian Error Linear Units,
         https://arxiv.org/abs/1606.08415;
         Shazeer 2020, GLU Variants Improve Transformer,
-        https://arxiv.org/abs/2002.05202
+        https://arxiv.org/abs/2002.05202;
+        So et al. 2021, Primer (squared_relu),
+        https://arxiv.org/abs/2109.08668
     """
 
     def __init__(
@@ -96,6 +136,7 @@ class FeedForward(Template, keras.layers.Layer):
         intermediate_dim,
         activation="gelu",
         *,
+        gated=None,
         use_bias=True,
         dropout=0.0,
         kernel_initializer="glorot_uniform",
@@ -105,12 +146,7 @@ class FeedForward(Template, keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
         check_integer("intermediate_dim", intermediate_dim)
-        if activation not in _ACTIVATIONS:
-            raise ValueError(
-                f"Unknown feed-forward activation: {activation!r}. Known "
-                f"names: {', '.join(sorted(_ACTIVATIONS))}."
-                f"{did_you_mean(activation, _ACTIVATIONS)}"
-            )
+        self._activate, self._gated = _find(activation, gated)
         check_dropout(dropout)
         if seed is not None and known_integer(seed) is None:
             raise ValueError(
@@ -118,11 +154,11 @@ class FeedForward(Template, keras.layers.Layer):
             )
         self.intermediate_dim = intermediate_dim
         self.activation = activation
+        self.gated = gated
         self.use_bias = use_bias
         self.dropout = dropout
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.seed = seed
-        self._activate, self._gated = _ACTIVATIONS[activation]
 
     def build(self, input_shape):
         middle = (*input_shape[:-1], self.intermediate_dim)
@@ -148,10 +184,13 @@ class FeedForward(Template, keras.layers.Layer):
         return layer
 
     def call(self, x, training=None):
-        if self._gated:
-            middle = self._activate(self.gate_dense(x)) * self.up_dense(x)
+        middle = self.up_dense(x)
+        if not self._gated:
+            middle = self._activate(middle)
+        elif self._activate is None:
+            middle = clamped_swiglu(self.gate_dense(x), middle)
         else:
-            middle = self._activate(self.up_dense(x))
+            middle = self._activate(self.gate_dense(x)) * middle
         middle = self.dropout_layer(middle, training=training)
         return self.down_dense(middle)
 
@@ -159,7 +198,12 @@ class FeedForward(Template, keras.layers.Layer):
         return {
             **super().get_config(),
             "intermediate_dim": self.intermediate_dim,
-            "activation": self.activation,
+            "activation": (
+                self.activation
+                if isinstance(self.activation, (str, dict))
+                else keras.activations.serialize(self.activation)
+            ),
+            "gated": self.gated,
             "use_bias": self.use_bias,
             "dropout": self.dropout,
             "kernel_initializer": keras.initializers.serialize(
@@ -167,6 +211,41 @@ class FeedForward(Template, keras.layers.Layer):
             ),
             "seed": self.seed,
         }
+
+
+def _find(activation, gated):
+    """Gives the function of an activation, and whether it is gated."""
+    is_name = isinstance(activation, str)
+    if gated is not None:
+        check_boolean("gated", gated)
+    if is_name and activation in _GATED:
+        if gated is False:
+            raise ValueError(
+                f"activation={activation!r} is a gated form; leave out gated "
+                "or name the activation alone. Received: gated=False"
+            )
+        return _GATED[activation], True
+    if is_name and activation in _PLAIN:
+        return _PLAIN[activation], bool(gated)
+    try:
+        if activation is None:
+            raise ValueError
+        return keras.activations.get(activation), bool(gated)
+    except (TypeError, ValueError):
+        known = sorted([*_PLAIN, *_GATED])
+        of_keras = [
+            name
+            for name in vars(keras.activations)
+            if not name.startswith("_") and name not in _NO_ACTIVATIONS
+        ]
+        raise ValueError(
+            f"Unknown feed-forward activation: {activation!r}. Known names: "
+            f"{', '.join(known)}, and those of keras.activations."
+            f"{did_you_mean(activation, [*known, *of_keras])}"
+        ) from None
+
+
+_NO_ACTIVATIONS = ("deserialize", "get", "serialize")
 
 
 def get(name_config_or_layer, **defaults):

@@ -5,8 +5,10 @@ import numpy as np
 from keras import ops
 
 from keras_attention.checks import check_integer, check_number
+from keras_attention.layers.look_up import look_up
 from keras_attention.masks import padding_mask_from_ids
 from keras_attention.registry import PACKAGE, Template, copy_initializer
+from keras_attention.tensors import check_ids
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -22,23 +24,33 @@ class TokenEmbedding(Template, keras.layers.Layer):
         hidden_dim: integer, width of the vectors.
         tie_weights: whether logits use the same matrix, transposed, instead
             of one of their own.
-        scale: whether vectors are multiplied by `sqrt(hidden_dim)`.
+        scale: what vectors are multiplied by: True for `sqrt(hidden_dim)`,
+            False or None for nothing, or a number.
         padding_id: the id that stands for no token; None if every id does.
+        embedding_dim: integer, a narrower width of the matrix, which is
+            projected to `hidden_dim`, and back for logits; None for none.
+        num_segments: integer, how many kinds of tokens there are, each with
+            a vector that is added (the token types of BERT); None for none.
+        logit_bias: whether logits have a bias.
+        logit_scale: number that logits are multiplied by, before the bias;
+            None for none.
         logit_soft_cap: float; logits are capped smoothly: c tanh(logits / c).
-        initializer: of the matrix; normal with deviation
+        initializer: of the matrices; normal with deviation
             `hidden_dim ** -0.5` by default.
 
     Call arguments:
         inputs: integers `(batch, length)`; with `reverse=True` hidden states
             `(batch, length, hidden_dim)` or `(batch, hidden_dim)`.
         reverse: whether to map hidden states to logits.
+        segment_ids: integers `(batch, length)`, the kind of each token; by
+            default 0. For `num_segments` alone.
 
     Returns:
         `(batch, length, hidden_dim)`; with `reverse=True` logits
         `(..., vocabulary_size)`.
 
     Raises:
-        ValueError: in eager use, if an id lies outside the vocabulary.
+        ValueError: in eager use, for an id outside the vocabulary.
 
     Example:
 
@@ -55,8 +67,12 @@ class TokenEmbedding(Template, keras.layers.Layer):
 
     Reference:
         Press, Wolf 2017, Using the Output Embedding to Improve Language
-        Models, https://arxiv.org/abs/1608.05859
+        Models, https://arxiv.org/abs/1608.05859;
+        Devlin et al. 2019, BERT (num_segments),
+        https://arxiv.org/abs/1810.04805
     """
+
+    takes_more_than_booleans = ("scale",)
 
     def __init__(
         self,
@@ -66,6 +82,10 @@ class TokenEmbedding(Template, keras.layers.Layer):
         tie_weights=True,
         scale=True,
         padding_id=0,
+        embedding_dim=None,
+        num_segments=None,
+        logit_bias=False,
+        logit_scale=None,
         logit_soft_cap=None,
         initializer=None,
         **kwargs,
@@ -74,17 +94,31 @@ class TokenEmbedding(Template, keras.layers.Layer):
         for name, number in (
             ("vocabulary_size", vocabulary_size),
             ("hidden_dim", hidden_dim),
+            ("embedding_dim", 1 if embedding_dim is None else embedding_dim),
+            ("num_segments", 1 if num_segments is None else num_segments),
         ):
             check_integer(name, number)
+        if scale is None:
+            scale = False
+        if not isinstance(scale, (bool, np.bool_)):
+            scale = check_number("scale", scale)
         if padding_id is not None:
             check_integer("padding_id", padding_id, smallest=0)
-        if logit_soft_cap is not None:
-            logit_soft_cap = check_number("logit_soft_cap", logit_soft_cap)
+        for name, number in (
+            ("logit_soft_cap", logit_soft_cap),
+            ("logit_scale", logit_scale),
+        ):
+            if number is not None:
+                check_number(name, number)
         self.vocabulary_size = vocabulary_size
         self.hidden_dim = hidden_dim
         self.tie_weights = tie_weights
         self.scale = scale
         self.padding_id = padding_id
+        self.embedding_dim = embedding_dim
+        self.num_segments = num_segments
+        self.logit_bias = logit_bias
+        self.logit_scale = logit_scale
         self.logit_soft_cap = logit_soft_cap
         self.initializer = keras.initializers.get(
             initializer or keras.initializers.RandomNormal(0, hidden_dim**-0.5)
@@ -92,13 +126,20 @@ class TokenEmbedding(Template, keras.layers.Layer):
 
     known_shape = (None, None)
 
+    @property
+    def factor(self):
+        """What vectors are multiplied by, or None."""
+        if isinstance(self.scale, (bool, np.bool_)):
+            return self.hidden_dim**0.5 if self.scale else None
+        return self.scale
+
     def build(self, input_shape=None):
+        width = self.embedding_dim or self.hidden_dim
         self.embedding = keras.layers.ReversibleEmbedding(
             self.vocabulary_size,
-            self.hidden_dim,
+            width,
             tie_weights=self.tie_weights,
             embeddings_initializer=copy_initializer(self.initializer),
-            logit_soft_cap=self.logit_soft_cap,
             # Left open, Keras multiplies in float32 whatever the policy.
             reverse_dtype=self.compute_dtype,
             name="embedding",
@@ -106,10 +147,40 @@ class TokenEmbedding(Template, keras.layers.Layer):
             trainable=self.trainable,
         )
         self.embedding.build()
+        if self.embedding_dim is not None:
+            self.input_projection = self._projection(
+                "input_projection", width, self.hidden_dim
+            )
+            self.output_projection = self._projection(
+                "output_projection", self.hidden_dim, width
+            )
+        if self.num_segments is not None:
+            self.segments = self.add_weight(
+                name="segments",
+                shape=(self.num_segments, self.hidden_dim),
+                initializer=copy_initializer(self.initializer),
+            )
+        if self.logit_bias:
+            self.bias = self.add_weight(
+                name="logit_bias",
+                shape=(self.vocabulary_size,),
+                initializer="zeros",
+            )
 
-    def call(self, inputs, reverse=False, training=None):
+    def _projection(self, name, width, units):
+        layer = keras.layers.Dense(
+            units,
+            use_bias=False,
+            name=name,
+            dtype=self.dtype_policy,
+            trainable=self.trainable,
+        )
+        layer.build((None, None, width))
+        return layer
+
+    def call(self, inputs, reverse=False, segment_ids=None, training=None):
         if reverse:
-            return self.embedding(inputs, reverse=True)
+            return self._logits(inputs)
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         if dtype in ("bfloat16", "float16"):
             raise ValueError(
@@ -118,21 +189,44 @@ class TokenEmbedding(Template, keras.layers.Layer):
             )
         if not training:
             self.check_ids(inputs)
-        vectors = self._look_up(inputs, training)
-        if self.scale:
-            vectors = vectors * ops.cast(self.hidden_dim**0.5, vectors.dtype)
+        if training:
+            vectors = look_up(self.embedding, inputs)
+        else:
+            vectors = self.embedding(inputs)
+        if self.embedding_dim is not None:
+            vectors = self.input_projection(vectors)
+        if self.factor is not None:
+            vectors = vectors * ops.cast(self.factor, vectors.dtype)
+        if self.num_segments is not None:
+            vectors = vectors + self._segments(segment_ids)
+        elif segment_ids is not None:
+            raise ValueError(
+                "segment_ids need an embedding with num_segments. Received: "
+                "num_segments=None"
+            )
         return vectors
 
-    def _look_up(self, token_ids, training):
-        if (
-            not training
-            or keras.backend.backend() != "tensorflow"
-            or self.embedding.quantization_mode is not None
-        ):
-            return self.embedding(token_ids)
-        table = _with_dense_gradient(self.embedding.embeddings)
-        vectors = ops.take(table, ops.cast(token_ids, "int32"), axis=0)
-        return ops.cast(vectors, self.compute_dtype)
+    def _segments(self, segment_ids):
+        """The vectors of the kinds of tokens, which broadcast to theirs."""
+        if segment_ids is None:
+            return self.segments[0]
+        segment_ids = ops.convert_to_tensor(segment_ids)
+        check_ids("segment_ids", segment_ids, self.num_segments, "num_segments")
+        segment_ids = ops.cast(segment_ids, "int32")
+        return ops.take(self.segments, segment_ids, axis=0)
+
+    def _logits(self, hidden):
+        if self.embedding_dim is not None:
+            hidden = self.output_projection(hidden)
+        logits = self.embedding(hidden, reverse=True)
+        if self.logit_scale is not None:
+            logits = logits * ops.cast(self.logit_scale, logits.dtype)
+        if self.logit_bias:
+            logits = logits + self.bias
+        if self.logit_soft_cap is not None:
+            cap = ops.cast(self.logit_soft_cap, logits.dtype)
+            logits = cap * ops.tanh(logits / cap)
+        return logits
 
     def assign_vectors(self, vectors):
         """Gives the tokens vectors that were learned elsewhere.
@@ -158,6 +252,12 @@ class TokenEmbedding(Template, keras.layers.Layer):
                 "not after them."
             )
         vectors = np.asarray(vectors)
+        if self.embedding_dim is not None or self.num_segments is not None:
+            raise ValueError(
+                "An embedding with embedding_dim or num_segments does not give "
+                "vectors as they are; it takes none. Received: embedding_dim="
+                f"{self.embedding_dim}, num_segments={self.num_segments}"
+            )
         expected = (self.vocabulary_size, self.hidden_dim)
         if vectors.shape != expected:
             raise ValueError(
@@ -166,8 +266,8 @@ class TokenEmbedding(Template, keras.layers.Layer):
             )
         if not self.built:
             self.build()
-        if self.scale:
-            vectors = vectors / self.hidden_dim**0.5
+        if self.factor is not None:
+            vectors = vectors / self.factor
         self.embedding.embeddings.assign(vectors)
 
     def padding_mask(self, inputs):
@@ -177,15 +277,10 @@ class TokenEmbedding(Template, keras.layers.Layer):
         return padding_mask_from_ids(inputs, self.padding_id)
 
     def check_ids(self, token_ids):
-        """Refuses ids outside the vocabulary, where their values are known.
-
-        Args:
-            token_ids: integers of any shape.
-
-        Raises:
-            ValueError: for an id outside the vocabulary.
-        """
-        check_ids("token_ids", token_ids, self.vocabulary_size)
+        """Raises ValueError for a known id outside the vocabulary."""
+        check_ids(
+            "token_ids", token_ids, self.vocabulary_size, "vocabulary_size"
+        )
 
     def get_config(self):
         return {
@@ -195,68 +290,10 @@ class TokenEmbedding(Template, keras.layers.Layer):
             "tie_weights": self.tie_weights,
             "scale": self.scale,
             "padding_id": self.padding_id,
+            "embedding_dim": self.embedding_dim,
+            "num_segments": self.num_segments,
+            "logit_bias": self.logit_bias,
+            "logit_scale": self.logit_scale,
             "logit_soft_cap": self.logit_soft_cap,
             "initializer": keras.initializers.serialize(self.initializer),
         }
-
-
-def _with_dense_gradient(table):
-    """The table itself, whose gradient has one row for each token.
-
-    TensorFlow's own has one for each time a token occurs, and Keras' Adam
-    squares those rows before it adds them up.
-    """
-    import tensorflow as tf
-
-    @tf.custom_gradient
-    def same(table):
-        return tf.identity(table), tf.convert_to_tensor
-
-    # A variable itself would have to be an argument of the gradient.
-    return same(tf.identity(tf.convert_to_tensor(table)))
-
-
-def check_ids(name, token_ids, vocabulary_size):
-    """Refuses what are no ids of a vocabulary, where their values are known.
-
-    Left to themselves the backends answer with an internal error, a clamped
-    id, or NaN, and cut off fractions.
-
-    Args:
-        name: what the ids are called in the error message.
-        token_ids: integers of any shape; of a float dtype they will do too.
-        vocabulary_size: integer.
-
-    Raises:
-        ValueError: for an id outside the vocabulary, or one with a fraction.
-    """
-    token_ids = _concrete(token_ids)
-    if token_ids is None or token_ids.size == 0:
-        return
-    if token_ids.dtype.kind not in "iub":
-        wrong = token_ids[token_ids != np.floor(token_ids)]
-        if wrong.size:
-            raise ValueError(
-                f"{name} must be integers. Received: {wrong.flat[0]}"
-            )
-    low, high = token_ids.min(), token_ids.max()
-    if low < 0 or high >= vocabulary_size:
-        raise ValueError(
-            f"{name} must lie in [0, vocabulary_size={vocabulary_size}). "
-            f"Received ids from {low} to {high}."
-        )
-
-
-def _concrete(tensor):
-    """The values of an eager tensor as NumPy; None while tracing."""
-    if isinstance(tensor, keras.KerasTensor):
-        return None
-    if keras.backend.backend() == "jax":
-        import jax
-
-        traced = isinstance(tensor, jax.core.Tracer)
-    elif keras.backend.backend() == "tensorflow":
-        traced = not hasattr(tensor, "numpy")
-    else:
-        traced = tensor.device.type == "meta"
-    return None if traced else np.asarray(ops.convert_to_numpy(tensor))

@@ -10,8 +10,8 @@ from keras_attention.layers import pooling as poolings
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
+from keras_attention.models.call_inputs import unpack
 from keras_attention.models.saving import Preset
-from keras_attention.models.transformer import unpack
 from keras_attention.registry import PACKAGE, describe
 from keras_attention.tensors import at_least_float32
 

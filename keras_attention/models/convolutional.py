@@ -9,10 +9,10 @@ from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.parts import Parts
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
+from keras_attention.models.call_inputs import unpack
 from keras_attention.models.hidden_states import HiddenStates
 from keras_attention.models.recurrent_encoder import make_embedding
 from keras_attention.models.saving import Preset
-from keras_attention.models.transformer import unpack
 from keras_attention.registry import PACKAGE
 
 

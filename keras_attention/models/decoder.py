@@ -7,8 +7,10 @@ from keras_attention.attention.core.checks import check_cached_position
 from keras_attention.attention.core.kv_cache import KeepsCache
 from keras_attention.masks import implicit_mask
 from keras_attention.models import segments as segment_states
+from keras_attention.models.call_inputs import embed, unpack
 from keras_attention.models.logits import Logits
-from keras_attention.models.transformer import Transformer, unpack
+from keras_attention.models.transformer import Transformer
+from keras_attention.models.transformer_checks import check_source
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import known_integer
 
@@ -21,7 +23,7 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
         vocabulary_size, num_layers, hidden_dim, num_heads: integers; see
             `TransformerEncoder`, also for `intermediate_dim`, `attention`,
             `position`, `feed_forward`, `normalization`, `residual`,
-            `block`, `dropout` and `embedding`.
+            `block`, `dropout`, `embedding` and `embedding_normalization`.
         cross_attention: attention over a memory, for example
             `"multi_head"`; one or a list that is cycled; None for none.
         tie_embeddings: whether `logits` uses the embedding matrix.
@@ -31,13 +33,17 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
             Needs a relative encoding, or none.
 
     Call arguments:
-        token_ids: integers `(batch, length)`, or a dictionary of the four
-            tensors by name.
+        token_ids: integers `(batch, length)`, or a dictionary of this and
+            other tensors by name, up to `attention_mask`.
         padding_mask: boolean `(batch, length)`; by default no token is
             hidden, whatever its id: some models start with the padding id.
         memory: `(batch, memory_length, memory_dim)`, or what `init_memory`
             returned.
         memory_padding_mask: boolean `(batch, memory_length)`.
+        segment_ids, position_ids: see `TransformerEncoder`.
+        attention_mask: boolean `(batch, length, length)`, which keys each
+            query may see, in place of the causal order (a language model
+            that reads a prefix in both directions). Not with a cache.
         cache: dictionary from `init_cache`.
         start: integer, the position of the first token.
         segments: dictionary from `init_segments`, or what the call with the
@@ -141,6 +147,9 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
         padding_mask=None,
         memory=None,
         memory_padding_mask=None,
+        segment_ids=None,
+        position_ids=None,
+        attention_mask=None,
         cache=None,
         start=0,
         segments=None,
@@ -149,20 +158,33 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
     ):
         if reverse:
             return self.embedding(token_ids, reverse=True)
-        token_ids, padding_mask, memory, memory_padding_mask = unpack(
-            token_ids,
-            ("token_ids", None),
-            ("padding_mask", padding_mask),
-            ("memory", memory),
-            ("memory_padding_mask", memory_padding_mask),
+        token_ids, padding_mask, memory, memory_mask, kinds, places, seen = (
+            unpack(
+                token_ids,
+                ("token_ids", None),
+                ("padding_mask", padding_mask),
+                ("memory", memory),
+                ("memory_padding_mask", memory_padding_mask),
+                ("segment_ids", segment_ids),
+                ("position_ids", position_ids),
+                ("attention_mask", attention_mask),
+            )
         )
         if padding_mask is None:
             padding_mask = implicit_mask(token_ids)
         is_projected = isinstance(memory, dict)
-        x = self._embed(token_ids, start, training)
+        x = embed(
+            self,
+            token_ids,
+            start=start,
+            padding_mask=padding_mask,
+            segment_ids=kinds,
+            position_ids=places,
+            training=training,
+        )
         feed, old, new = _feed, cache, {}
         if segments is not None:
-            self._check_segments(segments, x, cache, start)
+            segment_states.check_call(self, segments, x, cache, start)
             padding_mask = segment_states.mask_of(padding_mask, x)
             feed, old = segment_states.feed, segments
             new["mask"] = segment_states.keep(old["mask"], padding_mask)
@@ -174,22 +196,13 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
                     old,
                     padding_mask=padding_mask,
                     memory=memory[block.name] if is_projected else memory,
-                    memory_padding_mask=memory_padding_mask,
+                    memory_padding_mask=memory_mask,
+                    attention_mask=seen,
                     start=start,
                     training=training,
                 )
         x = x if self.final_norm is None else self.final_norm(x)
         return x if old is None else (x, new)
-
-    def _check_segments(self, segments, x, cache, start):
-        segment_states.check_state(self, segments, x)
-        if cache is not None or known_integer(start) != 0:
-            raise ValueError(
-                "segments stand in place of a cache, and positions count from "
-                "what is kept; leave out cache and start. Received: "
-                f"cache={'None' if cache is None else 'a dictionary'}, "
-                f"start={start}"
-            )
 
     def init_segments(self, batch_size):
         """Makes the state of a text of which nothing was read yet.
@@ -250,23 +263,7 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
 
     def check_encoder(self, encoder):
         """Raises ValueError for an encoder that this decoder cannot read."""
-        if any(block.cross_attention is None for block in self.blocks):
-            raise ValueError(
-                "The decoder of an EncoderDecoder needs cross_attention, for "
-                'example cross_attention="multi_head".'
-            )
-        if hasattr(encoder, "recurrent_layers"):
-            raise ValueError(
-                "A TransformerDecoder needs a TransformerEncoder. Received: "
-                f"{type(encoder).__name__}"
-            )
-        memory_dim = self.memory_dim or self.hidden_dim
-        if memory_dim != encoder.hidden_dim:
-            raise ValueError(
-                "The decoder expects a memory of memory_dim="
-                f"{memory_dim}; the encoder gives hidden_dim="
-                f"{encoder.hidden_dim}. Pass memory_dim to the decoder."
-            )
+        check_source(self, encoder)
 
     def get_config(self):
         return {
@@ -291,5 +288,6 @@ def _feed(block, x, cache, **arguments):
         cache. `segments.feed` does the same with segments.
     """
     if cache is None:
-        return block(x, use_causal_mask=True, **arguments), None
+        causal = arguments["attention_mask"] is None
+        return block(x, use_causal_mask=causal, **arguments), None
     return block(x, cache=cache[block.name], **arguments)

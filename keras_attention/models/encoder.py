@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
+from keras_attention.models.call_inputs import embed, unpack
 from keras_attention.models.hidden_states import HiddenStates
-from keras_attention.models.transformer import Transformer, unpack
+from keras_attention.models.transformer import Transformer
 from keras_attention.registry import PACKAGE
 
 
@@ -41,12 +42,22 @@ class TransformerEncoder(HiddenStates, Transformer):
             the feed-forward part.
         embedding: `"tokens"`, a configuration, or a layer with a method
             `padding_mask(inputs)`.
+        embedding_normalization: normalization of the embeddings, behind the
+            positions and before dropout (BERT); None for none.
 
     Call arguments:
         token_ids: integers `(batch, length)`, or a dictionary with
-            `token_ids` and optionally `padding_mask`.
+            `token_ids` and any of the tensors below, by name.
         padding_mask: boolean `(batch, length)`; by default where the ids are
             not the padding id, 0.
+        segment_ids: integers `(batch, length)`, the kind of each token, for
+            an embedding with `num_segments`; by default 0.
+        position_ids: integers `(batch, length)`, for an encoding that is
+            added to embeddings; by default 0, 1, 2 and so on.
+        attention_mask: boolean `(batch, length, length)`, which keys each
+            query may see, beside the padding mask.
+        global_mask: boolean `(batch, length)`, the tokens that all others
+            see, for `LongformerAttention`.
         training: whether to apply dropout.
 
     Returns:
@@ -96,16 +107,46 @@ class TransformerEncoder(HiddenStates, Transformer):
         self.supports_masking = True
         self.build()
 
-    def call(self, token_ids, padding_mask=None, training=None):
-        token_ids, padding_mask = unpack(
-            token_ids, ("token_ids", None), ("padding_mask", padding_mask)
+    def call(
+        self,
+        token_ids,
+        padding_mask=None,
+        segment_ids=None,
+        position_ids=None,
+        attention_mask=None,
+        global_mask=None,
+        training=None,
+    ):
+        token_ids, padding_mask, segments, positions, seen, global_mask = (
+            unpack(
+                token_ids,
+                ("token_ids", None),
+                ("padding_mask", padding_mask),
+                ("segment_ids", segment_ids),
+                ("position_ids", position_ids),
+                ("attention_mask", attention_mask),
+                ("global_mask", global_mask),
+            )
         )
         if padding_mask is None:
             padding_mask = self.padding_mask(token_ids)
-        x = self._embed(token_ids, 0, training)
+        x = embed(
+            self,
+            token_ids,
+            padding_mask=padding_mask,
+            segment_ids=segments,
+            position_ids=positions,
+            training=training,
+        )
         with self.position.positions_of_stack(0, ops.shape(x)[1]):
             for block in self.blocks:
-                x = block(x, padding_mask=padding_mask, training=training)
+                x = block(
+                    x,
+                    padding_mask=padding_mask,
+                    attention_mask=seen,
+                    global_mask=global_mask,
+                    training=training,
+                )
         return x if self.final_norm is None else self.final_norm(x)
 
     def compute_mask(self, inputs, previous_mask=None):

@@ -150,7 +150,8 @@ def of_layer(layer, dim, memory_dim=None):
     kind = type(layer)  # a subclass may have fewer
     if kind is TokenEmbedding:
         matrices = 1 if layer.tie_weights else 2
-        return matrices * layer.vocabulary_size * layer.hidden_dim
+        width = layer.embedding_dim or layer.hidden_dim
+        return matrices * layer.vocabulary_size * width
     if kind is VectorEmbedding:
         return (layer.dim or 0) * layer.hidden_dim
     if kind is PatchEmbedding:

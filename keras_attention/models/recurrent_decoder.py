@@ -9,13 +9,13 @@ from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.masks import as_mask, implicit_mask
 from keras_attention.models import least_weights
+from keras_attention.models.call_inputs import unpack
 from keras_attention.models.logits import Logits
 from keras_attention.models.recurrent_encoder import (
     check_pair,
     make_embedding,
 )
 from keras_attention.models.saving import Preset
-from keras_attention.models.transformer import unpack
 from keras_attention.registry import PACKAGE
 
 

@@ -109,6 +109,21 @@ def check_state(model, segments=None, x=None):
     )
 
 
+def check_call(model, segments, x, cache, start):
+    """Refuses segments beside what they stand in place of.
+
+    Args: as of the call of a `TransformerDecoder`; `x` as of `check_state`.
+    """
+    check_state(model, segments, x)
+    if cache is not None or known_integer(start) != 0:
+        raise ValueError(
+            "segments stand in place of a cache, and positions count from "
+            "what is kept; leave out cache and start. Received: "
+            f"cache={'None' if cache is None else 'a dictionary'}, "
+            f"start={start}"
+        )
+
+
 def feed(block, x, segments, **arguments):
     """Calls a block with the rows that it was given for earlier segments.
 

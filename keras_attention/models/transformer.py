@@ -53,6 +53,7 @@ class Transformer(Preset, keras.Model):
         block=None,
         dropout=0.1,
         embedding="tokens",
+        embedding_normalization=None,
         tie_embeddings=True,
         memory_dim=None,
         **kwargs,
@@ -80,6 +81,7 @@ class Transformer(Preset, keras.Model):
             "normalization": describe(normalization),
             "residual": describe(residual),
             "block": describe(block),
+            "embedding_normalization": describe(embedding_normalization),
         }
         policy = {"dtype": self.dtype_policy}
         if not isinstance(embedding, keras.layers.Layer):
@@ -94,6 +96,14 @@ class Transformer(Preset, keras.Model):
         self.embedding = embedding
         check_embedding(self)
         self._place(positions.get(position, name="position", **policy))
+        self.embedding_norm = None
+        if embedding_normalization is not None:
+            self.embedding_norm = normalizations.get(
+                embedding_normalization,
+                kind="embedding_normalization",
+                name="embedding_norm",
+                **policy,
+            )
         self.embedding_dropout = make_dropout(dropout, **policy)
         self.blocks = Parts(
             self._make_block(index, attention, cross_attention, feed_forward)
@@ -203,15 +213,12 @@ class Transformer(Preset, keras.Model):
             self.embedding.build(known_shape)
         if self.position.acts_on_embeddings:
             self.position.build(shape)
+        if self.embedding_norm is not None:
+            self.embedding_norm.build(shape)
         for block in self.blocks:
             block.build(shape)
         if self.final_norm is not None:
             self.final_norm.build(shape)
-
-    def _embed(self, inputs, start, training):
-        x = self.embedding(inputs, training=training)
-        x = self.position.embed(x, start=start)
-        return self.embedding_dropout(x, training=training)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -230,31 +237,6 @@ class Transformer(Preset, keras.Model):
             "embedding": embeddings.describe_shared(self.embedding),
             **self._parts,
         }
-
-
-def unpack(inputs, *names):
-    """Takes tensors from positional arguments or from one dictionary.
-
-    Args:
-        inputs: a tensor, or a dictionary of tensors by name.
-        *names: pairs of an argument's name and its value.
-
-    Returns:
-        The list of values; those in the dictionary win.
-
-    Raises:
-        ValueError: for names in the dictionary that the model does not take.
-    """
-    if not isinstance(inputs, dict):
-        return [inputs] + [value for _, value in names[1:]]
-    known = [name for name, _ in names]
-    unknown = sorted(set(inputs) - set(known))
-    if unknown or known[0] not in inputs:
-        raise ValueError(
-            f"Expected inputs named {', '.join(known)}, of which {known[0]} "
-            f"is needed. Received: {', '.join(sorted(inputs))}"
-        )
-    return [inputs.get(name, value) for name, value in names]
 
 
 def _nth(part, index):

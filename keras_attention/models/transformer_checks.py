@@ -54,3 +54,32 @@ def check_grid(model):
             "place, which class_token=True shifts by one. Pool "
             "without a class token, or use another encoding."
         )
+
+
+def check_source(decoder, encoder):
+    """Refuses an encoder whose output a decoder cannot read.
+
+    Args:
+        decoder: a `TransformerDecoder`.
+        encoder: a model.
+
+    Raises:
+        ValueError: without cross-attention, or for another kind or width.
+    """
+    if any(block.cross_attention is None for block in decoder.blocks):
+        raise ValueError(
+            "The decoder of an EncoderDecoder needs cross_attention, for "
+            'example cross_attention="multi_head".'
+        )
+    if hasattr(encoder, "recurrent_layers"):
+        raise ValueError(
+            "A TransformerDecoder needs a TransformerEncoder. Received: "
+            f"{type(encoder).__name__}"
+        )
+    memory_dim = decoder.memory_dim or decoder.hidden_dim
+    if memory_dim != encoder.hidden_dim:
+        raise ValueError(
+            "The decoder expects a memory of memory_dim="
+            f"{memory_dim}; the encoder gives hidden_dim="
+            f"{encoder.hidden_dim}. Pass memory_dim to the decoder."
+        )

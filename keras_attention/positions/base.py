@@ -15,7 +15,11 @@ class PositionHooks:
     """The hooks of positional encodings, each of which does nothing here."""
 
     def embed(self, x, start=0):
-        """Adds the encoding to embeddings `(batch, length, hidden_dim)`."""
+        """Adds the encoding to embeddings `(batch, length, hidden_dim)`.
+
+        An encoding that takes positions of the caller's own has one more
+        argument, `positions`: integers `(batch, length)`, or None.
+        """
         return x
 
     def rotate(self, x, positions, role):
@@ -206,6 +210,9 @@ class PositionalEncoding(Template, PositionHooks, keras.layers.Layer):
 
     causal_only = False
     """Whether it is for causal attention alone."""
+
+    skips_padding = False
+    """Whether padding takes no position, where it acts on embeddings."""
 
     shared = True
     """Whether the blocks of a model use one instance."""

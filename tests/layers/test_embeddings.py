@@ -12,7 +12,7 @@ from keras_attention import (
     VectorEmbedding,
 )
 from keras_attention.layers import embeddings
-from tests.tools import BACKEND, compiled, near, to_numpy
+from tests.tools import BACKEND, compiled, near, randomize, to_numpy
 
 
 def test_vectors_are_scaled_rows_of_the_matrix(rng):
@@ -224,3 +224,62 @@ def test_a_quantized_table_trains_as_it_predicts(rng):
     ids = rng.integers(1, 11, size=(2, 5))
     model.quantize("int8")
     near(model(ids, training=True), model(ids))
+
+
+def test_every_option_has_its_place(rng):
+    layer = TokenEmbedding(
+        11,
+        7,
+        scale=2.5,
+        embedding_dim=5,
+        num_segments=3,
+        logit_bias=True,
+        logit_scale=0.3,
+        logit_soft_cap=2.0,
+    )
+    layer.build()
+    randomize(layer, rng)
+    ids, kinds = rng.integers(0, 11, (2, 4)), rng.integers(0, 3, (2, 4))
+    table = to_numpy(layer.embedding.embeddings)
+    segments, bias = to_numpy(layer.segments), to_numpy(layer.bias)
+    up = to_numpy(layer.input_projection.kernel)
+    down = to_numpy(layer.output_projection.kernel)
+    near(layer(ids, segment_ids=kinds), 2.5 * table[ids] @ up + segments[kinds])
+    near(layer(ids), 2.5 * table[ids] @ up + segments[0])
+    hidden = rng.normal(size=(2, 4, 7)).astype("float32")
+    logits = 0.3 * (hidden @ down @ table.T) + bias
+    near(layer(hidden, reverse=True), 2.0 * np.tanh(logits / 2.0))
+    again = TokenEmbedding.from_config(layer.get_config())
+    again.build()
+    again.set_weights(layer.get_weights())
+    near(again(ids), layer(ids), atol=0, rtol=0)
+
+
+def test_kinds_of_tokens_are_checked(rng):
+    ids = rng.integers(0, 11, (2, 4))
+    with pytest.raises(ValueError, match="segment_ids.*num_segments=2.*to 2"):
+        TokenEmbedding(11, 7, num_segments=2)(ids, segment_ids=[[0, 2, 1, 1]])
+    with pytest.raises(ValueError, match="segment_ids need.*num_segments"):
+        TokenEmbedding(11, 7)(ids, segment_ids=ids)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scale": "yes"}, "scale must be.*'yes'"),
+        ({"scale": 0.0}, "scale must be.*0.0"),
+        ({"num_segments": 0}, "num_segments must be.*0"),
+        ({"embedding_dim": 2.5}, "embedding_dim must be.*2.5"),
+        ({"logit_scale": -1.0}, "logit_scale must be.*-1.0"),
+        ({"logit_bias": 1}, "logit_bias must be True or False"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        TokenEmbedding(11, 7, **options)
+
+
+def test_vectors_of_others_need_the_plain_embedding():
+    for options in ({"embedding_dim": 5}, {"num_segments": 2}):
+        with pytest.raises(ValueError, match="does not give vectors as they"):
+            TokenEmbedding(11, 7, **options).assign_vectors(np.ones((11, 7)))

@@ -6,7 +6,7 @@ import pytest
 
 from keras_attention import FeedForward
 from keras_attention.layers import feed_forward as feed_forwards
-from tests.tools import BACKEND, near, randomize, to_numpy
+from tests.tools import BACKEND, near, near_by_size, randomize, to_numpy
 
 
 def layer_and_input(rng, **options):
@@ -29,11 +29,23 @@ def torch_activation(name):
         "swiglu": torch.nn.functional.silu,
         "geglu": torch.nn.functional.gelu,
         "geglu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
+        "silu": torch.nn.functional.silu,
+        "tanh": torch.tanh,
     }[name]
 
 
 @pytest.mark.parametrize(
-    "name", ["relu", "gelu", "gelu_tanh", "swiglu", "geglu", "geglu_tanh"]
+    "name",
+    [
+        "relu",
+        "gelu",
+        "gelu_tanh",
+        "swiglu",
+        "geglu",
+        "geglu_tanh",
+        "silu",
+        "tanh",
+    ],
 )
 def test_activations_are_those_of_torch(rng, name):
     activation = torch_activation(name)
@@ -50,6 +62,79 @@ def test_activations_are_those_of_torch(rng, name):
         middle = middle * up
     kernel, bias = numbers(layer.down_dense)
     near(layer(x), middle @ kernel + bias)
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("quick_gelu", "quick_gelu"), ("squared_relu", "relu2")],
+)
+@pytest.mark.parametrize("gated", [False, True])
+def test_activations_are_those_of_hugging_face(rng, name, theirs, gated):
+    activations = pytest.importorskip("transformers.activations")
+    import torch
+
+    layer, x = layer_and_input(rng, activation=name, gated=gated)
+    kernel, bias = numbers(layer.up_dense)
+    middle = up = x @ kernel + bias
+    if gated:
+        kernel, bias = numbers(layer.gate_dense)
+        middle = x @ kernel + bias
+    middle = activations.ACT2FN[theirs](torch.tensor(middle)).numpy()
+    kernel, bias = numbers(layer.down_dense)
+    near(layer(x), (middle * up if gated else middle) @ kernel + bias)
+
+
+def test_clamped_form_is_that_of_gpt_oss(rng):
+    gpt_oss = pytest.importorskip(
+        "transformers.models.gpt_oss.modeling_gpt_oss"
+    )
+    import torch
+
+    config = gpt_oss.GptOssConfig(
+        hidden_size=7, intermediate_size=11, num_local_experts=1
+    )
+    oracle = gpt_oss.GptOssExperts(config)
+    layer, x = layer_and_input(rng, activation="clamped_swiglu")
+    x *= 10  # so that both sides of both clamps are reached
+    (gate, gate_bias), (up, up_bias) = map(
+        numbers, (layer.gate_dense, layer.up_dense)
+    )
+    down, down_bias = numbers(layer.down_dense)
+    # Theirs holds the two interleaved.
+    together = np.stack([gate, up], -1).reshape(7, 22)
+    oracle.gate_up_proj.data = torch.tensor(together[None])
+    biases = np.stack([gate_bias, up_bias], -1).reshape(22)
+    oracle.gate_up_proj_bias.data = torch.tensor(biases[None])
+    oracle.down_proj.data = torch.tensor(down[None])
+    oracle.down_proj_bias.data = torch.tensor(down_bias[None])
+    rows = torch.tensor(x.reshape(-1, 7))
+    with torch.no_grad():
+        expected = oracle(
+            rows,
+            router_indices=torch.zeros((len(rows), 1), dtype=torch.int64),
+            routing_weights=torch.ones((len(rows), 1)),
+        )
+    near_by_size(layer(x), expected.numpy().reshape(x.shape))
+
+
+@pytest.mark.parametrize(
+    "activation",
+    ["mish", keras.activations.softplus, {"class_name": "function"}],
+    ids=["name", "function", "configuration"],
+)
+def test_any_activation_of_keras(rng, activation):
+    if isinstance(activation, dict):
+        activation = keras.activations.serialize(keras.activations.celu)
+    layer, x = layer_and_input(rng, activation=activation)
+    again = FeedForward.from_config(layer.get_config())
+    again.build((None, None, 7))
+    again.set_weights(layer.get_weights())
+    function = keras.activations.get(activation)
+    kernel, bias = numbers(layer.up_dense)
+    middle = to_numpy(function(keras.ops.convert_to_tensor(x @ kernel + bias)))
+    kernel, bias = numbers(layer.down_dense)
+    near(layer(x), middle @ kernel + bias)
+    near(again(x), layer(x), atol=0, rtol=0)
 
 
 def test_gated_form_is_that_of_llama(rng):
@@ -125,6 +210,13 @@ def test_names_are_those_of_activations():
     [
         ({"intermediate_dim": 0}, "intermediate_dim"),
         ({"intermediate_dim": 3, "activation": "gulu"}, "gulu.*geglu.*swiglu"),
+        ({"intermediate_dim": 3, "activation": "sillu"}, "mean 'silu'"),
+        ({"intermediate_dim": 3, "activation": None}, "activation: None"),
+        (
+            {"intermediate_dim": 3, "activation": "swiglu", "gated": False},
+            "'swiglu' is a gated form.*gated=False",
+        ),
+        ({"intermediate_dim": 3, "gated": "no"}, "gated must be True or False"),
         ({"intermediate_dim": 3, "dropout": 1.5}, "1.5"),
     ],
 )

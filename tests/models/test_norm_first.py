@@ -49,7 +49,8 @@ def aged(description):
     if name in ENTRIES:
         config = description["config"]
         config["norm_first"] = NORM_FIRST[config.pop("residual")]
-        assert config.pop("block", None) is None
+        for later in ("block", "embedding_normalization"):
+            assert config.pop(later, None) is None
         assert set(config) - OF_KERAS == ENTRIES[name]
     return description
 

@@ -74,7 +74,7 @@ class SoftmaxOptions:
             if "gate" in self.use_bias:
                 raise ValueError(
                     "use_bias may list the projection 'gate' with gate=True "
-                    f"alone. Received: use_bias={self.use_bias!r}, gate={gate!r}"
+                    f"alone. Received: use_bias={self.use_bias}, gate={gate}"
                 )
         refuse_unless(
             self,

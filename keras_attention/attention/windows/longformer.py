@@ -34,9 +34,8 @@ class LongformerAttention(SoftmaxOptions, Attention):
     own (`global_query`, `global_key`, `global_value`). Padding counts
     nowhere, marked or not.
 
-    The first `num_global_tokens` are global, a classification token for
-    example; or, where the call gives a `global_mask`, those that it marks,
-    the tokens of a question for example.
+    The first `num_global_tokens` are global, for example one for a class;
+    or, where the call gives a `global_mask`, those that it marks.
 
     Args:
         num_heads: integer, number of query heads.
@@ -46,7 +45,7 @@ class LongformerAttention(SoftmaxOptions, Attention):
         window_size: integer, how far the window reaches to each side, half
             of the paper's `w`.
         dilation: integer, the distance between the keys of a window.
-        num_global_tokens: integer, first tokens that are global.
+        num_global_tokens: integer, first tokens that are global, if any.
         max_global_tokens: integer, the most that a `global_mask` may mark in
             one row: a compiled call has a place for each. More are refused
             where their number is known; elsewhere those behind the first
@@ -96,6 +95,7 @@ class LongformerAttention(SoftmaxOptions, Attention):
     supports_causal_mask = False
     supports_attention_mask = False
     supports_cache = False
+    takes_global_mask = True
     projections = (*SoftmaxOptions.projections, *_GLOBAL)
 
     def __init__(
@@ -113,7 +113,7 @@ class LongformerAttention(SoftmaxOptions, Attention):
         super().__init__(num_heads, head_dim, num_kv_heads, **kwargs)
         check_integer("window_size", window_size)
         check_integer("dilation", dilation)
-        check_integer("num_global_tokens", num_global_tokens)
+        check_integer("num_global_tokens", num_global_tokens, smallest=0)
         check_integer("max_global_tokens", max_global_tokens)
         self.window_size, self.dilation = window_size, dilation
         self.num_global_tokens = num_global_tokens

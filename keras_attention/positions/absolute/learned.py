@@ -6,7 +6,7 @@ from keras import initializers, ops
 from keras_attention.checks import check_integer
 from keras_attention.positions.base import PositionalEncoding
 from keras_attention.registry import PACKAGE
-from keras_attention.tensors import known_integer
+from keras_attention.tensors import check_ids, known_integer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -17,11 +17,15 @@ class LearnedEncoding(PositionalEncoding):
         max_length: integer, how many positions have a vector.
         offset: integer added to every position before the look-up; some
             published models keep their first rows unused.
+        skips_padding: whether a model counts positions over tokens alone,
+            and gives padding that before the first (RoBERTa); takes an
+            `offset`.
         initializer: of the table `(max_length + offset, hidden_dim)`.
 
     Call arguments:
         x: `(batch, length, hidden_dim)`.
         start: integer, the position of the first row of `x`.
+        positions: integers `(batch, length)`, in place of `start`.
 
     Returns:
         `(batch, length, hidden_dim)` in the dtype of `x`.
@@ -49,13 +53,19 @@ class LearnedEncoding(PositionalEncoding):
     paper = "Gehring et al. 2017"
 
     def __init__(
-        self, max_length=512, offset=0, initializer="truncated_normal", **kwargs
+        self,
+        max_length=512,
+        offset=0,
+        skips_padding=False,
+        initializer="truncated_normal",
+        **kwargs,
     ):
         super().__init__(**kwargs)
         check_integer("max_length", max_length)
-        check_integer("offset", offset, smallest=0)
+        check_integer("offset", offset, smallest=int(skips_padding))
         self.max_length = max_length
         self.offset = offset
+        self.skips_padding = skips_padding
         if initializer == "truncated_normal":
             initializer = initializers.TruncatedNormal(stddev=0.02)
         self.initializer = initializers.get(initializer)
@@ -68,7 +78,26 @@ class LearnedEncoding(PositionalEncoding):
             autocast=False,
         )
 
-    def embed(self, x, start=0):
+    def call(self, x, start=0, positions=None):
+        return self.embed(x, start=start, positions=positions)
+
+    def embed(self, x, start=0, positions=None):
+        if positions is None:
+            rows = self._places(x, start)
+        else:
+            rows = ops.convert_to_tensor(positions)
+            check_ids(
+                "positions",
+                rows,
+                self.max_length,
+                "max_length",
+                smallest=-int(self.skips_padding),
+            )
+            rows = ops.cast(rows, "int32")
+        table = ops.take(self.table, rows + self.offset, axis=0)
+        return ops.cast(ops.cast(x, table.dtype) + table, x.dtype)
+
+    def _places(self, x, start):
         length = ops.shape(x)[1]
         known = known_integer(start), known_integer(length)
         # Where Keras infers shapes for torch, it makes up a length.
@@ -80,15 +109,13 @@ class LearnedEncoding(PositionalEncoding):
                 f"max_length={self.max_length} on. Received: start="
                 f"{known[0]}, length={known[1]}"
             )
-        start = ops.cast(start, "int32")
-        rows = start + self.offset + ops.arange(length, dtype="int32")
-        table = ops.take(self.table, rows, axis=0)
-        return ops.cast(ops.cast(x, table.dtype) + table, x.dtype)
+        return ops.cast(start, "int32") + ops.arange(length, dtype="int32")
 
     def get_config(self):
         return {
             **super().get_config(),
             "max_length": self.max_length,
             "offset": self.offset,
+            "skips_padding": self.skips_padding,
             "initializer": initializers.serialize(self.initializer),
         }

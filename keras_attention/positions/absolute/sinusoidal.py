@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.checks import check_number
+from keras_attention.checks import check_integer, check_number
 from keras_attention.positions.base import PositionalEncoding
 from keras_attention.positions.core.angles import (
     inverse_wavelengths,
@@ -24,16 +24,24 @@ class SinusoidalEncoding(PositionalEncoding):
 
     Args:
         base: the longest wavelength over two pi.
+        interleaved: whether sines and cosines take turns, as in the paper.
+        endpoint: whether the last wavelength is the longest one itself:
+            `w_i = base ** (-i / k)`, as in tensor2tensor, fairseq and M2M100.
+        offset: integer added to every position.
+        skips_padding: whether a model counts positions over tokens alone,
+            and gives padding that before the first (M2M100); takes an
+            `offset`.
 
     Call arguments:
         x: `(batch, length, hidden_dim)`.
         start: integer, the position of the first row of `x`.
+        positions: integers `(batch, length)`, in place of `start`.
 
     Returns:
         `(batch, length, hidden_dim)` in the dtype of `x`.
 
     Raises:
-        ValueError: if `hidden_dim` is odd.
+        ValueError: if `hidden_dim` is odd, or 2 with an `endpoint`.
 
     Example:
 
@@ -52,27 +60,60 @@ class SinusoidalEncoding(PositionalEncoding):
 
     paper = "Vaswani et al. 2017"
 
-    def __init__(self, base=10_000.0, **kwargs):
+    def __init__(
+        self,
+        base=10_000.0,
+        interleaved=False,
+        endpoint=False,
+        offset=0,
+        skips_padding=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.base = check_number("base", base, above=1.0)
+        self.interleaved = interleaved
+        self.endpoint = endpoint
+        self.offset = check_integer("offset", offset, int(skips_padding))
+        self.skips_padding = skips_padding
 
     def build(self, input_shape):
-        if input_shape[-1] % 2:
+        smallest = 4 if self.endpoint else 2
+        if input_shape[-1] % 2 or input_shape[-1] < smallest:
             raise ValueError(
-                "SinusoidalEncoding needs an even hidden_dim. "
-                f"Received: hidden_dim={input_shape[-1]}"
+                f"SinusoidalEncoding needs an even hidden_dim of {smallest} or "
+                f"more. Received: hidden_dim={input_shape[-1]}"
             )
 
-    def embed(self, x, start=0):
-        frequencies = inverse_wavelengths(x.shape[-1] // 2, self.base)
-        start = ops.cast(start, "int32")
-        positions = start + ops.arange(ops.shape(x)[1], dtype="int32")
-        sine, cosine = sine_cosine(positions, frequencies)
-        table = ops.concatenate([sine, cosine], axis=-1)
+    def call(self, x, start=0, positions=None):
+        return self.embed(x, start=start, positions=positions)
+
+    def embed(self, x, start=0, positions=None):
+        num_pairs, base = x.shape[-1] // 2, self.base
+        if self.endpoint:
+            base = base ** (num_pairs / (num_pairs - 1))
+        frequencies = inverse_wavelengths(num_pairs, base)
+        if positions is None:
+            start = ops.cast(start, "int32")
+            positions = start + ops.arange(ops.shape(x)[1], dtype="int32")
+        sine, cosine = sine_cosine(
+            ops.cast(positions, "int32") + self.offset, frequencies
+        )
+        if self.interleaved:
+            table = ops.stack([sine, cosine], axis=-1)
+            table = ops.reshape(table, (*ops.shape(sine)[:-1], 2 * num_pairs))
+        else:
+            table = ops.concatenate([sine, cosine], axis=-1)
         # Added in float32 at least: in bfloat16 far rows of the sum fall
         # together sooner than they must.
         dtype = at_least_float32(x.dtype)
         return ops.cast(ops.cast(x, dtype) + ops.cast(table, dtype), x.dtype)
 
     def get_config(self):
-        return {**super().get_config(), "base": self.base}
+        return {
+            **super().get_config(),
+            "base": self.base,
+            "interleaved": self.interleaved,
+            "endpoint": self.endpoint,
+            "offset": self.offset,
+            "skips_padding": self.skips_padding,
+        }

@@ -61,7 +61,7 @@ def hugging_face(layer, window_size):
             linear.weight.data = torch.tensor(kernel.T)
             linear.bias.data = torch.tensor(to_numpy(dense.bias).reshape(DIM))
 
-    def call(x, padding, is_global):
+    def call(x, padding, is_global, has_global=True):
         """Pads to whole windows and attends, as their model does."""
         missing = -x.shape[1] % (2 * window_size)
         x = torch.tensor(np.pad(x, [(0, 0), (0, missing), (0, 0)]))
@@ -77,7 +77,7 @@ def hugging_face(layer, window_size):
                 attention_mask=mask,
                 is_index_masked=mask < 0,
                 is_index_global_attn=mask > 0,
-                is_global_attn=True,
+                is_global_attn=has_global,
             )[0].numpy()
 
     return call
@@ -110,6 +110,22 @@ def test_first_tokens(rng, size):
     # Which places are marked is all that differs.
     marked = layer(x, global_mask=first, padding_mask=padding)
     near(to_numpy(marked)[padding], expected[padding])
+
+
+def test_no_token_may_be_global(rng):
+    length, window_size = SIZES[0]
+    layer = make(rng, window_size=window_size, num_global_tokens=0)
+    x, (_, padding) = draw(rng, length), marks(rng, length)
+    oracle = hugging_face(layer, window_size)
+    found = to_numpy(layer(x, padding_mask=padding))
+    # Theirs takes another way for none at all.
+    expected = oracle(x, padding, np.zeros_like(padding), False)[:, :length]
+    expected = expected.reshape(BATCH, length, HEADS, -1)
+    expected = to_numpy(layer.project_output(expected, x))
+    near(found[padding], expected[padding])
+    weights = to_numpy(layer.attention_weights(x, padding_mask=padding))
+    sums = weights.sum(axis=-1).transpose(0, 2, 1)[padding]
+    near(sums, np.ones_like(sums))
 
 
 @pytest.mark.parametrize("length", [19, 141])
@@ -209,7 +225,7 @@ def test_a_mask_goes_through_a_functional_model(rng):
     [
         {"window_size": 0},
         {"dilation": 0},
-        {"num_global_tokens": 0},
+        {"num_global_tokens": -1},
         {"max_global_tokens": 0},
     ],
 )
