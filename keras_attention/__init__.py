@@ -56,12 +56,14 @@ from keras_attention.layers.residuals import (
     SandwichNorm,
 )
 from keras_attention.layers.token_embedding import TokenEmbedding
+from keras_attention.models.causal_lm import CausalLM
 from keras_attention.models.classifier import Classifier
 from keras_attention.models.convolutional import ConvolutionalEncoder
 from keras_attention.models.decoder import TransformerDecoder
 from keras_attention.models.encoder import TransformerEncoder
 from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.models.image_convolution import ImageConvolutionEncoder
+from keras_attention.models.masked_lm import MaskedLM
 from keras_attention.models.recurrent import RecurrentEncoderDecoder
 from keras_attention.models.recurrent_decoder import RecurrentDecoder
 from keras_attention.models.recurrent_encoder import RecurrentEncoder

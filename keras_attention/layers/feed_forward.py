@@ -146,7 +146,7 @@ class FeedForward(Template, keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
         check_integer("intermediate_dim", intermediate_dim)
-        self._activate, self._gated = _find(activation, gated)
+        self._activate, self._gated = find_activation(activation, gated)
         check_dropout(dropout)
         if seed is not None and known_integer(seed) is None:
             raise ValueError(
@@ -198,11 +198,7 @@ class FeedForward(Template, keras.layers.Layer):
         return {
             **super().get_config(),
             "intermediate_dim": self.intermediate_dim,
-            "activation": (
-                self.activation
-                if isinstance(self.activation, (str, dict))
-                else keras.activations.serialize(self.activation)
-            ),
+            "activation": describe_activation(self.activation),
             "gated": self.gated,
             "use_bias": self.use_bias,
             "dropout": self.dropout,
@@ -213,8 +209,19 @@ class FeedForward(Template, keras.layers.Layer):
         }
 
 
-def _find(activation, gated):
-    """Gives the function of an activation, and whether it is gated."""
+def find_activation(activation, gated=None):
+    """Finds an activation.
+
+    Args:
+        activation, gated: as of `FeedForward`.
+
+    Returns:
+        `(function, whether it is gated)`; the function is None for
+        `"clamped_swiglu"`, a function of both projections.
+
+    Raises:
+        ValueError: for an unknown name, or a gated form with `gated=False`.
+    """
     is_name = isinstance(activation, str)
     if gated is not None:
         check_boolean("gated", gated)
@@ -243,6 +250,13 @@ def _find(activation, gated):
             f"{', '.join(known)}, and those of keras.activations."
             f"{did_you_mean(activation, [*known, *of_keras])}"
         ) from None
+
+
+def describe_activation(activation):
+    """Gives a name, a configuration or a function for a configuration."""
+    if isinstance(activation, (str, dict)):
+        return activation
+    return keras.activations.serialize(activation)
 
 
 _NO_ACTIVATIONS = ("deserialize", "get", "serialize")

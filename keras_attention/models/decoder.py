@@ -57,17 +57,8 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
         `(hidden, cache)`; with segments, `(hidden, segments)`; with
         `reverse=True` logits `(..., vocabulary_size)`.
 
-    To train it to predict tokens, compile a model of its logits:
-
-    ```python
-    decoder = TransformerDecoder(8000, 4, 256, 4)
-    token_ids = keras.Input((None,), dtype="int32")
-    model = keras.Model(token_ids, decoder.logits(decoder(token_ids)))
-    model.compile(
-        "adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    model.fit(texts[:, :-1], texts[:, 1:])  # integers (number, length)
-    ```
+    To train it to predict tokens, compile `CausalLM(decoder)`, whose call
+    gives logits.
 
     With `segment_memory` every block attends to what it was given for the
     last positions before this segment, which are constants to the gradient.

@@ -123,13 +123,15 @@ def free_signature(model):
     Raises:
         ValueError: if the embedding does not say what it takes.
     """
+    if hasattr(model, "decoder") and not hasattr(model, "encoder"):
+        return free_signature(model.decoder)  # of a CausalLM
     if hasattr(model, "decoder"):
         inputs = {
             "source_ids": _embedded(model.encoder, "source_ids"),
             "target_ids": _embedded(model.decoder, "target_ids"),
         }
         return [inputs]
-    if hasattr(model, "encoder"):  # a Classifier
+    if hasattr(model, "encoder"):  # a Classifier or MaskedLM
         return free_signature(model.encoder)
     memory = _memory(model)
     if memory is None:

@@ -14,13 +14,8 @@ class Logits(HiddenStates):
     """
 
     instead = (
-        "Compile a model of its logits:\n\n"
-        '    token_ids = keras.Input((None,), dtype="int32")\n'
-        "    hidden = decoder(token_ids)\n"
-        "    model = keras.Model(token_ids, decoder.logits(hidden))\n"
-        "    model.compile(...)\n\n"
-        "or, for a decoder with a source, EncoderDecoder(encoder, decoder), "
-        "which gives logits."
+        "Compile CausalLM(decoder), or for a decoder with a source "
+        "EncoderDecoder(encoder, decoder): these give logits."
     )
 
     def logits(self, hidden):
