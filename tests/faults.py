@@ -79,8 +79,8 @@ POSITIONS = [
     fault(
         "positions/absolute/learned.py",
         "LearnedEncoding.embed",
-        "rows = start + self.offset + ops.arange(",
-        "rows = start + ops.arange(",
+        "rows + self.offset, axis=0",
+        "rows, axis=0",
         "positions/absolute/test_learned.py",
     ),
     fault(

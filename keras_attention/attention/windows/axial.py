@@ -112,9 +112,8 @@ class AxialAttention(Attention):
             output = self._attend_rows(columns, size, position, training)
             outputs.append(_transpose(output))
         output = sum(outputs) / len(outputs)
-        output = ops.reshape(
-            output, (ops.shape(query)[0], -1, *query.shape[2:])
-        )
+        shape = (ops.shape(query)[0], size[0] * size[1], *query.shape[2:])
+        output = ops.reshape(output, shape)
         return output[:, :length]
 
     def _attend_rows(self, cells, size, position, training):
