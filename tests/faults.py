@@ -494,8 +494,8 @@ EXPORT = [
     fault(
         "export/text_to_text_graph.py",
         "TextToTextGraph._detokenize",
-        "tf.cumsum(is_end, axis=1) == 0",
-        "tf.cumsum(is_end, axis=1) >= 0",
+        "token_ids < tokenizer.vocabulary_size",
+        "token_ids >= 0",
         "export/test_text_to_text.py",
     ),
     fault(

@@ -8,7 +8,7 @@ import keras
 # Keras opens files by their names alone, and without care for a full disk.
 from keras.src.saving import saving_lib
 
-from keras_attention.models import hdf5
+from keras_attention import hdf5
 from keras_attention.models.large_weights import assigned_by_rows
 
 

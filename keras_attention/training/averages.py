@@ -7,7 +7,7 @@ import h5py
 import keras
 import ml_dtypes
 
-from keras_attention.models import hdf5
+from keras_attention import hdf5
 from keras_attention.models.weights import check_path
 
 

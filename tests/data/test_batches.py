@@ -294,6 +294,25 @@ def test_ids_and_labels_must_be_integers(wrong):
     assert LabelledArrays(arrays, [1.0, 0])[0][1].dtype == "int32"
 
 
+def test_labelled_rows_count_once_and_what_fills_a_batch_not_at_all():
+    generator = np.random.default_rng(3)
+    texts = [[10 + row, *[5] * generator.integers(0, 20)] for row in range(53)]
+    labels = generator.integers(0, 9, 53)
+    batches = LabelledTexts(
+        texts, labels, start_id=START, token_budget=101, max_shapes=1
+    )
+    found = {}
+    for inputs, given, weights in (batches[i] for i in range(len(batches))):
+        counts = inputs["token_ids"][:, 1] != PADDING
+        np.testing.assert_array_equal(weights, counts.astype("float32"))
+        for ids, label in zip(
+            inputs["token_ids"][counts], given[counts], strict=True
+        ):
+            assert found.setdefault(ids[1] - 10, label) == label
+    assert found == dict(enumerate(labels))
+    assert any((batches[i][2] == 0).any() for i in range(len(batches)))
+
+
 def test_positions_outside_the_epoch_are_refused():
     batches = make_batches(*make_pairs())
     with pytest.raises(IndexError):

@@ -1,5 +1,7 @@
 """Runs that are broken off by an error, within this process, and resumed."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -288,6 +290,25 @@ def test_training_ends_after_so_many_steps(tmp_path, steps):
         if more == steps:
             assert counted.batches == steps
     assert counted.batches > steps
+
+
+def test_a_broken_run_ends_after_as_many_steps(tmp_path):
+    steps = NUM_BATCHES + 3
+    for batches in (NUM_BATCHES + 2, 0):  # into the second epoch
+        model, counted = tiny_model(), Counted()
+        checkpoint = Checkpoint(tmp_path / "state.npz", every_steps=1)
+        with contextlib.suppress(Broken):
+            resume_fit(
+                model,
+                TinyBatches(),
+                checkpoint,
+                steps=steps,
+                callbacks=[counted, BreakAfter(batches)],
+                verbose=0,
+            )
+    # The batch of the break comes before the checkpoint of that batch.
+    assert counted.batches == 2
+    assert int(model.optimizer.iterations) == steps
 
 
 def test_other_data_is_refused(tmp_path):

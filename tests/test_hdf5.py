@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention.models import hdf5
+from keras_attention import hdf5
 from keras_attention.training import (
     average_weights,
     load_weights,
