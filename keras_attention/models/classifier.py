@@ -43,6 +43,8 @@ class Classifier(Preset, keras.Model):
             `padding_mask`.
         padding_mask: boolean `(batch, length)`; by default where the ids are
             not the padding id.
+        segment_ids, position_ids, attention_mask, global_mask: see
+            `TransformerEncoder`, for such an encoder.
         training: whether to apply dropout.
 
     Returns:
@@ -143,15 +145,33 @@ class Classifier(Preset, keras.Model):
         dim = getattr(self.pooling, "query_dim", None) or shape[-1]
         return dim * number
 
-    def call(self, token_ids, padding_mask=None, training=None):
-        token_ids, padding_mask = unpack(
-            token_ids, ("token_ids", None), ("padding_mask", padding_mask)
-        )
+    def call(
+        self,
+        token_ids,
+        padding_mask=None,
+        segment_ids=None,
+        position_ids=None,
+        attention_mask=None,
+        global_mask=None,
+        training=None,
+    ):
+        names = {
+            "token_ids": None,
+            "padding_mask": padding_mask,
+            "segment_ids": segment_ids,
+            "position_ids": position_ids,
+            "attention_mask": attention_mask,
+            "global_mask": global_mask,
+        }
+        token_ids, padding_mask, *others = unpack(token_ids, *names.items())
+        # An encoder of another kind knows none of them.
+        others = dict(zip([*names][2:], others, strict=True))
+        given = {n: x for n, x in others.items() if x is not None}
         if padding_mask is None:
             padding_mask = self.encoder.padding_mask(token_ids)
         padding_mask = as_mask("padding_mask", padding_mask)
         masks = {} if padding_mask is None else {"padding_mask": padding_mask}
-        x = self.encoder(token_ids, training=training, **masks)
+        x = self.encoder(token_ids, training=training, **masks, **given)
         if isinstance(x, dict):  # of a recurrent encoder
             x = x["hidden"]
         x = self._pool(x, masks, training)

@@ -10,9 +10,11 @@ import keras
 from keras_attention import files
 from keras_attention.json_files import read_json
 from keras_attention.layers.residual import Residual
+from keras_attention.models import published
 from keras_attention.models.exporting import AnyLengthExport
 from keras_attention.models.weights import load_weights, save_weights
 from keras_attention.registry import ChecksBooleans
+from keras_attention.zoo.core import hub
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
@@ -22,6 +24,9 @@ LONGEST_REASON = 400  # characters kept of what Keras says
 class Preset(AnyLengthExport, ChecksBooleans):
     """Mixin that saves a model as a folder and makes one from it."""
 
+    published = None
+    """The `config.json` of a published model, with which it is written."""
+
     def get_config(self):
         """Gives the constructor's arguments, and which layers are quantized.
 
@@ -29,14 +34,17 @@ class Preset(AnyLengthExport, ChecksBooleans):
         not in that of the model which makes the layer.
         """
         config, quantized = super().get_config(), _quantized(self)
-        return {**config, "quantization": quantized} if quantized else config
+        further = {"quantization": quantized, "published": self.published}
+        return {**config, **{n: x for n, x in further.items() if x}}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Makes a model as `get_config` described it."""
         config = dict(config)
         quantized = config.pop("quantization", ())
+        published = config.pop("published", None)
         model = super().from_config(config, custom_objects)
+        model.published = published
         layers = _layers(model)
         for entry in quantized:
             # A model within this one has come back as it was.
@@ -71,20 +79,78 @@ class Preset(AnyLengthExport, ChecksBooleans):
             config.write_text(text, encoding="utf-8")
             save_weights(self, folder / WEIGHTS)
 
-    @classmethod
-    def from_preset(cls, folder):
-        """Makes a model from a folder that `save_to_preset` wrote.
+    def to_huggingface(self, folder):
+        """Writes a published model as a folder that `transformers` reads.
 
         Args:
-            folder: path.
+            folder: path; made where it is missing. It gets `config.json` and
+                `model.safetensors`.
+
+        Raises:
+            ValueError: if the model did not come from `from_preset` with a
+                published family, or is quantized or adapted by LoRA.
+        """
+        published.write(self, folder)
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, **arguments):
+        """Makes a model from a folder, the Hugging Face hub or a size's name.
+
+        Args:
+            preset: path of a folder that `save_to_preset` wrote, or of one of
+                Hugging Face (`config.json` with `model.safetensors` or
+                `tf_model.h5`, in shards or not); `"hf://owner/name"` or
+                `"hf://owner/name@revision"`; or the name of a published size,
+                `"bert_base"`, which brings no weights.
+            load_weights: whether the weights are read; otherwise they are
+                fresh.
+            **arguments: constructor arguments in place of those of a
+                published model, such as `dtype` or `dropout`.
 
         Returns:
             A model of this class.
 
         Raises:
-            ValueError: if a file is missing, unreadable, or of another class.
+            ValueError: if a file is missing, unreadable, or of another class,
+                or the name is that of no size.
+
+        Example:
+
+        ```python
+        from keras_attention import TransformerEncoder
+
+        encoder = TransformerEncoder.from_preset(
+            "bert_base", load_weights=False, num_layers=1
+        )
+        ```
         """
-        folder = Path(folder)
+        if isinstance(preset, str) and preset.startswith(hub.SCHEME):
+            preset = hub.fetch(preset)
+        if published.is_published(preset):
+            read = published.read if load_weights else published.imitate
+            return read(cls, preset, **arguments)
+        is_name = (
+            isinstance(preset, str) and preset and not set(preset) & {*"/\\."}
+        )
+        if is_name and not Path(preset).exists():
+            published.find_size(preset)
+            if load_weights:
+                raise ValueError(
+                    f"The name {preset!r} brings no weights: pass "
+                    "load_weights=False for fresh ones, or a folder of Hugging "
+                    'Face or "hf://owner/name" for those of somebody.'
+                )
+            return published.make(cls, preset, **arguments)
+        if arguments or not load_weights:
+            raise ValueError(
+                f"{preset} is a folder of save_to_preset, which is read as it "
+                f"is. Received: load_weights={load_weights}, "
+                f"{', '.join(arguments) or 'no arguments'}"
+            )
+        return cls._from_folder(Path(preset))
+
+    @classmethod
+    def _from_folder(cls, folder):
         path = folder / CONFIG
         if not path.is_file():
             raise ValueError(f"No preset at {folder}: {CONFIG} is missing.")

@@ -1,0 +1,183 @@
+"""Models of published families, from their names or the files of others."""
+
+from pathlib import Path
+
+from keras_attention import zoo
+from keras_attention.checks import did_you_mean
+from keras_attention.json_files import read_json
+from keras_attention.zoo.core import fresh
+from keras_attention.zoo.core.reading import fill
+from keras_attention.zoo.core.writing import write as write_files
+
+CONFIG = "config.json"
+# By the name of a model class: its part without a head, and how its parts
+# make it.
+_BASES = {
+    "TransformerEncoder": "",
+    "MaskedLM": "encoder",
+    "Classifier": "encoder",
+    "TransformerDecoder": "",
+    "CausalLM": "decoder",
+    "EncoderDecoder": "",
+}
+
+
+def is_published(folder):
+    """Whether a folder holds a model as Hugging Face saves it.
+
+    Args:
+        folder: path.
+
+    Returns:
+        Boolean, False for a folder of this package as well.
+    """
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        return False
+    content = read_json(path, allow_nan=True)
+    return isinstance(content, dict) and "model_type" in content
+
+
+def read(cls, folder, **arguments):
+    """Makes a model from a folder of Hugging Face.
+
+    Args:
+        cls: class of the model.
+        folder: path.
+        **arguments: further arguments of the model, such as `dtype`.
+
+    Returns:
+        A model of this class.
+
+    Raises:
+        ValueError: if the family is unknown or has no such model, the
+            configuration asks for what no part can do, or the tensors do not
+            fit.
+    """
+    folder = Path(folder)
+    path = folder / CONFIG
+    entries = read_json(path, allow_nan=True)
+    family = zoo.find_family(entries["model_type"])
+    config = family.configuration(str(path), entries)
+    with fresh.without_numbers() as variables:
+        model, kind = _make(cls, family, config, arguments)
+    base = _base(model, kind)
+    fill(model, base, variables, family, config, kind, folder)
+    model.published = entries
+    return model
+
+
+def imitate(cls, folder, **arguments):
+    """Makes a model as `read` does, but with fresh weights."""
+    path = Path(folder) / CONFIG
+    entries = read_json(path, allow_nan=True)
+    family = zoo.find_family(entries["model_type"])
+    config = family.configuration(str(path), entries)
+    model, _ = _make(cls, family, config, arguments)
+    model.published = entries
+    return model
+
+
+def make(cls, name, **arguments):
+    """Makes a model of a published size with fresh weights.
+
+    Args:
+        cls: class of the model.
+        name: of the size, such as `"bert_base"`.
+        **arguments: as of `read`.
+
+    Returns:
+        A model of this class.
+    """
+    family = find_size(name)
+    entries = {"model_type": family.model_types[0], **family.sizes[name]}
+    config = family.configuration(name, entries)
+    model, _ = _make(cls, family, config, arguments)
+    model.published = entries
+    return model
+
+
+def write(model, folder):
+    """Writes a model as a folder that `transformers` reads.
+
+    Args:
+        model: one that `read` or `make` made, trained since or not.
+        folder: path; made where it is missing.
+
+    Raises:
+        ValueError: if the model is of no published family, or its weights
+            are quantized or adapted by LoRA.
+    """
+    entries = getattr(model, "published", None)
+    if entries is None:
+        raise ValueError(
+            f"This {type(model).__name__} is of no published family, so no "
+            "config.json describes it. Write one that came from from_preset."
+        )
+    for layer in model._flatten_layers():
+        for state in ("quantization_mode", "lora_enabled"):
+            if getattr(layer, state, None):
+                raise ValueError(
+                    f"{layer.name} has {state}={getattr(layer, state)}, which "
+                    "config.json cannot say. Write the model before that."
+                )
+    family = zoo.find_family(entries["model_type"])
+    config = family.configuration("config.json", entries)
+    kind = _kind(type(model), family)
+    base = _base(model, kind)
+    write_files(model, base, family, config, kind, Path(folder), entries)
+
+
+def find_size(name):
+    """Finds the family that has a size of some name."""
+    known = zoo.sizes()
+    if name not in known:
+        raise ValueError(
+            f"{name!r} is neither a folder nor a published size. Known sizes: "
+            f"{', '.join(sorted(known))}.{did_you_mean(name, known)} Weights "
+            'come from a folder, or from "hf://owner/name" of the Hugging '
+            "Face hub."
+        )
+    return known[name]
+
+
+def _make(cls, family, config, arguments):
+    """Gives a model and the name of its class, among those of the family."""
+    kind = _kind(cls, family)
+    if kind is None:
+        raise ValueError(
+            f"A {family.name} model is no {cls.__name__}, but a "
+            f"{' or '.join(family.architectures)}. Received: {config.name}"
+        )
+    from keras_attention.models.decoder import TransformerDecoder
+    from keras_attention.models.encoder import TransformerEncoder
+
+    parts = family.parts(config)
+    if kind == "TransformerEncoder":
+        return cls(**{**parts["encoder"], **arguments}), kind
+    if kind == "TransformerDecoder":
+        return cls(**{**parts["decoder"], **arguments}), kind
+    dtype = {n: x for n, x in arguments.items() if n == "dtype"}
+    if kind == "CausalLM":
+        decoder = TransformerDecoder(**{**parts["decoder"], **dtype})
+        return cls(decoder, **arguments), kind
+    encoder = TransformerEncoder(**{**parts["encoder"], **dtype})
+    if kind == "MaskedLM":
+        return cls(encoder, **{**parts["masked_lm"], **arguments}), kind
+    if kind == "Classifier":
+        return cls(encoder, **{**parts["classifier"], **arguments}), kind
+    given = {**parts["decoder"], **dtype}
+    if parts.get("share_embeddings"):
+        given["embedding"] = encoder.embedding
+    return cls(encoder, TransformerDecoder(**given), **arguments), kind
+
+
+def _kind(cls, family):
+    """The name of a class, or of the nearest base that a family has."""
+    names = [base.__name__ for base in cls.__mro__]
+    return next((n for n in names if n in family.architectures), None)
+
+
+def _base(model, kind):
+    name = _BASES[kind]
+    return getattr(model, name) if name else model

@@ -1,0 +1,80 @@
+"""BERT: an encoder that learned to fill in masked tokens."""
+
+from keras_attention.zoo.core import arguments
+from keras_attention.zoo.core.family import Family
+from keras_attention.zoo.core.tensors import Transposed
+
+
+def parts(config):
+    """The arguments of the encoder and its heads."""
+    config.refuse_unless(
+        position_embedding_type="absolute",
+        is_decoder=False,
+        add_cross_attention=False,
+    )
+    return arguments.bert(config)
+
+
+BERT = Family(
+    name="BERT",
+    paper="Devlin et al. 2019, https://arxiv.org/abs/1810.04805",
+    model_types=("bert",),
+    architectures={
+        "TransformerEncoder": "BertModel",
+        "MaskedLM": "BertForMaskedLM",
+        "Classifier": "BertForSequenceClassification",
+    },
+    prefix="bert",
+    sizes={
+        "bert_base": {},
+        "bert_base_cased": {"vocab_size": 28996},
+        "bert_large": {
+            "hidden_size": 1024,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "intermediate_size": 4096,
+        },
+    },
+    defaults={
+        "vocab_size": 30522,
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        "max_position_embeddings": 512,
+        "type_vocab_size": 2,
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+    },
+    parts=parts,
+    tensors={
+        "embedding.embedding": "embeddings.word_embeddings",
+        "embedding.segments": "embeddings.token_type_embeddings.weight",
+        "position.table": "embeddings.position_embeddings.weight",
+        "embedding_norm": "embeddings.LayerNorm",
+        **arguments.blocks(
+            "encoder.layer.{i}.",
+            query="attention.self.query",
+            key="attention.self.key",
+            value="attention.self.value",
+            output="attention.output.dense",
+            attention_norm="attention.output.LayerNorm",
+            up="intermediate.dense",
+            down="output.dense",
+            feed_forward_norm="output.LayerNorm",
+        ),
+    },
+    heads={
+        "MaskedLM": {
+            "transform": "cls.predictions.transform.dense",
+            "norm": "cls.predictions.transform.LayerNorm",
+            "bias": "cls.predictions.bias",
+            arguments.UNTIED: Transposed("cls.predictions.decoder.weight"),
+        },
+        "Classifier": {"hidden": "bert.pooler.dense", "dense": "classifier"},
+    },
+    passed_over=("embeddings.position_ids", "cls.predictions.decoder.bias"),
+)

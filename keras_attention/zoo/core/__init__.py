@@ -1,0 +1,1 @@
+"""What the families share: configurations, tensors, and their files."""

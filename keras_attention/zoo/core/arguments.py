@@ -1,0 +1,153 @@
+"""Entries of published configurations as arguments of models here.
+
+Functions take a `Configuration`, whose entries have the names of BERT.
+"""
+
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "relu2": "squared_relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+
+
+# Paths of the matrix for logits where it is not that of the tokens.
+UNTIED = "encoder.embedding.embedding.reverse_embeddings"
+UNTIED_DECODER = "decoder.embedding.embedding.reverse_embeddings"
+
+
+def part(class_name, **config):
+    """Describes a part; what is None is left open.
+
+    Args:
+        class_name: registered name.
+        **config: constructor arguments.
+
+    Returns:
+        A configuration.
+    """
+    given = {name: x for name, x in config.items() if x is not None}
+    return {"class_name": class_name, "config": given}
+
+
+def model(c, **changes):
+    """The arguments that most models have in common.
+
+    Args:
+        c: a `Configuration`.
+        **changes: further arguments, or in place of those.
+
+    Returns:
+        Dictionary of keyword arguments of `TransformerEncoder` or
+        `TransformerDecoder`.
+    """
+    return {
+        "vocabulary_size": c.vocab_size,
+        "num_layers": c.num_hidden_layers,
+        "hidden_dim": c.hidden_size,
+        "num_heads": c.num_attention_heads,
+        "intermediate_dim": c.intermediate_size,
+        "dropout": c.get("hidden_dropout_prob", 0.0),
+        **changes,
+    }
+
+
+def attention(c, flavour="multi_head", **options):
+    """The attention of a model, with the dropout of its weights."""
+    dropout = c.get("attention_probs_dropout_prob", 0.0)
+    return part(flavour, dropout=dropout, **options)
+
+
+def feed_forward(c, **options):
+    """The feed-forward part, with the activation of the configuration."""
+    activation = c.choose("hidden_act", ACTIVATIONS)
+    dropout = c.get("activation_dropout", 0.0)
+    return part(
+        "feed_forward", activation=activation, dropout=dropout, **options
+    )
+
+
+def tokens(c, **options):
+    """The embedding of tokens."""
+    return part(
+        "tokens",
+        **{
+            "scale": False,
+            "padding_id": c.get("pad_token_id"),
+            "tie_weights": c.get("tie_word_embeddings", True),
+            **options,
+        },
+    )
+
+
+def bert(c, **changes):
+    """The arguments of an encoder as BERT's, and of its heads.
+
+    Args:
+        c: a `Configuration`.
+        **changes: arguments of the encoder in place of BERT's.
+
+    Returns:
+        Dictionary from the names of parts to their arguments.
+    """
+    norm = part("layer_norm", epsilon=c.layer_norm_eps)
+    activation = c.choose("hidden_act", ACTIVATIONS)
+    labels = c.get("id2label")
+    encoder = model(
+        c,
+        attention=attention(c),
+        position=part("learned", max_length=c.max_position_embeddings),
+        feed_forward=feed_forward(c),
+        normalization=norm,
+        residual="post_norm",
+        embedding=tokens(c, num_segments=c.get("type_vocab_size")),
+        embedding_normalization=norm,
+    )
+    return {
+        "encoder": {**encoder, **changes},
+        "masked_lm": {"activation": activation, "normalization": norm},
+        "classifier": {
+            "num_classes": len(labels) if labels else c.get("num_labels", 2),
+            "pooling": "first",
+            "hidden_dim": c.hidden_size,
+            "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),
+        },
+    }
+
+
+_PATHS = {
+    **{
+        name: f"attention.{name}_dense"
+        for name in ("query", "key", "value", "output")
+    },
+    **{
+        f"cross_{name}": f"cross_attention.{name}_dense"
+        for name in ("query", "key", "value", "output")
+    },
+    **{name: f"feed_forward.{name}_dense" for name in ("up", "gate", "down")},
+}
+
+
+def blocks(prefix, side="", **names):
+    """The table of a block's tensors.
+
+    Args:
+        prefix: what the names of its modules begin with; `{i}` counts blocks.
+        side: `"encoder."` or `"decoder."` in a model of both.
+        **names: modules by the parts that they are: `query`, `key`, `value`
+            and `output`, the same with `cross_`, `up`, `gate` and `down`, or
+            a normalization of the residual path, `attention_norm`.
+
+    Returns:
+        A part of a table as of `tensors.bind`.
+    """
+    return {
+        f"{side}blocks.{{i}}.{_PATHS.get(part, part)}": prefix + module
+        for part, module in names.items()
+    }

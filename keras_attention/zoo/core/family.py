@@ -1,0 +1,63 @@
+"""A published family of models: what is said of one in its file."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from keras_attention.zoo.core.configuration import Configuration
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """A family of published models.
+
+    Args:
+        name: as papers write it.
+        paper: authors, year and address.
+        model_types: those of `config.json`.
+        architectures: dictionary from the name of a model class here to that
+            of `transformers`, the first of which holds no head.
+        prefix: what names of tensors begin with in models with a head.
+        sizes: dictionary from the name of a published size to what its
+            `config.json` says beyond `defaults`.
+        defaults: dictionary, what an entry of `config.json` is where it is
+            missing.
+        names: dictionary from names of entries to those that
+            `arguments.model` reads.
+        parts: function from a `Configuration` to the keyword arguments of
+            each part: `{"encoder": {...}, "masked_lm": {...}}`.
+        tensors: table as of `tensors.bind`, from the model without a head.
+        heads: tables of the heads by the name of the model class.
+        counts: function from a `Configuration` to how many layers there are,
+            as of `tensors.bind`.
+        passed_over: regular expressions of tensors that hold no weights.
+        in_keras_hub: whether KerasHub has the family.
+    """
+
+    name: str
+    paper: str
+    model_types: tuple
+    architectures: Mapping
+    prefix: str
+    sizes: Mapping
+    defaults: Mapping
+    parts: Callable
+    tensors: Mapping
+    names: Mapping = dataclasses.field(default_factory=dict)
+    heads: Mapping = dataclasses.field(default_factory=dict)
+    counts: Callable = lambda config: config.num_hidden_layers
+    passed_over: tuple = ()
+    in_keras_hub: bool = True
+
+    def configuration(self, name, entries):
+        """Reads a `config.json` of the family.
+
+        Args:
+            name: what it is called in error messages.
+            entries: dictionary.
+
+        Returns:
+            A `Configuration`.
+        """
+        entries = {**self.defaults, **entries}
+        renamed = {self.names.get(key, key): x for key, x in entries.items()}
+        return Configuration(name, renamed, self.names)

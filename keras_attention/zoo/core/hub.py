@@ -1,0 +1,43 @@
+"""Folders of the Hugging Face hub."""
+
+import re
+from pathlib import Path
+
+from keras_attention import optional
+
+SCHEME = "hf://"
+_HANDLE = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+_SMALL = ["*.json", "*.model", "*.txt", "*.jinja"]
+
+
+def fetch(handle):
+    """Brings what a model needs of a repository onto this machine.
+
+    The cache, working without a network, and tokens are those of
+    `huggingface_hub`.
+
+    Args:
+        handle: `"hf://owner/name"` or `"hf://owner/name@revision"`.
+
+    Returns:
+        `pathlib.Path` of a folder.
+
+    Raises:
+        ValueError: if the handle is none.
+    """
+    found = _HANDLE.fullmatch(handle)
+    if found is None:
+        raise ValueError(
+            "A handle of the Hugging Face hub is hf://owner/name or "
+            f"hf://owner/name@revision. Received: {handle!r}"
+        )
+    name, revision = found.groups()
+    hub = optional.load("huggingface_hub", f"Reading {handle}")
+    for weights in ("*.safetensors", "tf_model*.h5"):
+        folder = hub.snapshot_download(
+            name, revision=revision, allow_patterns=[*_SMALL, weights]
+        )
+        folder = Path(folder)
+        if any(folder.glob(weights)):
+            break
+    return folder

@@ -1,0 +1,132 @@
+"""Numbers of a checkpoint into the weights of a model."""
+
+import fnmatch
+import sys
+
+from keras_attention.checks import did_you_mean
+from keras_attention.zoo.core import checkpoint, fresh
+from keras_attention.zoo.core.tensors import bind
+
+# Heads of other tasks than the models here have.
+_HEADS = (
+    "*.pooler.*",
+    "classification_head.*",
+    "classifier.*",
+    "cls.*",
+    "final_logits_bias",
+    "lm_head.*",
+    "pooler.*",
+    "pre_classifier.*",
+    "qa_outputs.*",
+    "score.*",
+    "vocab_*",
+)
+# What some versions wrote beside weights.
+_NO_WEIGHTS = (
+    "*.attn.bias",
+    "*.attn.masked_bias",
+    "*.num_batches_tracked",
+    "*.position_ids",
+    "*.rotary_emb.inv_freq",
+)
+_MOST_NAMES = 5  # that an error lists
+
+
+def fill(model, base, variables, family, config, kind, folder):
+    """Sets the weights of a model that has no numbers yet.
+
+    Args:
+        model: the model.
+        base: the model, or the part of it that has no head.
+        variables: what `fresh.without_numbers` gave.
+        family: a `Family`.
+        config: a `Configuration`.
+        kind: name of the model's class, of those of the family.
+        folder: `pathlib.Path`.
+
+    Raises:
+        ValueError: for tensors that are missing, left over, or of another
+            shape; the weights then have no numbers still.
+    """
+    count = family.counts(config)
+    with checkpoint.opened(folder) as stored:
+        prefix = f"{family.prefix}."
+        has_prefix = any(name.startswith(prefix) for name in stored)
+
+        def place(binding):
+            name = binding.name
+            if has_prefix and f"{prefix}{name}" in stored:
+                name = f"{prefix}{name}"
+            return binding._replace(name=name)
+
+        ours = [place(x) for x in bind(base, family.tensors, count)]
+        heads = bind(model, family.heads.get(kind, {}), count)
+        lacking = [x for x in heads if x.name not in stored]
+        heads = [x for x in heads if x.name in stored]
+        _check_names(folder, family, ours, heads, stored)
+        for binding in (*ours, *heads):
+            _check_shape(binding, stored[binding.name])
+        waiting = {id(variable): variable for variable in variables}
+        for binding in (*ours, *heads):
+            arrays = binding.split(_numbers(stored[binding.name], stored))
+            for weight, array in zip(binding.weights, arrays, strict=True):
+                fresh.give(waiting.pop(id(weight)), array)
+    for variable in waiting.values():
+        fresh.draw(variable)
+    if lacking:
+        names = ", ".join(sorted({x.name for x in lacking}))
+        print(f"{folder} has no {names}: drawn anew.", file=sys.stderr)
+
+
+def _numbers(entry, stored):
+    """Reads a tensor as the floats that it stands for."""
+    return entry.load()
+
+
+def _check_names(folder, family, ours, heads, stored):
+    used = {binding.name for binding in (*ours, *heads)}
+    patterns = (*_HEADS, *_NO_WEIGHTS, *family.passed_over)
+    surplus = [
+        name
+        for name in stored
+        if name not in used
+        and not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+        and not any(
+            fnmatch.fnmatch(name, f"{family.prefix}.{pattern}")
+            for pattern in patterns
+        )
+    ]
+    missing = [x.name for x in ours if x.name not in stored]
+    if missing:
+        shown = [
+            f"{name}.{did_you_mean(name, surplus)}".rstrip(".")
+            for name in missing[:_MOST_NAMES]
+        ]
+        raise ValueError(
+            f"{folder} lacks {len(missing)} tensors of a {family.name} model: "
+            f"{'; '.join(shown)}{_and_more(missing)}"
+        )
+    if surplus:
+        raise ValueError(
+            f"{folder} has {len(surplus)} tensors of which its config.json "
+            f"says nothing: {', '.join(surplus[:_MOST_NAMES])}"
+            f"{_and_more(surplus)}"
+        )
+
+
+def _and_more(names):
+    more = len(names) - _MOST_NAMES
+    return f" and {more} more" if more > 0 else ""
+
+
+def _check_shape(binding, entry):
+    # A bias of one row, or a position table of one batch, has axes of one.
+    given, expected = (
+        tuple(size for size in shape if size != 1)
+        for shape in (entry.shape, binding.shape)
+    )
+    if given != expected:
+        raise ValueError(
+            f"{entry.name} in {entry.path} has the shape {entry.shape}; by "
+            f"config.json it has {binding.shape}."
+        )

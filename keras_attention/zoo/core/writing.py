@@ -1,0 +1,47 @@
+"""Weights of a model as the files of its family."""
+
+import json
+
+from keras import ops
+
+from keras_attention import files
+from keras_attention.zoo.core import safetensors
+from keras_attention.zoo.core.checkpoint import WEIGHTS
+from keras_attention.zoo.core.tensors import bind
+
+CONFIG = "config.json"
+
+
+def write(model, base, family, config, kind, folder, entries):
+    """Writes `config.json` and `model.safetensors`.
+
+    Args:
+        model, base, family, config, kind: as of `reading.fill`.
+        folder: `pathlib.Path`; made where it is missing.
+        entries: dictionary, the content of `config.json`.
+    """
+    count = family.counts(config)
+    head = family.heads.get(kind, {})
+    architectures = family.architectures
+    prefix = "" if kind == next(iter(architectures)) else f"{family.prefix}."
+    bindings = [
+        x._replace(name=prefix + x.name)
+        for x in bind(base, family.tensors, count)
+    ]
+    bindings += bind(model, head, count)
+    tensors = {
+        binding.name: (
+            binding.shape,
+            binding.weights[0].dtype,
+            lambda binding=binding: binding.join(
+                [ops.convert_to_numpy(x) for x in binding.weights]
+            ),
+        )
+        for binding in bindings
+    }
+    entries = {**entries, "architectures": [architectures[kind]]}
+    with files.replacing(folder / CONFIG) as path:
+        path.write_text(json.dumps(entries, indent=2), encoding="utf-8")
+        with files.replacing(folder / WEIGHTS) as weights:
+            # Without it `transformers` does not read the file.
+            safetensors.write(weights, tensors, {"format": "pt"})

@@ -1,0 +1,132 @@
+"""Every family reads and writes models of `transformers`, and agrees."""
+
+import numpy as np
+import pytest
+
+import keras_attention
+from keras_attention import zoo
+from tests.tools import near_by_size, to_numpy
+from tests.zoo import cases, oracle
+
+PAIRS = [
+    pytest.param(name, kind, id=f"{name}-{kind}")
+    for name, case in cases.CASES.items()
+    for kind in case.classes
+]
+
+
+def saved(case, kind, folder):
+    theirs = oracle.make(case, kind)
+    theirs.save_pretrained(folder)
+    return theirs
+
+
+def inputs_of(case, kind, rng):
+    """Ids and further inputs, and the mask of what counts."""
+    padding_id = case.entries.get("pad_token_id", 0) or 0
+    ids = case.ids(rng, padding_id)
+    mask = np.ones(ids.shape, bool)
+    mask[1, -3:] = False
+    return ids, mask, cases.further_inputs(case, rng, ids.shape)
+
+
+def compare(case, kind, ours, theirs, rng):
+    ids, mask, further = inputs_of(case, kind, rng)
+    if kind == "EncoderDecoder":
+        target = case.ids(rng, length=6)
+        expected = oracle.call_pair(theirs, ids, target, mask)
+        found = ours(
+            {
+                "source_ids": ids,
+                "target_ids": target,
+                "source_padding_mask": mask,
+            }
+        )
+        near_by_size(found, expected, 1e-4)
+        return
+    further["padding_mask"] = mask
+    expected = oracle.call(theirs, ids, **further)
+    found = to_numpy(ours({"token_ids": ids, **further}))
+    if found.ndim == 3:
+        found, expected = found[mask], expected[mask]
+    near_by_size(found, expected, 1e-4)
+
+
+@pytest.mark.few
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_a_model_of_theirs_is_read_and_written(name, kind, rng, tmp_path):
+    case, cls = cases.CASES[name], getattr(keras_attention, kind)
+    theirs = saved(case, kind, tmp_path / "theirs")
+    ours = cls.from_preset(tmp_path / "theirs")
+    compare(case, kind, ours, theirs, rng)
+    ours.to_huggingface(tmp_path / "ours")
+    again, info = type(theirs).from_pretrained(
+        tmp_path / "ours", output_loading_info=True
+    )
+    lacking = [key for key in info["missing_keys"] if "pooler" not in key]
+    assert not lacking and not info["unexpected_keys"], info
+    compare(case, kind, ours, again.eval(), rng)
+    ours.save_to_preset(tmp_path / "preset")
+    kept = cls.from_preset(tmp_path / "preset")
+    compare(case, kind, kept, theirs, rng)
+    assert kept.published == ours.published
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, c in cases.CASES.items() if "CausalLM" in c.classes]
+)
+def test_cached_steps_are_the_full_pass(name, rng, tmp_path):
+    case = cases.CASES[name]
+    saved(case, "CausalLM", tmp_path)
+    model = keras_attention.CausalLM.from_preset(tmp_path)
+    ids = rng.integers(3, cases.VOCABULARY, (2, 7))
+    whole = to_numpy(model(ids))
+    cache = model.init_cache(2, 7)
+    logits, cache = model(ids[:, :4], cache=cache)
+    near_by_size(logits, whole[:, :4], 2e-5)
+    for place in range(4, 7):
+        step, cache = model.step(ids[:, place : place + 1], cache, start=place)
+        near_by_size(step, whole[:, place], 2e-5)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, c in cases.CASES.items() if "EncoderDecoder" in c.classes]
+)
+def test_cached_steps_of_a_pair_are_the_full_pass(name, rng, tmp_path):
+    case = cases.CASES[name]
+    saved(case, "EncoderDecoder", tmp_path)
+    model = keras_attention.EncoderDecoder.from_preset(tmp_path)
+    ids, mask, _ = inputs_of(case, "EncoderDecoder", rng)
+    target = case.ids(rng, length=6)
+    inputs = {
+        "source_ids": ids,
+        "target_ids": target,
+        "source_padding_mask": mask,
+    }
+    whole = to_numpy(model(inputs))
+    memory, cache = model.init_memory(ids, mask), model.init_cache(3, 6)
+    for place in range(6):
+        step, cache = model.step(
+            target[:, place : place + 1], cache, memory, start=place
+        )
+        near_by_size(step, whole[:, place], 2e-5)
+
+
+@pytest.mark.parametrize(
+    "name", sorted({f.model_types[0] for f in zoo.FAMILIES})
+)
+def test_defaults_are_those_of_theirs(name):
+    package = oracle.transformers()
+    family = zoo.find_family(name)
+    for model_type in family.model_types:
+        theirs = package.AutoConfig.for_model(model_type)
+        for entry, value in family.defaults.items():
+            assert getattr(theirs, entry) == value, (model_type, entry)
+
+
+def test_every_family_has_two_cases():
+    counted = {}
+    for case in cases.CASES.values():
+        counted[case.family] = counted.get(case.family, 0) + 1
+    for family in zoo.FAMILIES:
+        assert max(counted.get(name, 0) for name in family.model_types) >= 2
