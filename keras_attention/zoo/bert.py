@@ -6,13 +6,24 @@ from keras_attention.zoo.core.tensors import Transposed
 
 
 def parts(config):
-    """The arguments of the encoder and its heads."""
+    """The arguments of the models."""
     config.refuse_unless(
         position_embedding_type="absolute",
         is_decoder=False,
         add_cross_attention=False,
     )
     return arguments.bert(config)
+
+
+def masked_lm(config):
+    """The tensors of the head for masked tokens."""
+    head, tied = "cls.predictions.", config.get("tie_word_embeddings", True)
+    return {
+        "transform": head + "transform.dense",
+        "norm": head + "transform.LayerNorm",
+        "bias": head + ("bias" if tied else "decoder.bias"),
+        arguments.UNTIED: Transposed(head + "decoder.weight"),
+    }
 
 
 BERT = Family(
@@ -68,13 +79,7 @@ BERT = Family(
         ),
     },
     heads={
-        "MaskedLM": {
-            "transform": "cls.predictions.transform.dense",
-            "norm": "cls.predictions.transform.LayerNorm",
-            "bias": "cls.predictions.bias",
-            arguments.UNTIED: Transposed("cls.predictions.decoder.weight"),
-        },
+        "MaskedLM": masked_lm,
         "Classifier": {"hidden": "bert.pooler.dense", "dense": "classifier"},
     },
-    passed_over=("embeddings.position_ids", "cls.predictions.decoder.bias"),
 )

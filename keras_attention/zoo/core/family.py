@@ -25,8 +25,10 @@ class Family:
             `arguments.model` reads.
         parts: function from a `Configuration` to the keyword arguments of
             each part: `{"encoder": {...}, "masked_lm": {...}}`.
-        tensors: table as of `tensors.bind`, from the model without a head.
-        heads: tables of the heads by the name of the model class.
+        tensors: table as of `tensors.bind`, from the model without a head,
+            or a function from a `Configuration` to it.
+        heads: tables of the heads by the name of the model class, or
+            functions likewise.
         counts: function from a `Configuration` to how many layers there are,
             as of `tensors.bind`.
         passed_over: regular expressions of tensors that hold no weights.
@@ -41,12 +43,21 @@ class Family:
     sizes: Mapping
     defaults: Mapping
     parts: Callable
-    tensors: Mapping
+    tensors: Mapping | Callable
     names: Mapping = dataclasses.field(default_factory=dict)
     heads: Mapping = dataclasses.field(default_factory=dict)
     counts: Callable = lambda config: config.num_hidden_layers
     passed_over: tuple = ()
     in_keras_hub: bool = True
+
+    def table(self, config):
+        """The table of tensors of the model without a head."""
+        return self.tensors(config) if callable(self.tensors) else self.tensors
+
+    def head(self, kind, config):
+        """The table of the head of a model class, empty where there is none."""
+        table = self.heads.get(kind, {})
+        return table(config) if callable(table) else table
 
     def configuration(self, name, entries):
         """Reads a `config.json` of the family.

@@ -59,8 +59,8 @@ def fill(model, base, variables, family, config, kind, folder):
                 name = f"{prefix}{name}"
             return binding._replace(name=name)
 
-        ours = [place(x) for x in bind(base, family.tensors, count)]
-        heads = bind(model, family.heads.get(kind, {}), count)
+        ours = [place(x) for x in bind(base, family.table(config), count)]
+        heads = bind(model, family.head(kind, config), count)
         lacking = [x for x in heads if x.name not in stored]
         heads = [x for x in heads if x.name in stored]
         _check_names(folder, family, ours, heads, stored)

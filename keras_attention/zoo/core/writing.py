@@ -21,12 +21,12 @@ def write(model, base, family, config, kind, folder, entries):
         entries: dictionary, the content of `config.json`.
     """
     count = family.counts(config)
-    head = family.heads.get(kind, {})
+    head = family.head(kind, config)
     architectures = family.architectures
     prefix = "" if kind == next(iter(architectures)) else f"{family.prefix}."
     bindings = [
         x._replace(name=prefix + x.name)
-        for x in bind(base, family.tensors, count)
+        for x in bind(base, family.table(config), count)
     ]
     bindings += bind(model, head, count)
     tensors = {
