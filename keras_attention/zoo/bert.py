@@ -2,7 +2,6 @@
 
 from keras_attention.zoo.core import arguments
 from keras_attention.zoo.core.family import Family
-from keras_attention.zoo.core.tensors import Transposed
 
 
 def parts(config):
@@ -13,17 +12,6 @@ def parts(config):
         add_cross_attention=False,
     )
     return arguments.bert(config)
-
-
-def masked_lm(config):
-    """The tensors of the head for masked tokens."""
-    head, tied = "cls.predictions.", config.get("tie_word_embeddings", True)
-    return {
-        "transform": head + "transform.dense",
-        "norm": head + "transform.LayerNorm",
-        "bias": head + ("bias" if tied else "decoder.bias"),
-        arguments.UNTIED: Transposed(head + "decoder.weight"),
-    }
 
 
 BERT = Family(
@@ -79,7 +67,12 @@ BERT = Family(
         ),
     },
     heads={
-        "MaskedLM": masked_lm,
+        "MaskedLM": arguments.masked_lm(
+            transform="cls.predictions.transform.dense",
+            norm="cls.predictions.transform.LayerNorm",
+            bias="cls.predictions.bias",
+            decoder="cls.predictions.decoder",
+        ),
         "Classifier": {"hidden": "bert.pooler.dense", "dense": "classifier"},
     },
 )

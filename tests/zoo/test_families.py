@@ -63,7 +63,13 @@ def test_a_model_of_theirs_is_read_and_written(name, kind, rng, tmp_path):
     again, info = type(theirs).from_pretrained(
         tmp_path / "ours", output_loading_info=True
     )
-    lacking = [key for key in info["missing_keys"] if "pooler" not in key]
+    # Nothing uses the second where its matrix is not that of the tokens.
+    unused = "pooler", "cls.predictions.bias", "lm_head.bias"
+    lacking = [
+        key
+        for key in info["missing_keys"]
+        if not any(part in key for part in unused)
+    ]
     assert not lacking and not info["unexpected_keys"], info
     compare(case, kind, ours, again.eval(), rng)
     ours.save_to_preset(tmp_path / "preset")

@@ -3,6 +3,8 @@
 Functions take a `Configuration`, whose entries have the names of BERT.
 """
 
+from keras_attention.zoo.core.tensors import Transposed
+
 ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
@@ -119,6 +121,30 @@ def bert(c, **changes):
             "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),
         },
     }
+
+
+def masked_lm(transform, norm, bias, decoder):
+    """The table of the head for masked tokens.
+
+    Args:
+        transform, norm, decoder: modules.
+        bias: the tensor of the bias; `decoder` has its own where its matrix
+            is not that of the tokens.
+
+    Returns:
+        A function from a `Configuration` to a table as of `tensors.bind`.
+    """
+
+    def table(c):
+        is_tied = c.get("tie_word_embeddings", True)
+        return {
+            "transform": transform,
+            "norm": norm,
+            "bias": bias if is_tied else f"{decoder}.bias",
+            UNTIED: Transposed(f"{decoder}.weight"),
+        }
+
+    return table
 
 
 _PATHS = {
