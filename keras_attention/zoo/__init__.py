@@ -7,8 +7,9 @@ tensor is which weight.
 
 from keras_attention.checks import did_you_mean
 from keras_attention.zoo.bert import BERT
+from keras_attention.zoo.gpt2 import GPT2
 
-FAMILIES = (BERT,)
+FAMILIES = (BERT, GPT2)
 
 
 def find_family(model_type):

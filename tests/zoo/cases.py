@@ -43,6 +43,14 @@ _BERT = {
     "max_position_embeddings": 16,
     "num_labels": 3,
 }
+_GPT2 = {
+    "vocab_size": VOCABULARY,
+    "n_embd": 24,
+    "n_layer": 2,
+    "n_head": 4,
+    "n_positions": 16,
+}
+DECODERS = ("TransformerDecoder", "CausalLM")
 ENCODERS = ("TransformerEncoder", "MaskedLM", "Classifier")
 
 CASES = {
@@ -62,6 +70,20 @@ CASES = {
         },
         ENCODERS,
         ("segment_ids",),
+    ),
+    "gpt2": Case("gpt2", _GPT2, DECODERS),
+    "gpt2_other": Case(
+        "gpt2",
+        {
+            **_GPT2,
+            "n_layer": 3,
+            "n_head": 2,
+            "n_inner": 31,
+            "activation_function": "relu",
+            "layer_norm_epsilon": 1e-3,
+            "tie_word_embeddings": False,
+        },
+        DECODERS,
     ),
 }
 

@@ -3,7 +3,7 @@
 Functions take a `Configuration`, whose entries have the names of BERT.
 """
 
-from keras_attention.zoo.core.tensors import Transposed
+from keras_attention.zoo.core.tensors import Fused, Transposed
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -123,6 +123,30 @@ def bert(c, **changes):
     }
 
 
+def decoder(c, **changes):
+    """The arguments of a decoder without cross-attention.
+
+    Args:
+        c: a `Configuration`.
+        **changes: arguments in place of those.
+
+    Returns:
+        Dictionary with `"decoder"`.
+    """
+    given = model(
+        c,
+        attention=attention(c),
+        feed_forward=feed_forward(c),
+        embedding=tokens(c),
+        tie_embeddings=c.get("tie_word_embeddings", True),
+    )
+    return {"decoder": {**given, **changes}}
+
+
+# The head of a decoder whose logits have a matrix of their own.
+LM_HEAD = {UNTIED_DECODER: Transposed("lm_head.weight")}
+
+
 def masked_lm(transform, norm, bias, decoder):
     """The table of the head for masked tokens.
 
@@ -160,12 +184,13 @@ _PATHS = {
 }
 
 
-def blocks(prefix, side="", **names):
+def blocks(prefix, side="", transposed=False, **names):
     """The table of a block's tensors.
 
     Args:
         prefix: what the names of its modules begin with; `{i}` counts blocks.
         side: `"encoder."` or `"decoder."` in a model of both.
+        transposed: whether its dense layers are Conv1D.
         **names: modules by the parts that they are: `query`, `key`, `value`
             and `output`, the same with `cross_`, `up`, `gate` and `down`, or
             a normalization of the residual path, `attention_norm`.
@@ -173,7 +198,23 @@ def blocks(prefix, side="", **names):
     Returns:
         A part of a table as of `tensors.bind`.
     """
+    wrap = Transposed if transposed else str
     return {
-        f"{side}blocks.{{i}}.{_PATHS.get(part, part)}": prefix + module
-        for part, module in names.items()
+        f"{side}blocks.{{i}}.{_PATHS.get(name, name)}": wrap(prefix + module)
+        for name, module in names.items()
     }
+
+
+def fused(module, *names, transposed=False):
+    """A part of a table: one module for several dense layers of a block.
+
+    Args:
+        module: its name; `{i}` counts blocks.
+        *names: the layers in their order, as of `blocks`.
+        transposed: whether it is a Conv1D.
+
+    Returns:
+        A part of a table as of `tensors.bind`.
+    """
+    paths = tuple(f"blocks.{{i}}.{_PATHS[name]}" for name in names)
+    return {module: Fused(module, paths, transposed)}
