@@ -6,6 +6,7 @@ import pytest
 import keras_attention
 from keras_attention import zoo
 from tests.tools import near_by_size, to_numpy
+from tests.zoo import case as drawn
 from tests.zoo import cases, oracle
 
 PAIRS = [
@@ -27,7 +28,7 @@ def inputs_of(case, kind, rng):
     ids = case.ids(rng, padding_id)
     mask = np.ones(ids.shape, bool)
     mask[1, -3:] = False
-    return ids, mask, cases.further_inputs(case, rng, ids.shape)
+    return ids, mask, drawn.further_inputs(case, rng, ids.shape)
 
 
 def compare(case, kind, ours, theirs, rng):
@@ -85,7 +86,7 @@ def test_cached_steps_are_the_full_pass(name, rng, tmp_path):
     case = cases.CASES[name]
     saved(case, "CausalLM", tmp_path)
     model = keras_attention.CausalLM.from_preset(tmp_path)
-    ids = rng.integers(3, cases.VOCABULARY, (2, 7))
+    ids = rng.integers(3, drawn.VOCABULARY, (2, 7))
     whole = to_numpy(model(ids))
     cache = model.init_cache(2, 7)
     logits, cache = model(ids[:, :4], cache=cache)

@@ -1,0 +1,3 @@
+"""Encoders of images."""
+
+CASES = {}

@@ -1,0 +1,3 @@
+"""Models of an encoder and a decoder."""
+
+CASES = {}
