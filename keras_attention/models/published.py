@@ -1,10 +1,12 @@
 """Models of published families, from their names or the files of others."""
 
+import math
 from pathlib import Path
 
 from keras_attention import zoo
 from keras_attention.checks import did_you_mean
 from keras_attention.json_files import read_json
+from keras_attention.memory import without_limit
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.reading import fill
 from keras_attention.zoo.core.writing import write as write_files
@@ -95,6 +97,24 @@ def make(cls, name, **arguments):
     model, _ = _make(cls, family, config, arguments)
     model.published = entries
     return model
+
+
+def count(cls, name):
+    """Counts the weights of a published size, without making room for them.
+
+    Args:
+        cls: class of the model.
+        name: of the size.
+
+    Returns:
+        Integer.
+    """
+    family = find_size(name)
+    entries = {"model_type": family.model_types[0], **family.sizes[name]}
+    with without_limit(), fresh.without_numbers():
+        config = family.configuration(name, entries)
+        model, _ = _make(cls, family, config, {})
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
 def write(model, folder):

@@ -152,6 +152,6 @@ def write(path, tensors, metadata=None):
     text += b" " * (-len(text) % 8)  # so that the numbers are aligned
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
-        for shape, dtype, give in tensors.values():
-            array = np.ascontiguousarray(give(), dtype).reshape(shape)
-            file.write(array.view(np.uint8).reshape(-1).data)
+        for _, dtype, give in tensors.values():
+            array = np.ascontiguousarray(give(), dtype).reshape(-1)
+            file.write(array.view(np.uint8).data)
