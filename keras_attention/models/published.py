@@ -7,6 +7,7 @@ from keras_attention import zoo
 from keras_attention.checks import did_you_mean
 from keras_attention.json_files import read_json
 from keras_attention.memory import without_limit
+from keras_attention.registry import arguments_of
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.reading import fill
 from keras_attention.zoo.core.writing import write as write_files
@@ -46,7 +47,8 @@ def read(cls, folder, **arguments):
     Args:
         cls: class of the model.
         folder: path.
-        **arguments: further arguments of the model, such as `dtype`.
+        **arguments: further arguments of the model, such as `dtype`; those
+            that a model with a head does not take are for its parts.
 
     Returns:
         A model of this class.
@@ -173,23 +175,24 @@ def _make(cls, family, config, arguments):
     from keras_attention.models.encoder import TransformerEncoder
 
     parts = family.parts(config)
-    if kind == "TransformerEncoder":
-        return cls(**{**parts["encoder"], **arguments}), kind
-    if kind == "TransformerDecoder":
-        return cls(**{**parts["decoder"], **arguments}), kind
-    dtype = {n: x for n, x in arguments.items() if n == "dtype"}
+    single = {"TransformerEncoder": "encoder", "TransformerDecoder": "decoder"}
+    if kind in single:
+        return cls(**{**parts[single[kind]], **arguments}), kind
+    # What a model with a head does not take itself is for its parts.
+    taken = arguments_of(cls)
+    own = {n: x for n, x in arguments.items() if n in taken}
+    inner = {n: x for n, x in arguments.items() if n not in own or n == "dtype"}
     if kind == "CausalLM":
-        decoder = TransformerDecoder(**{**parts["decoder"], **dtype})
-        return cls(decoder, **arguments), kind
-    encoder = TransformerEncoder(**{**parts["encoder"], **dtype})
-    if kind == "MaskedLM":
-        return cls(encoder, **{**parts["masked_lm"], **arguments}), kind
-    if kind == "Classifier":
-        return cls(encoder, **{**parts["classifier"], **arguments}), kind
-    given = {**parts["decoder"], **dtype}
+        decoder = TransformerDecoder(**{**parts["decoder"], **inner})
+        return cls(decoder, **own), kind
+    encoder = TransformerEncoder(**{**parts["encoder"], **inner})
+    head = {"MaskedLM": "masked_lm", "Classifier": "classifier"}.get(kind)
+    if head is not None:
+        return cls(encoder, **{**parts[head], **own}), kind
+    given = {**parts["decoder"], **inner}
     if parts.get("share_embeddings"):
         given["embedding"] = encoder.embedding
-    return cls(encoder, TransformerDecoder(**given), **arguments), kind
+    return cls(encoder, TransformerDecoder(**given), **own), kind
 
 
 def _kind(cls, family):
