@@ -16,7 +16,6 @@ from keras_attention import (
     TransformerDecoder,
     TransformerEncoder,
     attention,
-    config_for_task,
     positions,
 )
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
@@ -198,7 +197,10 @@ def test_only_a_number_counts_as_one(name, option):
             lambda: attention.get({"class_name": "MultiheadAttention"}),
             "Unknown attention class.*mean 'MultiHeadAttention'",
         ),
-        (lambda: config_for_task("nlq"), "task='nlq'.*mean 'nlp'"),
+        (
+            lambda: TransformerEncoder.from_preset("bert_bas"),
+            "'bert_bas' is neither.*mean 'bert_base'",
+        ),
         (
             lambda: positions.RotaryEmbedding(scaling="yarm"),
             "Received: 'yarm'.*mean 'yarn'",

@@ -94,10 +94,11 @@ def make(cls, name, **arguments):
         A model of this class.
     """
     family = find_size(name)
-    entries = {"model_type": family.model_types[0], **family.sizes[name]}
+    entries = family.entries(name)
     config = family.configuration(name, entries)
     model, _ = _make(cls, family, config, arguments)
-    model.published = entries
+    if family.model_types:
+        model.published = entries
     return model
 
 
@@ -112,7 +113,7 @@ def count(cls, name):
         Integer.
     """
     family = find_size(name)
-    entries = {"model_type": family.model_types[0], **family.sizes[name]}
+    entries = family.entries(name)
     with without_limit(), fresh.without_numbers():
         config = family.configuration(name, entries)
         model, _ = _make(cls, family, config, {})

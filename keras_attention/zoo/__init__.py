@@ -8,8 +8,9 @@ tensor is which weight.
 from keras_attention.checks import did_you_mean
 from keras_attention.zoo.bert import BERT
 from keras_attention.zoo.gpt2 import GPT2
+from keras_attention.zoo.transformer import TRANSFORMER
 
-FAMILIES = (BERT, GPT2)
+FAMILIES = (TRANSFORMER, BERT, GPT2)
 
 
 def find_family(model_type):
