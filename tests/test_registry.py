@@ -50,11 +50,13 @@ MODELS = {
 
 
 def booleans(config):
-    """Options that are booleans; `qk_norm` may be a normalization as well."""
+    """Options that are booleans, and may be nothing else."""
+    # A normalization, or a number, as well.
+    others = {"qk_norm", "scale"}
     return [
         name
         for name, value in config.items()
-        if isinstance(value, bool) and name != "qk_norm"
+        if isinstance(value, bool) and name not in others
     ]
 
 

@@ -13,6 +13,8 @@ from keras_attention.zoo.core.reading import fill
 from keras_attention.zoo.core.writing import write as write_files
 
 CONFIG = "config.json"
+# Arguments that leave a model what its config.json says.
+_HARMLESS = {"dropout", "dtype", "name", "trainable"}
 # By the name of a model class: its part without a head, and how its parts
 # make it.
 _BASES = {
@@ -67,7 +69,7 @@ def read(cls, folder, **arguments):
         model, kind = _make(cls, family, config, arguments)
     base = _base(model, kind)
     fill(model, base, variables, family, config, kind, folder)
-    model.published = entries
+    _remember(model, entries, arguments)
     return model
 
 
@@ -78,7 +80,7 @@ def imitate(cls, folder, **arguments):
     family = zoo.find_family(entries["model_type"])
     config = family.configuration(str(path), entries)
     model, _ = _make(cls, family, config, arguments)
-    model.published = entries
+    _remember(model, entries, arguments)
     return model
 
 
@@ -98,7 +100,7 @@ def make(cls, name, **arguments):
     config = family.configuration(name, entries)
     model, _ = _make(cls, family, config, arguments)
     if family.model_types:
-        model.published = entries
+        _remember(model, entries, arguments)
     return model
 
 
@@ -135,7 +137,8 @@ def write(model, folder):
     if entries is None:
         raise ValueError(
             f"This {type(model).__name__} is of no published family, so no "
-            "config.json describes it. Write one that came from from_preset."
+            "config.json describes it. Write one that came from from_preset, "
+            "without arguments that change its sizes or parts."
         )
     for layer in model._flatten_layers():
         for state in ("quantization_mode", "lora_enabled"):
@@ -194,6 +197,12 @@ def _make(cls, family, config, arguments):
     if parts.get("share_embeddings"):
         given["embedding"] = encoder.embedding
     return cls(encoder, TransformerDecoder(**given), **own), kind
+
+
+def _remember(model, entries, arguments):
+    """Keeps the configuration with which a model can be written."""
+    if _HARMLESS.issuperset(arguments):
+        model.published = entries
 
 
 def _kind(cls, family):
