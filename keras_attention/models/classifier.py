@@ -8,6 +8,10 @@ from keras import ops
 from keras_attention.checks import check_integer
 from keras_attention.layers import pooling as poolings
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.layers.feed_forward import (
+    describe_activation,
+    find_activation,
+)
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
 from keras_attention.models.call_inputs import unpack
@@ -21,8 +25,8 @@ class Classifier(Preset, keras.Model):
     """Maps a text, or an image, to logits of its classes.
 
     The vectors of an encoder are pooled to one, which goes through dropout
-    and a projection; with `hidden_dim` through a layer with a tanh before, as
-    in BERT.
+    and a projection; with `hidden_dim` through a layer with an activation
+    before, as in BERT.
 
     Args:
         encoder: a `TransformerEncoder`, `RecurrentEncoder`,
@@ -35,6 +39,7 @@ class Classifier(Preset, keras.Model):
             then learned (`QueryPooling`), a configuration, or a template.
         hidden_dim: integer, width of a layer between pooling and logits; None
             for none.
+        activation: activation of that layer, as of `FeedForward`.
         dropout: float, for the pooled vector.
 
     Call arguments:
@@ -78,6 +83,7 @@ class Classifier(Preset, keras.Model):
         *,
         pooling="mean",
         hidden_dim=None,
+        activation="tanh",
         dropout=0.1,
         **kwargs,
     ):
@@ -96,6 +102,13 @@ class Classifier(Preset, keras.Model):
         self.encoder = encoder
         self.num_classes = num_classes
         self.hidden_dim = hidden_dim
+        self.activation = activation
+        self._activate, is_gated = find_activation(activation)
+        if is_gated:
+            raise ValueError(
+                "activation must be one of a single projection. Received: "
+                f"{activation!r}, a gated form"
+            )
         self.dropout = dropout
         self._pooling = describe(pooling)
         policy = {"dtype": self.dtype_policy}
@@ -115,7 +128,7 @@ class Classifier(Preset, keras.Model):
         self.hidden = None
         if hidden_dim is not None:
             self.hidden = keras.layers.Dense(
-                hidden_dim, activation="tanh", name="hidden", **policy
+                hidden_dim, name="hidden", **policy
             )
         self.pooled_dropout = make_dropout(dropout, **policy)
         self.dense = keras.layers.Dense(num_classes, name="logits", **policy)
@@ -176,7 +189,7 @@ class Classifier(Preset, keras.Model):
             x = x["hidden"]
         x = self._pool(x, masks, training)
         if self.hidden is not None:
-            x = self.hidden(x)
+            x = self._activate(self.hidden(x))
         x = self.dense(self.pooled_dropout(x, training=training))
         dtype = keras.backend.standardize_dtype(x.dtype)
         return ops.cast(x, at_least_float32(dtype))
@@ -196,5 +209,6 @@ class Classifier(Preset, keras.Model):
             "num_classes": self.num_classes,
             "pooling": self._pooling,
             "hidden_dim": self.hidden_dim,
+            "activation": describe_activation(self.activation),
             "dropout": self.dropout,
         }

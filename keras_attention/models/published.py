@@ -20,6 +20,9 @@ _BASES = {
     "CausalLM": "decoder",
     "EncoderDecoder": "",
 }
+# Which part holds the arguments of a head over an encoder; its `encoder` are
+# arguments in place of those of an encoder without a head.
+_HEADS = {"MaskedLM": "masked_lm", "Classifier": "classifier"}
 
 
 def is_published(folder):
@@ -161,11 +164,12 @@ def _make(cls, family, config, arguments):
     if kind == "CausalLM":
         decoder = TransformerDecoder(**{**parts["decoder"], **dtype})
         return cls(decoder, **arguments), kind
+    if kind in _HEADS:
+        head = dict(parts[_HEADS[kind]])
+        given = {**parts["encoder"], **head.pop("encoder", {}), **dtype}
+        encoder = TransformerEncoder(**given)
+        return cls(encoder, **{**head, **arguments}), kind
     encoder = TransformerEncoder(**{**parts["encoder"], **dtype})
-    if kind == "MaskedLM":
-        return cls(encoder, **{**parts["masked_lm"], **arguments}), kind
-    if kind == "Classifier":
-        return cls(encoder, **{**parts["classifier"], **arguments}), kind
     given = {**parts["decoder"], **dtype}
     if parts.get("share_embeddings"):
         given["embedding"] = encoder.embedding

@@ -98,7 +98,7 @@ def bert(c, **changes):
     Returns:
         Dictionary from the names of parts to their arguments.
     """
-    norm = part("layer_norm", epsilon=c.layer_norm_eps)
+    norm = part("layer_norm", epsilon=c.get("layer_norm_eps", 1e-12))
     activation = c.choose("hidden_act", ACTIVATIONS)
     labels = c.get("id2label")
     encoder = model(
@@ -177,6 +177,10 @@ _PATHS = {
         for name in ("query", "key", "value", "output")
     },
     **{
+        f"global_{name}": f"attention.global_{name}_dense"
+        for name in ("query", "key", "value")
+    },
+    **{
         f"cross_{name}": f"cross_attention.{name}_dense"
         for name in ("query", "key", "value", "output")
     },
@@ -192,8 +196,9 @@ def blocks(prefix, side="", transposed=False, **names):
         side: `"encoder."` or `"decoder."` in a model of both.
         transposed: whether its dense layers are Conv1D.
         **names: modules by the parts that they are: `query`, `key`, `value`
-            and `output`, the same with `cross_`, `up`, `gate` and `down`, or
-            a normalization of the residual path, `attention_norm`.
+            and `output`, the same with `cross_` or `global_`, `up`, `gate`
+            and `down`, or a normalization of the residual path,
+            `attention_norm`.
 
     Returns:
         A part of a table as of `tensors.bind`.
