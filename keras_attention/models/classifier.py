@@ -40,6 +40,9 @@ class Classifier(Preset, keras.Model):
         hidden_dim: integer, width of a layer between pooling and logits; None
             for none.
         activation: activation of that layer, as of `FeedForward`.
+        distillation: whether a second projection maps the vector of a
+            distillation token (see `PatchEmbedding`), and logits are the mean
+            of both (Touvron et al. 2021).
         dropout: float, for the pooled vector.
 
     Call arguments:
@@ -73,7 +76,8 @@ class Classifier(Preset, keras.Model):
     ```
 
     Reference:
-        Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805
+        Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805;
+        Touvron et al. 2021, DeiT, https://arxiv.org/abs/2012.12877
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Classifier(Preset, keras.Model):
         pooling="mean",
         hidden_dim=None,
         activation="tanh",
+        distillation=False,
         dropout=0.1,
         **kwargs,
     ):
@@ -132,6 +137,18 @@ class Classifier(Preset, keras.Model):
             )
         self.pooled_dropout = make_dropout(dropout, **policy)
         self.dense = keras.layers.Dense(num_classes, name="logits", **policy)
+        self.distillation = distillation
+        if distillation:
+            embedding = getattr(encoder, "embedding", None)
+            if not getattr(embedding, "distillation_token", False):
+                raise ValueError(
+                    "distillation=True needs an encoder whose PatchEmbedding "
+                    "has distillation_token=True. Received: "
+                    f"{type(embedding).__name__} without one"
+                )
+            self.distillation_dense = keras.layers.Dense(
+                num_classes, name="distillation_logits", **policy
+            )
         self.build()
 
     def build(self, input_shape=None):
@@ -151,6 +168,8 @@ class Classifier(Preset, keras.Model):
             self.hidden.build((None, dim))
             dim = self.hidden_dim
         self.dense.build((None, dim))
+        if self.distillation:
+            self.distillation_dense.build((None, shape[-1]))
 
     def _pooled_dim(self, shape):
         """Width of the pooled vector, of all queries where there are more."""
@@ -187,10 +206,14 @@ class Classifier(Preset, keras.Model):
         x = self.encoder(token_ids, training=training, **masks, **given)
         if isinstance(x, dict):  # of a recurrent encoder
             x = x["hidden"]
+        second = x[:, 1] if self.distillation else None
         x = self._pool(x, masks, training)
         if self.hidden is not None:
             x = self._activate(self.hidden(x))
         x = self.dense(self.pooled_dropout(x, training=training))
+        if second is not None:
+            second = self.pooled_dropout(second, training=training)
+            x = (x + self.distillation_dense(second)) / 2
         dtype = keras.backend.standardize_dtype(x.dtype)
         return ops.cast(x, at_least_float32(dtype))
 
@@ -210,5 +233,6 @@ class Classifier(Preset, keras.Model):
             "pooling": self._pooling,
             "hidden_dim": self.hidden_dim,
             "activation": describe_activation(self.activation),
+            "distillation": self.distillation,
             "dropout": self.dropout,
         }

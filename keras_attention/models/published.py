@@ -58,10 +58,7 @@ def read(cls, folder, **arguments):
             fit.
     """
     folder = Path(folder)
-    path = folder / CONFIG
-    entries = read_json(path, allow_nan=True)
-    family = zoo.find_family(entries["model_type"])
-    config = family.configuration(str(path), entries)
+    family, config, entries, arguments = _configure(folder, arguments)
     with fresh.without_numbers() as variables:
         model, kind = _make(cls, family, config, arguments)
     base = _base(model, kind)
@@ -72,10 +69,7 @@ def read(cls, folder, **arguments):
 
 def imitate(cls, folder, **arguments):
     """Makes a model as `read` does, but with fresh weights."""
-    path = Path(folder) / CONFIG
-    entries = read_json(path, allow_nan=True)
-    family = zoo.find_family(entries["model_type"])
-    config = family.configuration(str(path), entries)
+    family, config, entries, arguments = _configure(Path(folder), arguments)
     model, _ = _make(cls, family, config, arguments)
     model.published = entries
     return model
@@ -93,7 +87,9 @@ def make(cls, name, **arguments):
         A model of this class.
     """
     family = find_size(name)
+    changes, arguments = _split(family, arguments)
     entries = {"model_type": family.model_types[0], **family.sizes[name]}
+    entries.update(changes)
     config = family.configuration(name, entries)
     model, _ = _make(cls, family, config, arguments)
     model.published = entries
@@ -142,6 +138,32 @@ def find_size(name):
             "Face hub."
         )
     return known[name]
+
+
+def _configure(folder, arguments):
+    """Reads the configuration of a folder, with what arguments change in it.
+
+    Args:
+        folder: `pathlib.Path`.
+        arguments: dictionary, those of `from_preset`.
+
+    Returns:
+        `(family, configuration, entries, arguments)`: the entries with the
+        changes, and the arguments without them.
+    """
+    path = folder / CONFIG
+    entries = read_json(path, allow_nan=True)
+    family = zoo.find_family(entries["model_type"])
+    changes, arguments = _split(family, arguments)
+    config = family.configuration(str(path), entries, changes)
+    return family, config, {**entries, **changes}, arguments
+
+
+def _split(family, arguments):
+    """Parts entries of a configuration from arguments of a model."""
+    changes = {n: x for n, x in arguments.items() if n in family.changeable}
+    rest = {n: x for n, x in arguments.items() if n not in changes}
+    return changes, rest
 
 
 def _make(cls, family, config, arguments):

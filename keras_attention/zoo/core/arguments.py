@@ -50,7 +50,7 @@ def model(c, **changes):
         `TransformerDecoder`.
     """
     return {
-        "vocabulary_size": c.vocab_size,
+        "vocabulary_size": c.get("vocab_size"),
         "num_layers": c.num_hidden_layers,
         "hidden_dim": c.hidden_size,
         "num_heads": c.num_attention_heads,
@@ -88,6 +88,12 @@ def tokens(c, **options):
     )
 
 
+def num_classes(c):
+    """How many classes a classifier tells apart."""
+    labels = c.get("id2label")
+    return len(labels) if labels else c.get("num_labels", 2)
+
+
 def bert(c, **changes):
     """The arguments of an encoder as BERT's, and of its heads.
 
@@ -100,7 +106,6 @@ def bert(c, **changes):
     """
     norm = part("layer_norm", epsilon=c.get("layer_norm_eps", 1e-12))
     activation = c.choose("hidden_act", ACTIVATIONS)
-    labels = c.get("id2label")
     encoder = model(
         c,
         attention=attention(c),
@@ -115,7 +120,7 @@ def bert(c, **changes):
         "encoder": {**encoder, **changes},
         "masked_lm": {"activation": activation, "normalization": norm},
         "classifier": {
-            "num_classes": len(labels) if labels else c.get("num_labels", 2),
+            "num_classes": num_classes(c),
             "pooling": "first",
             "hidden_dim": c.hidden_size,
             "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),
