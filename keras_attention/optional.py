@@ -6,6 +6,7 @@ import importlib.util
 EXTRAS = {
     "PIL": "vision",
     "gensim": "recipes",
+    "huggingface_hub": "hub",
     "importlib_resources": "datasets",
     "jax": "jax",
     "keras_hub": "benchmarks",

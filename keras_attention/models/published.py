@@ -1,10 +1,13 @@
 """Models of published families, from their names or the files of others."""
 
+import math
 from pathlib import Path
 
 from keras_attention import zoo
 from keras_attention.checks import did_you_mean
 from keras_attention.json_files import read_json
+from keras_attention.memory import without_limit
+from keras_attention.registry import arguments_of
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.reading import fill
 from keras_attention.zoo.core.writing import write as write_files
@@ -47,7 +50,8 @@ def read(cls, folder, **arguments):
     Args:
         cls: class of the model.
         folder: path.
-        **arguments: further arguments of the model, such as `dtype`.
+        **arguments: further arguments of the model, such as `dtype`; those
+            that a model with a head does not take are for its parts.
 
     Returns:
         A model of this class.
@@ -94,6 +98,24 @@ def make(cls, name, **arguments):
     model, _ = _make(cls, family, config, arguments)
     model.published = entries
     return model
+
+
+def count(cls, name):
+    """Counts the weights of a published size, without making room for them.
+
+    Args:
+        cls: class of the model.
+        name: of the size.
+
+    Returns:
+        Integer.
+    """
+    family = find_size(name)
+    entries = {"model_type": family.model_types[0], **family.sizes[name]}
+    with without_limit(), fresh.without_numbers():
+        config = family.configuration(name, entries)
+        model, _ = _make(cls, family, config, {})
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
 def write(model, folder):
@@ -178,24 +200,25 @@ def _make(cls, family, config, arguments):
     from keras_attention.models.encoder import TransformerEncoder
 
     parts = family.parts(config)
-    if kind == "TransformerEncoder":
-        return cls(**{**parts["encoder"], **arguments}), kind
-    if kind == "TransformerDecoder":
-        return cls(**{**parts["decoder"], **arguments}), kind
-    dtype = {n: x for n, x in arguments.items() if n == "dtype"}
+    single = {"TransformerEncoder": "encoder", "TransformerDecoder": "decoder"}
+    if kind in single:
+        return cls(**{**parts[single[kind]], **arguments}), kind
+    # What a model with a head does not take itself is for its parts.
+    taken = arguments_of(cls)
+    own = {n: x for n, x in arguments.items() if n in taken}
+    inner = {n: x for n, x in arguments.items() if n not in own or n == "dtype"}
     if kind == "CausalLM":
-        decoder = TransformerDecoder(**{**parts["decoder"], **dtype})
-        return cls(decoder, **arguments), kind
+        decoder = TransformerDecoder(**{**parts["decoder"], **inner})
+        return cls(decoder, **own), kind
     if kind in _HEADS:
         head = dict(parts[_HEADS[kind]])
-        given = {**parts["encoder"], **head.pop("encoder", {}), **dtype}
-        encoder = TransformerEncoder(**given)
-        return cls(encoder, **{**head, **arguments}), kind
-    encoder = TransformerEncoder(**{**parts["encoder"], **dtype})
-    given = {**parts["decoder"], **dtype}
+        given = {**parts["encoder"], **head.pop("encoder", {}), **inner}
+        return cls(TransformerEncoder(**given), **{**head, **own}), kind
+    encoder = TransformerEncoder(**{**parts["encoder"], **inner})
+    given = {**parts["decoder"], **inner}
     if parts.get("share_embeddings"):
         given["embedding"] = encoder.embedding
-    return cls(encoder, TransformerDecoder(**given), **arguments), kind
+    return cls(encoder, TransformerDecoder(**given), **own), kind
 
 
 def _kind(cls, family):

@@ -7,6 +7,7 @@ from pathlib import Path
 from keras_attention import hdf5
 from keras_attention.json_files import read_json
 from keras_attention.zoo.core import safetensors, tensorflow_files
+from keras_attention.zoo.core.quantized import dequantized
 
 WEIGHTS = "model.safetensors"
 TF_WEIGHTS = "tf_model.h5"
@@ -41,7 +42,7 @@ def opened(folder):
                 tensors = {}
                 for path in paths:
                     tensors.update(lister(path, stack))
-                yield tensors
+                yield dequantized(tensors)
                 return
         raise ValueError(_no_weights(folder))
 

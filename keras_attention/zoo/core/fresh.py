@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+import numpy as np
 
 # Keras has no public way to build a layer without drawing its weights.
 from keras.src.backend.common import global_state
@@ -34,11 +35,15 @@ def give(variable, value):
 
     Args:
         variable: a `keras.Variable`.
-        value: NumPy array of its shape.
+        value: NumPy array of its shape, which is copied.
     """
-    variable._initializer = lambda shape, dtype=None: (
-        keras.ops.convert_to_tensor(value, dtype=dtype)
-    )
+    if keras.backend.backend() != "tensorflow":  # which copies by itself
+        value = np.array(value)
+
+    def initializer(shape, dtype=None):
+        return keras.ops.convert_to_tensor(value, dtype=dtype)
+
+    variable._initializer = initializer
     variable._deferred_initialize()
 
 

@@ -5,6 +5,7 @@ import sys
 
 from keras_attention.checks import did_you_mean
 from keras_attention.zoo.core import checkpoint, fresh
+from keras_attention.zoo.core.quantized import check_method
 from keras_attention.zoo.core.tensors import bind
 
 # Heads of other tasks than the models here have.
@@ -48,6 +49,7 @@ def fill(model, base, variables, family, config, kind, folder):
         ValueError: for tensors that are missing, left over, or of another
             shape; the weights then have no numbers still.
     """
+    check_method(config)
     count = family.counts(config)
     with checkpoint.opened(folder) as stored:
         prefix = f"{family.prefix}."
@@ -68,7 +70,7 @@ def fill(model, base, variables, family, config, kind, folder):
             _check_shape(binding, stored[binding.name])
         waiting = {id(variable): variable for variable in variables}
         for binding in (*ours, *heads):
-            arrays = binding.split(_numbers(stored[binding.name], stored))
+            arrays = binding.split(stored[binding.name].load())
             for weight, array in zip(binding.weights, arrays, strict=True):
                 fresh.give(waiting.pop(id(weight)), array)
     for variable in waiting.values():
@@ -76,11 +78,6 @@ def fill(model, base, variables, family, config, kind, folder):
     if lacking:
         names = ", ".join(sorted({x.name for x in lacking}))
         print(f"{folder} has no {names}: drawn anew.", file=sys.stderr)
-
-
-def _numbers(entry, stored):
-    """Reads a tensor as the floats that it stands for."""
-    return entry.load()
 
 
 def _check_names(folder, family, ours, heads, stored):

@@ -1,7 +1,7 @@
 """Files in the safetensors format, read and written tensor by tensor.
 
 The format is a length, a header in JSON and the numbers. The package of that
-name maps a file into memory, whose pages count until it is closed, knows no
+name maps the whole of a file, whose pages count until it is closed, knows no
 8-bit floats in NumPy, and writes only what is in memory as a whole.
 """
 
@@ -55,7 +55,7 @@ class Stored(NamedTuple):
     read: Any
 
     def load(self):
-        """Reads the numbers as a NumPy array."""
+        """Gives the numbers as a NumPy array, to be copied and dropped."""
         return self.read(self)
 
 
@@ -120,11 +120,10 @@ def _entries(path, header, start):
 
 def _read(stored):
     begin, end = stored.where
-    with stored.path.open("rb") as file:
-        file.seek(begin)
-        array = np.fromfile(file, np.uint8, end - begin)
-    if array.nbytes != end - begin:
-        raise ValueError(f"{stored.path} is truncated in {stored.name}.")
+    if begin == end:
+        return np.zeros(stored.shape, stored.dtype)
+    # The pages count as this process' own until the array is dropped.
+    array = np.memmap(stored.path, np.uint8, "r", begin, (end - begin,))
     return array.view(stored.dtype).reshape(stored.shape)
 
 
@@ -152,6 +151,6 @@ def write(path, tensors, metadata=None):
     text += b" " * (-len(text) % 8)  # so that the numbers are aligned
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
-        for shape, dtype, give in tensors.values():
-            array = np.ascontiguousarray(give(), dtype).reshape(shape)
-            file.write(array.view(np.uint8).reshape(-1).data)
+        for _, dtype, give in tensors.values():
+            array = np.ascontiguousarray(give(), dtype).reshape(-1)
+            file.write(array.view(np.uint8).data)

@@ -47,15 +47,15 @@ def list_tensors(path, arrays):
 
 def _name(where):
     """PyTorch's name of a data set, and whether it is a dense kernel."""
-    # `group/tf_bert_model/bert/encoder/layer_._0/.../kernel:0`: the first
-    # parts name the group of the file and the model.
+    # `bert/tf_bert_model/bert/encoder/layer_._0/output/dense/kernel:0`: the
+    # group of the file and the model come first. `_._` parts names, and what
+    # stands before `___` is left out.
     parts = where.removesuffix(":0").split("/")
-    parts = [re.sub(r"_\._", ".", part) for part in parts]
-    if len(parts) > 2 and parts[1].startswith("tf_"):
-        parts = parts[2:]
+    parts = [re.sub(r".*___", "", part) for part in parts]
+    parts = parts[2:] if len(parts) > 2 else parts[1:]
     last = parts[-1]
     parts[-1] = _LAST.get(last, last)
-    return ".".join(parts), last == "kernel"
+    return ".".join(parts).replace("_._", "."), last == "kernel"
 
 
 def _read(stored):
