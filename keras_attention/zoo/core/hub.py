@@ -23,7 +23,7 @@ def fetch(handle):
         `pathlib.Path` of a folder.
 
     Raises:
-        ValueError: if the handle is none.
+        ValueError: if the handle is none, or nothing is found there.
     """
     found = _HANDLE.fullmatch(handle)
     if found is None:
@@ -34,9 +34,13 @@ def fetch(handle):
     name, revision = found.groups()
     hub = optional.load("huggingface_hub", f"Reading {handle}")
     for weights in ("*.safetensors", "tf_model*.h5"):
-        folder = hub.snapshot_download(
-            name, revision=revision, allow_patterns=[*_SMALL, weights]
-        )
+        try:
+            folder = hub.snapshot_download(
+                name, revision=revision, allow_patterns=[*_SMALL, weights]
+            )
+        except OSError as error:
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
+            raise ValueError(f"{handle} cannot be read: {reason}") from error
         folder = Path(folder)
         if any(folder.glob(weights)):
             break
