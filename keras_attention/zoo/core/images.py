@@ -179,10 +179,13 @@ def vit(c, tokens=1):
         distillation_token=tokens == 2,
         image_size=list(pair(c.image_size)),
     )
-    biased = ["query", "key", "value"] if c.qkv_bias else []
+    projections = ["query", "key", "value"] if c.qkv_bias else []
+    attention = arguments.attention(
+        c, use_bias=[*projections, "output"], head_dim=c.get("head_dim")
+    )
     encoder = arguments.model(
         c,
-        attention=arguments.attention(c, use_bias=[*biased, "output"]),
+        attention=attention,
         feed_forward=arguments.feed_forward(c),
         normalization=arguments.part("layer_norm", epsilon=c.layer_norm_eps),
         embedding=embedding,

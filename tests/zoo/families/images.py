@@ -21,6 +21,7 @@ _OTHER_VIT = {
     "patch_size": [7, 5],
     "num_channels": 2,
     "qkv_bias": False,
+    "head_dim": 5,
 }
 _TEACHER = {"architectures": ["DeiTForImageClassificationWithTeacher"]}
 CASES = {
