@@ -1,11 +1,13 @@
 """Published encoders: their sizes, and what they refuse."""
 
+import h5py
 import numpy as np
 import pytest
 
 import keras_attention
 from keras_attention import Classifier, TransformerEncoder, zoo
 from keras_attention.models import published
+from keras_attention.zoo.core import checkpoint, safetensors
 from tests.tools import near, near_by_size, to_numpy
 from tests.zoo import cases, oracle
 
@@ -97,3 +99,24 @@ def test_both_tokens_of_a_teacher_count(rng, tmp_path):
     near(model(images), (parts[0] + parts[1]) / 2)
     encoder = TransformerEncoder.from_preset(tmp_path)
     near(encoder(images), x)
+
+
+def test_convolutions_of_tensorflow_are_read(rng, tmp_path):
+    theirs = oracle.make(cases.CASES["vit_other"], "Classifier")
+    theirs.save_pretrained(tmp_path)
+    tensors = safetensors.list_tensors(tmp_path / checkpoint.WEIGHTS)
+    images = rng.normal(size=(2, 14, 10, 2)).astype("float32")
+    expected = to_numpy(Classifier.from_preset(tmp_path)(images))
+    with h5py.File(tmp_path / checkpoint.TF_WEIGHTS, "w") as file:
+        for name, stored in tensors.items():
+            tensor = stored.load()
+            *parts, last = name.split(".")
+            if last == "weight" and tensor.ndim == 4:
+                last, tensor = "kernel", tensor.transpose(2, 3, 1, 0)
+            elif last == "weight":
+                last = "kernel" if tensor.ndim == 2 else "gamma"
+                tensor = tensor.T
+            place = "/".join([parts[0], "tf_vi_t", *parts, last])
+            file[f"{place}:0"] = tensor
+    (tmp_path / checkpoint.WEIGHTS).unlink()
+    near(Classifier.from_preset(tmp_path)(images), expected, atol=0, rtol=0)
