@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.checks import check_integer
 from keras_attention.registry import PACKAGE, Template
+from keras_attention.tensors import known_integer
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -25,6 +26,10 @@ class PatchEmbedding(Template, keras.layers.Layer):
         channels: integer, numbers of a pixel.
         class_token: whether a learned vector stands before the patches, for
             `pooling="first"`. It is not a cell of the grid.
+        distillation_token: whether another learned vector stands behind the
+            class token (Touvron et al. 2021).
+        image_size: integer, or `(height, width)` in pixels, where all images
+            have one size, for example by their positions; None for any.
         stride: integer, or `(height, width)`: pixels from one patch to the
             next, `patch_size` by default. Fewer let them overlap, which helps
             where data is scarce (Hassani et al. 2021).
@@ -34,11 +39,13 @@ class PatchEmbedding(Template, keras.layers.Layer):
             axis for one channel.
 
     Returns:
-        `(batch, patches, hidden_dim)`, or one more with a class token.
+        `(batch, patches, hidden_dim)`, or one more with a class token, and
+        with a distillation token.
 
     Raises:
         ValueError: if a size is no positive integer, `stride` larger than
-            `patch_size`, or images have another number of channels.
+            `patch_size`, a distillation token stands without a class token,
+            or images have another size or number of channels.
 
     Example:
 
@@ -56,7 +63,10 @@ class PatchEmbedding(Template, keras.layers.Layer):
         Dosovitskiy et al. 2021, An Image is Worth 16x16 Words,
         https://arxiv.org/abs/2010.11929;
         Hassani et al. 2021, Escaping the Big Data Paradigm with Compact
-        Transformers, https://arxiv.org/abs/2104.05704 (overlap)
+        Transformers, https://arxiv.org/abs/2104.05704 (overlap);
+        Touvron et al. 2021, Training Data-Efficient Image Transformers &
+        Distillation through Attention, https://arxiv.org/abs/2012.12877
+        (distillation token)
     """
 
     def __init__(
@@ -66,6 +76,8 @@ class PatchEmbedding(Template, keras.layers.Layer):
         channels=1,
         class_token=False,
         stride=None,
+        distillation_token=False,
+        image_size=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -85,12 +97,26 @@ class PatchEmbedding(Template, keras.layers.Layer):
             )
         self.hidden_dim = hidden_dim
         self.channels = channels
+        if distillation_token and not class_token:
+            raise ValueError(
+                "A distillation token stands behind a class token. Received: "
+                "distillation_token=True, class_token=False"
+            )
+        if image_size is not None:
+            image_size = _pair("image_size", image_size)
         self.class_token = class_token
+        self.distillation_token = distillation_token
+        self.image_size = image_size
 
     @property
     def known_shape(self):
         """The shape to build with before any call."""
-        return (None, None, None, self.channels)
+        return (None, *(self.image_size or (None, None)), self.channels)
+
+    @property
+    def num_class_tokens(self):
+        """How many learned vectors stand before the patches."""
+        return int(self.class_token) + int(self.distillation_token)
 
     def build(self, input_shape=None):
         height, width = self.patch_size
@@ -99,23 +125,41 @@ class PatchEmbedding(Template, keras.layers.Layer):
         )
         self.dense.build((None, None, height * width * self.channels))
         if self.class_token:
-            self.token = self.add_weight(
-                name="class_token",
-                shape=(1, self.hidden_dim),
-                initializer=keras.initializers.RandomNormal(stddev=0.02),
-            )
+            self.token = self._vector("class_token")
+        if self.distillation_token:
+            self.second_token = self._vector("distillation_token")
+
+    def _vector(self, name):
+        return self.add_weight(
+            name=name,
+            shape=(1, self.hidden_dim),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+        )
 
     def call(self, inputs, training=None):
         images = as_images(inputs, self.channels, self.compute_dtype)
         x = self.dense(self._patches(images))
         if not self.class_token:
             return x
-        token = ops.cast(ops.convert_to_tensor(self.token), x.dtype)
-        token = ops.broadcast_to(token, (ops.shape(x)[0], *token.shape))
-        return ops.concatenate([token, x], axis=1)
+        tokens = [self.token]
+        if self.distillation_token:
+            tokens.append(self.second_token)
+        tokens = [ops.cast(ops.convert_to_tensor(t), x.dtype) for t in tokens]
+        tokens = [
+            ops.broadcast_to(t, (ops.shape(x)[0], *t.shape)) for t in tokens
+        ]
+        return ops.concatenate([*tokens, x], axis=1)
 
     def grid(self, height, width):
         """Counts the patches of an image: `(rows, columns)`."""
+        for size, given in zip(
+            self.image_size or (), (height, width), strict=False
+        ):
+            if known_integer(given) not in (None, size):
+                raise ValueError(
+                    f"Images must have {self.image_size[0]} x "
+                    f"{self.image_size[1]} pixels. Received: {height} x {width}"
+                )
         return -(-height // self.stride[0]), -(-width // self.stride[1])
 
     def _patches(self, images):
@@ -155,6 +199,8 @@ class PatchEmbedding(Template, keras.layers.Layer):
             "channels": self.channels,
             "class_token": self.class_token,
             "stride": list(self.stride),
+            "distillation_token": self.distillation_token,
+            "image_size": self.image_size and list(self.image_size),
         }
 
 

@@ -8,6 +8,10 @@ from keras import ops
 from keras_attention.checks import check_integer
 from keras_attention.layers import pooling as poolings
 from keras_attention.layers.dropout import make_dropout
+from keras_attention.layers.feed_forward import (
+    describe_activation,
+    find_activation,
+)
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
 from keras_attention.models.call_inputs import unpack
@@ -21,8 +25,8 @@ class Classifier(Preset, keras.Model):
     """Maps a text, or an image, to logits of its classes.
 
     The vectors of an encoder are pooled to one, which goes through dropout
-    and a projection; with `hidden_dim` through a layer with a tanh before, as
-    in BERT.
+    and a projection; with `hidden_dim` through a layer with an activation
+    before, as in BERT.
 
     Args:
         encoder: a `TransformerEncoder`, `RecurrentEncoder`,
@@ -35,6 +39,10 @@ class Classifier(Preset, keras.Model):
             then learned (`QueryPooling`), a configuration, or a template.
         hidden_dim: integer, width of a layer between pooling and logits; None
             for none.
+        activation: activation of that layer, as of `FeedForward`.
+        distillation: whether a second projection maps the vector of a
+            distillation token (see `PatchEmbedding`), and logits are the mean
+            of both (Touvron et al. 2021).
         dropout: float, for the pooled vector.
 
     Call arguments:
@@ -68,7 +76,8 @@ class Classifier(Preset, keras.Model):
     ```
 
     Reference:
-        Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805
+        Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805;
+        Touvron et al. 2021, DeiT, https://arxiv.org/abs/2012.12877
     """
 
     def __init__(
@@ -78,6 +87,8 @@ class Classifier(Preset, keras.Model):
         *,
         pooling="mean",
         hidden_dim=None,
+        activation="tanh",
+        distillation=False,
         dropout=0.1,
         **kwargs,
     ):
@@ -96,6 +107,13 @@ class Classifier(Preset, keras.Model):
         self.encoder = encoder
         self.num_classes = num_classes
         self.hidden_dim = hidden_dim
+        self.activation = activation
+        self._activate, is_gated = find_activation(activation)
+        if is_gated:
+            raise ValueError(
+                "activation must be one of a single projection. Received: "
+                f"{activation!r}, a gated form"
+            )
         self.dropout = dropout
         self._pooling = describe(pooling)
         policy = {"dtype": self.dtype_policy}
@@ -115,10 +133,22 @@ class Classifier(Preset, keras.Model):
         self.hidden = None
         if hidden_dim is not None:
             self.hidden = keras.layers.Dense(
-                hidden_dim, activation="tanh", name="hidden", **policy
+                hidden_dim, name="hidden", **policy
             )
         self.pooled_dropout = make_dropout(dropout, **policy)
         self.dense = keras.layers.Dense(num_classes, name="logits", **policy)
+        self.distillation = distillation
+        if distillation:
+            embedding = getattr(encoder, "embedding", None)
+            if not getattr(embedding, "distillation_token", False):
+                raise ValueError(
+                    "distillation=True needs an encoder whose PatchEmbedding "
+                    "has distillation_token=True. Received: "
+                    f"{type(embedding).__name__} without one"
+                )
+            self.distillation_dense = keras.layers.Dense(
+                num_classes, name="distillation_logits", **policy
+            )
         self.build()
 
     def build(self, input_shape=None):
@@ -138,6 +168,8 @@ class Classifier(Preset, keras.Model):
             self.hidden.build((None, dim))
             dim = self.hidden_dim
         self.dense.build((None, dim))
+        if self.distillation:
+            self.distillation_dense.build((None, shape[-1]))
 
     def _pooled_dim(self, shape):
         """Width of the pooled vector, of all queries where there are more."""
@@ -174,10 +206,14 @@ class Classifier(Preset, keras.Model):
         x = self.encoder(token_ids, training=training, **masks, **given)
         if isinstance(x, dict):  # of a recurrent encoder
             x = x["hidden"]
+        second = x[:, 1] if self.distillation else None
         x = self._pool(x, masks, training)
         if self.hidden is not None:
-            x = self.hidden(x)
+            x = self._activate(self.hidden(x))
         x = self.dense(self.pooled_dropout(x, training=training))
+        if second is not None:
+            second = self.pooled_dropout(second, training=training)
+            x = (x + self.distillation_dense(second)) / 2
         dtype = keras.backend.standardize_dtype(x.dtype)
         return ops.cast(x, at_least_float32(dtype))
 
@@ -196,5 +232,7 @@ class Classifier(Preset, keras.Model):
             "num_classes": self.num_classes,
             "pooling": self._pooling,
             "hidden_dim": self.hidden_dim,
+            "activation": describe_activation(self.activation),
+            "distillation": self.distillation,
             "dropout": self.dropout,
         }

@@ -25,6 +25,9 @@ _BASES = {
     "CausalLM": "decoder",
     "EncoderDecoder": "",
 }
+# Which part holds the arguments of a head over an encoder; its `encoder` are
+# arguments in place of those of an encoder without a head.
+_HEADS = {"MaskedLM": "masked_lm", "Classifier": "classifier"}
 
 
 def is_published(folder):
@@ -61,10 +64,7 @@ def read(cls, folder, **arguments):
             fit.
     """
     folder = Path(folder)
-    path = folder / CONFIG
-    entries = read_json(path, allow_nan=True)
-    family = zoo.find_family(entries["model_type"])
-    config = family.configuration(str(path), entries)
+    family, config, entries, arguments = _configure(folder, arguments)
     with fresh.without_numbers() as variables:
         model, kind = _make(cls, family, config, arguments)
     base = _base(model, kind)
@@ -75,10 +75,7 @@ def read(cls, folder, **arguments):
 
 def imitate(cls, folder, **arguments):
     """Makes a model as `read` does, but with fresh weights."""
-    path = Path(folder) / CONFIG
-    entries = read_json(path, allow_nan=True)
-    family = zoo.find_family(entries["model_type"])
-    config = family.configuration(str(path), entries)
+    family, config, entries, arguments = _configure(Path(folder), arguments)
     model, _ = _make(cls, family, config, arguments)
     _remember(model, entries, arguments)
     return model
@@ -96,7 +93,8 @@ def make(cls, name, **arguments):
         A model of this class.
     """
     family = find_size(name)
-    entries = family.entries(name)
+    changes, arguments = _split(family, arguments)
+    entries = {**family.entries(name), **changes}
     config = family.configuration(name, entries)
     model, _ = _make(cls, family, config, arguments)
     if family.model_types:
@@ -167,6 +165,32 @@ def find_size(name):
     return known[name]
 
 
+def _configure(folder, arguments):
+    """Reads the configuration of a folder, with what arguments change in it.
+
+    Args:
+        folder: `pathlib.Path`.
+        arguments: dictionary, those of `from_preset`.
+
+    Returns:
+        `(family, configuration, entries, arguments)`: the entries with the
+        changes, and the arguments without them.
+    """
+    path = folder / CONFIG
+    entries = read_json(path, allow_nan=True)
+    family = zoo.find_family(entries["model_type"])
+    changes, arguments = _split(family, arguments)
+    config = family.configuration(str(path), entries, changes)
+    return family, config, {**entries, **changes}, arguments
+
+
+def _split(family, arguments):
+    """Parts entries of a configuration from arguments of a model."""
+    changes = {n: x for n, x in arguments.items() if n in family.changeable}
+    rest = {n: x for n, x in arguments.items() if n not in changes}
+    return changes, rest
+
+
 def _make(cls, family, config, arguments):
     """Gives a model and the name of its class, among those of the family."""
     kind = _kind(cls, family)
@@ -189,10 +213,11 @@ def _make(cls, family, config, arguments):
     if kind == "CausalLM":
         decoder = TransformerDecoder(**{**parts["decoder"], **inner})
         return cls(decoder, **own), kind
+    if kind in _HEADS:
+        head = dict(parts[_HEADS[kind]])
+        given = {**parts["encoder"], **head.pop("encoder", {}), **inner}
+        return cls(TransformerEncoder(**given), **{**head, **own}), kind
     encoder = TransformerEncoder(**{**parts["encoder"], **inner})
-    head = {"MaskedLM": "masked_lm", "Classifier": "classifier"}.get(kind)
-    if head is not None:
-        return cls(encoder, **{**parts[head], **own}), kind
     given = {**parts["decoder"], **inner}
     if parts.get("share_embeddings"):
         given["embedding"] = encoder.embedding

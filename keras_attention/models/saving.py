@@ -105,7 +105,9 @@ class Preset(AnyLengthExport, ChecksBooleans):
             load_weights: whether the weights are read; otherwise they are
                 fresh.
             **arguments: constructor arguments in place of those of a
-                published model, such as `dtype` or `dropout`.
+                published model, such as `dtype` or `dropout`; for one of
+                images also `image_size`, to which its positions are
+                interpolated.
 
         Returns:
             A model of this class.

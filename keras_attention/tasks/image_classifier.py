@@ -174,9 +174,8 @@ class ImageClassifier(Classifying):
             return self.model, inputs, None
         grid = embedding.grid(*inputs.shape[1:3])
         cells = [f"{row},{column}" for row, column in np.ndindex(grid)]
-        if embedding.class_token:
-            cells.insert(0, "class")
-        return self.model, inputs, cells
+        tokens = ["class", "distillation"][: embedding.num_class_tokens]
+        return self.model, inputs, tokens + cells
 
 
 def as_array(images):
@@ -236,4 +235,5 @@ def _check_patches(encoder, shape):
                 f"{type(part).__name__} grid={grid}. Received: a grid of "
                 f"{found}"
             )
-    check_positions(encoder, "image_shape", patches + embedding.class_token)
+    count = patches + embedding.num_class_tokens
+    check_positions(encoder, "image_shape", count)

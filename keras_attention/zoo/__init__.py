@@ -7,10 +7,26 @@ tensor is which weight.
 
 from keras_attention.checks import did_you_mean
 from keras_attention.zoo.bert import BERT
+from keras_attention.zoo.deit import DEIT
+from keras_attention.zoo.distilbert import DISTILBERT
 from keras_attention.zoo.gpt2 import GPT2
+from keras_attention.zoo.longformer import LONGFORMER
+from keras_attention.zoo.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 from keras_attention.zoo.transformer import TRANSFORMER
+from keras_attention.zoo.vit import VIT
 
-FAMILIES = (TRANSFORMER, BERT, GPT2)
+FAMILIES = (
+    BERT,
+    CAMEMBERT,
+    DEIT,
+    DISTILBERT,
+    GPT2,
+    LONGFORMER,
+    ROBERTA,
+    TRANSFORMER,
+    VIT,
+    XLM_ROBERTA,
+)
 
 
 def find_family(model_type):

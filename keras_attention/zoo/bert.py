@@ -1,6 +1,6 @@
 """BERT: an encoder that learned to fill in masked tokens."""
 
-from keras_attention.zoo.core import arguments
+from keras_attention.zoo.core import arguments, bert_like
 from keras_attention.zoo.core.family import Family
 
 
@@ -32,40 +32,11 @@ BERT = Family(
         "bert_medium": arguments.size(8, 512),
         "bert_base": {},
         "bert_base_cased": {"vocab_size": 28996},
-        "bert_large": arguments.size(24, 1024),
+        "bert_large": bert_like.LARGE,
     },
-    defaults={
-        "vocab_size": 30522,
-        "hidden_size": 768,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "intermediate_size": 3072,
-        "hidden_act": "gelu",
-        "hidden_dropout_prob": 0.1,
-        "attention_probs_dropout_prob": 0.1,
-        "max_position_embeddings": 512,
-        "type_vocab_size": 2,
-        "layer_norm_eps": 1e-12,
-        "pad_token_id": 0,
-    },
+    defaults=bert_like.DEFAULTS,
     parts=parts,
-    tensors={
-        "embedding.embedding": "embeddings.word_embeddings",
-        "embedding.segments": "embeddings.token_type_embeddings.weight",
-        "position.table": "embeddings.position_embeddings.weight",
-        "embedding_norm": "embeddings.LayerNorm",
-        **arguments.blocks(
-            "encoder.layer.{i}.",
-            query="attention.self.query",
-            key="attention.self.key",
-            value="attention.self.value",
-            output="attention.output.dense",
-            attention_norm="attention.output.LayerNorm",
-            up="intermediate.dense",
-            down="output.dense",
-            feed_forward_norm="output.LayerNorm",
-        ),
-    },
+    tensors=bert_like.TENSORS,
     heads={
         "MaskedLM": arguments.masked_lm(
             transform="cls.predictions.transform.dense",

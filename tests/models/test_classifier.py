@@ -106,6 +106,23 @@ def test_logits_do_not_depend_on_padding(kind, pooling, rng):
     assert np.ptp(found, axis=0).min() > 1e-3
 
 
+def test_the_layer_before_logits_has_any_activation(rng):
+    model = classifier(
+        rng, pooling="first", hidden_dim=7, activation="relu", dropout=0.3
+    )
+    tokens = ids(rng)
+    x = to_numpy(model.encoder(tokens))[:, 0]
+    hidden, dense = (
+        [to_numpy(weight) for weight in layer.weights]
+        for layer in (model.hidden, model.dense)
+    )
+    x = np.maximum(x @ hidden[0] + hidden[1], 0)
+    near(model(tokens), x @ dense[0] + dense[1])
+    again = Classifier.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    near(again(tokens), model(tokens))
+
+
 @pytest.mark.parametrize(
     "name", only({"multi_head", "linear", "fourier"}, MIXERS)
 )
@@ -297,6 +314,8 @@ def test_gray_images_need_no_axis_for_their_channel(rng):
         ({"num_classes": 1}, "num_classes must be an integer of 2 or more"),
         ({"dropout": 1.0}, "dropout"),
         ({"hidden_dim": 0}, "hidden_dim"),
+        ({"activation": "swiglu"}, "single projection.*a gated form"),
+        ({"activation": "rule"}, "Unknown feed-forward activation.*relu"),
         ({"pooling": "mode"}, "Unknown pooling: 'mode'.*mean"),
         ({"pooling": "fourier"}, "cross-attention"),
         ({"pooling": keras.layers.GlobalAveragePooling1D()}, "as pooling"),

@@ -19,12 +19,15 @@ class Case(NamedTuple):
         entries: dictionary of entries of `config.json`.
         classes: names of the model classes here that are compared.
         inputs: names of further inputs, beside ids and a mask.
+        image: `(height, width, channels)` of images, which stand in place of
+            those; None for tokens.
     """
 
     family: str
     entries: dict
     classes: tuple
     inputs: tuple = ()
+    image: tuple | None = None
 
     def ids(self, rng, padding_id=0, length=LENGTH):
         """Tokens without the padding id, but for the end of a row."""
@@ -34,6 +37,7 @@ class Case(NamedTuple):
         return ids
 
 
+IMAGE_ENCODERS = ("TransformerEncoder", "Classifier")
 ENCODERS = ("TransformerEncoder", "MaskedLM", "Classifier")
 DECODERS = ("TransformerDecoder", "CausalLM")
 

@@ -31,7 +31,9 @@ def make(case, kind):
 
     family = zoo.find_family(case.family)
     config = package.AutoConfig.for_model(case.family, **case.entries)
-    model = getattr(package, family.architectures[kind])(config).eval()
+    ours = family.configuration("config.json", case.entries)
+    name = family.architecture(kind, ours)
+    model = getattr(package, name)(config).eval()
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -51,6 +53,15 @@ def call(model, ids, **inputs):
     }
     with torch.no_grad():
         return model(torch.tensor(ids), **given)[0].numpy()
+
+
+def call_image(model, images, **options):
+    """Calls a model of images `(batch, height, width, channels)`."""
+    import torch
+
+    pixels = torch.tensor(images).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        return model(pixels, **options)[0].numpy()
 
 
 def call_pair(model, source, target, source_mask, output="logits"):

@@ -70,7 +70,7 @@ def model(c, **changes):
         `TransformerDecoder`.
     """
     return {
-        "vocabulary_size": c.vocab_size,
+        "vocabulary_size": c.get("vocab_size"),
         "num_layers": c.num_hidden_layers,
         "hidden_dim": c.hidden_size,
         "num_heads": c.num_attention_heads,
@@ -108,6 +108,12 @@ def tokens(c, **options):
     )
 
 
+def num_classes(c):
+    """How many classes a classifier tells apart."""
+    labels = c.get("id2label")
+    return len(labels) if labels else c.get("num_labels", 2)
+
+
 def bert(c, **changes):
     """The arguments of an encoder as BERT's, and of its heads.
 
@@ -118,9 +124,8 @@ def bert(c, **changes):
     Returns:
         Dictionary from the names of parts to their arguments.
     """
-    norm = part("layer_norm", epsilon=c.layer_norm_eps)
+    norm = part("layer_norm", epsilon=c.get("layer_norm_eps", 1e-12))
     activation = c.choose("hidden_act", ACTIVATIONS)
-    labels = c.get("id2label")
     encoder = model(
         c,
         attention=attention(c),
@@ -135,7 +140,7 @@ def bert(c, **changes):
         "encoder": {**encoder, **changes},
         "masked_lm": {"activation": activation, "normalization": norm},
         "classifier": {
-            "num_classes": len(labels) if labels else c.get("num_labels", 2),
+            "num_classes": num_classes(c),
             "pooling": "first",
             "hidden_dim": c.hidden_size,
             "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),
@@ -197,6 +202,10 @@ _PATHS = {
         for name in ("query", "key", "value", "output")
     },
     **{
+        f"global_{name}": f"attention.global_{name}_dense"
+        for name in ("query", "key", "value")
+    },
+    **{
         f"cross_{name}": f"cross_attention.{name}_dense"
         for name in ("query", "key", "value", "output")
     },
@@ -212,8 +221,9 @@ def blocks(prefix, side="", transposed=False, **names):
         side: `"encoder."` or `"decoder."` in a model of both.
         transposed: whether its dense layers are Conv1D.
         **names: modules by the parts that they are: `query`, `key`, `value`
-            and `output`, the same with `cross_`, `up`, `gate` and `down`, or
-            a normalization of the residual path, `attention_norm`.
+            and `output`, the same with `cross_` or `global_`, `up`, `gate`
+            and `down`, or a normalization of the residual path,
+            `attention_norm`.
 
     Returns:
         A part of a table as of `tensors.bind`.

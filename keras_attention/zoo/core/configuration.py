@@ -11,16 +11,22 @@ class Configuration:
         entries: dictionary.
         names: dictionary from what the file calls an entry to what it is
             called here.
+        changes: dictionary of entries that differ from those of the file.
     """
 
-    def __init__(self, name, entries, names=()):
+    def __init__(self, name, entries, names=(), changes=()):
         self.name = name
-        self.entries = entries
+        self.entries = {**entries, **dict(changes)}
+        self._stored = entries
         self._written = {here: there for there, here in dict(names).items()}
 
     def written(self, name):
         """What the file calls an entry."""
         return self._written.get(name, name)
+
+    def stored(self, name):
+        """Gives an entry as it was for the weights of the file."""
+        return self._stored[name]
 
     def __getattr__(self, name):
         if name.startswith("_"):

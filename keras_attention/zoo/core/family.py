@@ -16,7 +16,8 @@ class Family:
         model_types: those of `config.json`, of which sizes have the first;
             none where no weights were published.
         architectures: dictionary from the name of a model class here to that
-            of `transformers`, the first of which holds no head.
+            of `transformers`, or a function from a `Configuration` to that;
+            the first holds no head.
         prefix: what names of tensors begin with in models with a head.
         sizes: dictionary from the name of a published size to what its
             `config.json` says beyond `defaults`.
@@ -32,6 +33,8 @@ class Family:
             functions likewise.
         counts: function from a `Configuration` to how many layers there are,
             as of `tensors.bind`.
+        changeable: names of entries that arguments of `from_preset` can
+            change, for example the size of images.
         passed_over: regular expressions of tensors that hold no weights.
         in_keras_hub: whether KerasHub has the family.
     """
@@ -48,6 +51,7 @@ class Family:
     names: Mapping = dataclasses.field(default_factory=dict)
     heads: Mapping = dataclasses.field(default_factory=dict)
     counts: Callable = lambda config: config.num_hidden_layers
+    changeable: tuple = ()
     passed_over: tuple = ()
     in_keras_hub: bool = True
 
@@ -65,16 +69,24 @@ class Family:
         table = self.heads.get(kind, {})
         return table(config) if callable(table) else table
 
-    def configuration(self, name, entries):
+    def architecture(self, kind, config):
+        """The class of `transformers` that goes with a model class here."""
+        name = self.architectures[kind]
+        return name(config) if callable(name) else name
+
+    def configuration(self, name, entries, changes=()):
         """Reads a `config.json` of the family.
 
         Args:
             name: what it is called in error messages.
             entries: dictionary.
+            changes: dictionary of entries of `changeable`.
 
         Returns:
             A `Configuration`.
         """
-        entries = {**self.defaults, **entries}
-        renamed = {self.names.get(key, key): x for key, x in entries.items()}
-        return Configuration(name, renamed, self.names)
+        entries, changes = (
+            {self.names.get(key, key): x for key, x in dict(given).items()}
+            for given in ({**self.defaults, **entries}, changes)
+        )
+        return Configuration(name, entries, self.names, changes)

@@ -1,7 +1,8 @@
 """Weights that the TensorFlow models of Hugging Face have saved.
 
 Their HDF5 files name tensors by layers of Keras 2, and keep the kernels of
-dense layers transposed. Here they get the names and shapes of PyTorch's.
+dense layers transposed, and those of convolutions with the places before the
+channels. Here they get the names and shapes of PyTorch's.
 """
 
 import re
@@ -35,11 +36,12 @@ def list_tensors(path, arrays):
     for where, array in arrays.items():
         name, is_kernel = _name(where)
         shape = tuple(array.shape)
-        transposed = is_kernel and len(shape) == 2
         if name.endswith(".bias") and len(shape) == 2 and shape[0] == 1:
             shape = shape[1:]  # of a Conv1D
-        shape = shape[::-1] if transposed else shape
-        read = _read_transposed if transposed else _read
+        read = _read
+        if is_kernel and len(shape) >= 2:
+            shape = tuple(shape[axis] for axis in _order(shape))
+            read = _read_kernel
         dtype = np.dtype(array.dtype)
         entries[name] = Stored(name, shape, dtype, path, array, read)
     return entries
@@ -62,5 +64,11 @@ def _read(stored):
     return np.asarray(stored.where[()]).reshape(stored.shape)
 
 
-def _read_transposed(stored):
-    return np.asarray(stored.where[()]).T
+def _read_kernel(stored):
+    return np.asarray(stored.where[()]).transpose(_order(stored.shape))
+
+
+def _order(shape):
+    """The axes of a kernel in PyTorch's order: out, in, and then places."""
+    last = len(shape) - 1
+    return (last, last - 1, *range(last - 1))

@@ -64,8 +64,9 @@ def bind(model, table, count):
     Args:
         model: what the paths begin at.
         table: dictionary from path to the name of a module (of a tensor, if
-            the path leads to a weight), `Transposed`, or, with any key, a
-            `Fused`. `{i}` counts layers.
+            the path leads to a weight), `Transposed`, something with a method
+            `bind` from what the path leads to to bindings, or, with any key,
+            a `Fused`. `{i}` counts layers.
         count: integer, or a dictionary from the first name of a path to one,
             how many layers there are.
 
@@ -90,18 +91,20 @@ def _bind(model, path, module, index):
         name = module.module.format(i=index)
         return _dense(layers, name, module.transposed)
     part = find(model, path.format(i=index))
+    if hasattr(module, "bind"):
+        return [] if part is None else module.bind(part)
     transposed = isinstance(module, Transposed)
     name = (module.module if transposed else module).format(i=index)
     if part is None:
         return []
     if isinstance(part, keras.Variable):
-        return [_swapped(part, name) if transposed else _same(part, name)]
+        return [_swapped(part, name) if transposed else same(part, name)]
     if isinstance(part, (keras.layers.Dense, keras.layers.EinsumDense)):
         return _dense([part], name, transposed)
     if isinstance(part, keras.layers.Embedding):
-        return [_same(part._embeddings, f"{name}.weight")]
+        return [same(part._embeddings, f"{name}.weight")]
     return [
-        _same(weight, f"{name}.{_OF_NORMS[weight.name]}")
+        same(weight, f"{name}.{_OF_NORMS[weight.name]}")
         for weight in part.weights
     ]
 
@@ -132,8 +135,16 @@ def find(model, path):
     return part
 
 
-def _same(weight, name):
-    """A weight that lies as the tensor does, but for axes of one."""
+def same(weight, name):
+    """Binds a weight that lies as the tensor does, but for axes of one.
+
+    Args:
+        weight: a variable.
+        name: of the tensor.
+
+    Returns:
+        A `Binding`.
+    """
     shape = tuple(weight.shape)
     return Binding(
         name,

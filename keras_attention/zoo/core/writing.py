@@ -22,8 +22,9 @@ def write(model, base, family, config, kind, folder, entries):
     """
     count = family.counts(config)
     head = family.head(kind, config)
-    architectures = family.architectures
-    prefix = "" if kind == next(iter(architectures)) else f"{family.prefix}."
+    prefix = (
+        "" if kind == next(iter(family.architectures)) else f"{family.prefix}."
+    )
     bindings = [
         x._replace(name=prefix + x.name)
         for x in bind(base, family.table(config), count)
@@ -39,7 +40,7 @@ def write(model, base, family, config, kind, folder, entries):
         )
         for binding in bindings
     }
-    entries = {**entries, "architectures": [architectures[kind]]}
+    entries = {**entries, "architectures": [family.architecture(kind, config)]}
     with files.replacing(folder / CONFIG) as path:
         path.write_text(json.dumps(entries, indent=2), encoding="utf-8")
         with files.replacing(folder / WEIGHTS) as weights:

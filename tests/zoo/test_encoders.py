@@ -1,0 +1,122 @@
+"""Published encoders: their sizes, and what they refuse."""
+
+import h5py
+import numpy as np
+import pytest
+
+import keras_attention
+from keras_attention import Classifier, TransformerEncoder, zoo
+from keras_attention.models import published
+from keras_attention.zoo.core import checkpoint, safetensors
+from tests.tools import near, near_by_size, to_numpy
+from tests.zoo import cases, oracle
+
+# In thousands, without the pooler, as their papers and files have them.
+COUNTS = {
+    "camembert_base": 110_031,
+    "deit_base": 85_800,
+    "deit_small": 21_666,
+    "deit_tiny": 5_525,
+    "distilbert_base": 66_363,
+    "distilbert_base_multilingual": 134_734,
+    "longformer_base": 148_069,
+    "longformer_large": 433_551,
+    "phobert_base": 134_408,
+    "roberta_base": 124_055,
+    "roberta_large": 354_310,
+    "vit_base": 85_799,
+    "vit_huge": 630_765,
+    "vit_large": 303_302,
+    "xlm_roberta_base": 277_453,
+    "xlm_roberta_large": 558_841,
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_sizes_have_as_many_weights_as_published(name):
+    found = published.count(TransformerEncoder, name)
+    assert round(found / 1000) == COUNTS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "entries"),
+    [
+        ("roberta", {"is_decoder": True}),
+        ("roberta", {"add_cross_attention": True}),
+        ("roberta", {"position_embedding_type": "relative_key"}),
+        ("xlm-roberta", {"hidden_act": "sine"}),
+        ("vit", {"image_size": 225}),
+        ("deit", {"image_size": [224, 230]}),
+        ("longformer", {"attention_window": 7}),
+        ("longformer", {"attention_window": [4, 4]}),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(name, entries):
+    family = zoo.find_family(name)
+    config = family.configuration("config.json", entries)
+    with pytest.raises(ValueError, match=f"has {min(entries)}="):
+        family.parts(config)
+
+
+@pytest.mark.few
+@pytest.mark.parametrize("name", ["vit", "deit"])
+@pytest.mark.parametrize("kind", ["TransformerEncoder", "Classifier"])
+@pytest.mark.parametrize("size", [[20, 25], 10])
+def test_positions_are_interpolated(name, kind, size, rng, tmp_path):
+    theirs = oracle.make(cases.CASES[name], kind)
+    theirs.save_pretrained(tmp_path / "theirs")
+    cls = getattr(keras_attention, kind)
+    ours = cls.from_preset(tmp_path / "theirs", image_size=size)
+    shape = size if isinstance(size, list) else [size, size]
+    images = rng.normal(size=(2, *shape, 3)).astype("float32")
+    expected = oracle.call_image(theirs, images, interpolate_pos_encoding=True)
+    near_by_size(ours(images), expected, 1e-4)
+    ours.to_huggingface(tmp_path / "ours")
+    again = type(theirs).from_pretrained(tmp_path / "ours").eval()
+    near_by_size(oracle.call_image(again, images), expected, 1e-4)
+    near(cls.from_preset(tmp_path / "ours")(images), ours(images))
+    with pytest.raises(ValueError, match="Images must have"):
+        ours(images[:, :, :5])
+
+
+def test_fresh_sizes_take_images_of_another_size():
+    model = Classifier.from_preset(
+        "deit_tiny", load_weights=False, image_size=32, num_classes=5
+    )
+    assert model.published["image_size"] == 32
+    assert model.encoder.position.max_length == 6
+    assert model(np.zeros((1, 32, 32, 3), "float32")).shape == (1, 5)
+
+
+def test_both_tokens_of_a_teacher_count(rng, tmp_path):
+    theirs = oracle.make(cases.CASES["deit_other"], "Classifier")
+    theirs.save_pretrained(tmp_path)
+    model = Classifier.from_preset(tmp_path)
+    images = rng.normal(size=(2, 14, 10, 2)).astype("float32")
+    x = to_numpy(model.encoder(images))
+    heads = model.dense, model.distillation_dense
+    parts = [to_numpy(head(x[:, i])) for i, head in enumerate(heads)]
+    near(model(images), (parts[0] + parts[1]) / 2)
+    encoder = TransformerEncoder.from_preset(tmp_path)
+    near(encoder(images), x)
+
+
+def test_convolutions_of_tensorflow_are_read(rng, tmp_path):
+    theirs = oracle.make(cases.CASES["vit_other"], "Classifier")
+    theirs.save_pretrained(tmp_path)
+    tensors = safetensors.list_tensors(tmp_path / checkpoint.WEIGHTS)
+    images = rng.normal(size=(2, 14, 10, 2)).astype("float32")
+    expected = to_numpy(Classifier.from_preset(tmp_path)(images))
+    with h5py.File(tmp_path / checkpoint.TF_WEIGHTS, "w") as file:
+        for name, stored in tensors.items():
+            tensor = stored.load()
+            *parts, last = name.split(".")
+            if last == "weight" and tensor.ndim == 4:
+                last, tensor = "kernel", tensor.transpose(2, 3, 1, 0)
+            elif last == "weight":
+                last = "kernel" if tensor.ndim == 2 else "gamma"
+                tensor = tensor.T
+            place = "/".join([parts[0], "tf_vi_t", *parts, last])
+            file[f"{place}:0"] = tensor
+    (tmp_path / checkpoint.WEIGHTS).unlink()
+    near(Classifier.from_preset(tmp_path)(images), expected, atol=0, rtol=0)
