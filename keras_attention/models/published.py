@@ -7,6 +7,7 @@ from keras_attention.checks import did_you_mean
 from keras_attention.json_files import read_json
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.reading import fill
+from keras_attention.zoo.core.sharing import settle
 from keras_attention.zoo.core.writing import write as write_files
 
 CONFIG = "config.json"
@@ -58,6 +59,7 @@ def read(cls, folder, **arguments):
     path = folder / CONFIG
     entries = read_json(path, allow_nan=True)
     family = zoo.find_family(entries["model_type"])
+    entries = settle(family, entries, folder)
     config = family.configuration(str(path), entries)
     with fresh.without_numbers() as variables:
         model, kind = _make(cls, family, config, arguments)

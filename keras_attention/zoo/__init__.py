@@ -6,10 +6,18 @@ tensor is which weight.
 """
 
 from keras_attention.checks import did_you_mean
+from keras_attention.zoo.bart import BART
 from keras_attention.zoo.bert import BERT
 from keras_attention.zoo.gpt2 import GPT2
+from keras_attention.zoo.led import LED
+from keras_attention.zoo.m2m_100 import M2M_100
+from keras_attention.zoo.marian import MARIAN
+from keras_attention.zoo.mbart import MBART
+from keras_attention.zoo.mt5 import MT5
+from keras_attention.zoo.pegasus import PEGASUS
+from keras_attention.zoo.t5 import T5
 
-FAMILIES = (BERT, GPT2)
+FAMILIES = (BART, BERT, GPT2, LED, M2M_100, MARIAN, MBART, MT5, PEGASUS, T5)
 
 
 def find_family(model_type):

@@ -36,6 +36,7 @@ class Case(NamedTuple):
 
 ENCODERS = ("TransformerEncoder", "MaskedLM", "Classifier")
 DECODERS = ("TransformerDecoder", "CausalLM")
+PAIRS = ("EncoderDecoder",)
 
 
 def further_inputs(case, rng, shape):

@@ -177,6 +177,10 @@ _PATHS = {
         for name in ("query", "key", "value", "output")
     },
     **{
+        f"global_{name}": f"attention.global_{name}_dense"
+        for name in ("query", "key", "value")
+    },
+    **{
         f"cross_{name}": f"cross_attention.{name}_dense"
         for name in ("query", "key", "value", "output")
     },
@@ -192,7 +196,8 @@ def blocks(prefix, side="", transposed=False, **names):
         side: `"encoder."` or `"decoder."` in a model of both.
         transposed: whether its dense layers are Conv1D.
         **names: modules by the parts that they are: `query`, `key`, `value`
-            and `output`, the same with `cross_`, `up`, `gate` and `down`, or
+            and `output`, the same with `cross_`, those of global tokens with
+            `global_`, `up`, `gate` and `down`, or
             a normalization of the residual path, `attention_norm`.
 
     Returns:

@@ -16,7 +16,8 @@ class Family:
         model_types: those of `config.json`.
         architectures: dictionary from the name of a model class here to that
             of `transformers`, the first of which holds no head.
-        prefix: what names of tensors begin with in models with a head.
+        prefix: what names of tensors begin with in models with a head; empty
+            for nothing.
         sizes: dictionary from the name of a published size to what its
             `config.json` says beyond `defaults`.
         defaults: dictionary, what an entry of `config.json` is where it is
@@ -31,6 +32,10 @@ class Family:
             functions likewise.
         counts: function from a `Configuration` to how many layers there are,
             as of `tensors.bind`.
+        shares: names of tensors that hold one matrix where a model shares it,
+            of which a file may have any.
+        copies: function from a `Configuration` to a dictionary from names of
+            `shares` to others of them, whose copies are written.
         passed_over: regular expressions of tensors that hold no weights.
         in_keras_hub: whether KerasHub has the family.
     """
@@ -47,6 +52,8 @@ class Family:
     names: Mapping = dataclasses.field(default_factory=dict)
     heads: Mapping = dataclasses.field(default_factory=dict)
     counts: Callable = lambda config: config.num_hidden_layers
+    shares: tuple = ()
+    copies: Callable = lambda config: {}
     passed_over: tuple = ()
     in_keras_hub: bool = True
 
@@ -58,6 +65,14 @@ class Family:
         """The table of the head of a model class, empty where there is none."""
         table = self.heads.get(kind, {})
         return table(config) if callable(table) else table
+
+    def prefix_of(self, kind):
+        """What names of tensors begin with in files of a model class."""
+        # An EncoderDecoder has a head, though it may be the only class.
+        is_bare = kind == next(iter(self.architectures))
+        if not self.prefix or (is_bare and kind != "EncoderDecoder"):
+            return ""
+        return f"{self.prefix}."
 
     def configuration(self, name, entries):
         """Reads a `config.json` of the family.

@@ -30,6 +30,22 @@ _NO_WEIGHTS = (
     "*.rotary_emb.inv_freq",
 )
 _MOST_NAMES = 5  # that an error lists
+LOGITS = "lm_head.weight"
+
+
+def find_name(family, name, stored):
+    """Finds a tensor, whose name may begin with the prefix of the family.
+
+    Args:
+        family: a `Family`.
+        name: without the prefix.
+        stored: as of `checkpoint.opened`.
+
+    Returns:
+        The name that is stored, or None.
+    """
+    names = f"{family.prefix}.{name}", name
+    return next((x for x in names if x in stored), None)
 
 
 def fill(model, base, variables, family, config, kind, folder):
@@ -50,17 +66,22 @@ def fill(model, base, variables, family, config, kind, folder):
     """
     count = family.counts(config)
     with checkpoint.opened(folder) as stored:
-        prefix = f"{family.prefix}."
-        has_prefix = any(name.startswith(prefix) for name in stored)
+        heads = bind(model, family.head(kind, config), count)
+        shared = [
+            name
+            for name in (*family.shares, LOGITS)
+            if name not in {head.name for head in heads}
+        ]
 
         def place(binding):
-            name = binding.name
-            if has_prefix and f"{prefix}{name}" in stored:
-                name = f"{prefix}{name}"
+            names = [binding.name]
+            if binding.name in family.shares:
+                names += shared
+            places = (find_name(family, name, stored) for name in names)
+            name = next(filter(None, places), binding.name)
             return binding._replace(name=name)
 
         ours = [place(x) for x in bind(base, family.table(config), count)]
-        heads = bind(model, family.head(kind, config), count)
         lacking = [x for x in heads if x.name not in stored]
         heads = [x for x in heads if x.name in stored]
         _check_names(folder, family, ours, heads, stored)
@@ -85,7 +106,12 @@ def _numbers(entry, stored):
 
 def _check_names(folder, family, ours, heads, stored):
     used = {binding.name for binding in (*ours, *heads)}
-    patterns = (*_HEADS, *_NO_WEIGHTS, *family.passed_over)
+    patterns = (
+        *_HEADS,
+        *_NO_WEIGHTS,
+        *family.passed_over,
+        *family.shares,
+    )
     surplus = [
         name
         for name in stored

@@ -23,7 +23,7 @@ def write(model, base, family, config, kind, folder, entries):
     count = family.counts(config)
     head = family.head(kind, config)
     architectures = family.architectures
-    prefix = "" if kind == next(iter(architectures)) else f"{family.prefix}."
+    prefix = family.prefix_of(kind)
     bindings = [
         x._replace(name=prefix + x.name)
         for x in bind(base, family.table(config), count)
@@ -39,6 +39,8 @@ def write(model, base, family, config, kind, folder, entries):
         )
         for binding in bindings
     }
+    for name, source in family.copies(config).items():
+        tensors[prefix + name] = tensors[prefix + source]
     entries = {**entries, "architectures": [architectures[kind]]}
     with files.replacing(folder / CONFIG) as path:
         path.write_text(json.dumps(entries, indent=2), encoding="utf-8")
