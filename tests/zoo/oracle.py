@@ -37,15 +37,16 @@ def make(case, kind):
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         _untie(model, case.entries)
-        for name, numbers in _numbers(model):
+        for name, tensor in numbers(model):
             if not _is_fixed(name, family):
-                shape = numbers.shape
+                shape = tensor.shape
                 drawn = torch.randn(shape, generator=generator)
-                numbers.add_(0.2 * drawn)
+                tensor.add_(0.2 * drawn)
     return model
 
 
-def _numbers(model):
+def numbers(model):
+    """Gives the weights of a model, and what counts as one, by name."""
     yield from model.named_parameters()
     for name, buffer in model.named_buffers():
         if name == "final_logits_bias":

@@ -4,13 +4,9 @@ from keras_attention.zoo.core import arguments, pairs
 
 _ACTIVATIONS = {
     **arguments.ACTIVATIONS,
+    **{f"gated-{name}": x for name, x in arguments.ACTIVATIONS.items()},
     # The released checkpoints mean the approximation by this name.
     "gated-gelu": arguments.ACTIVATIONS["gelu_new"],
-    **{
-        f"gated-{name}": activation
-        for name, activation in arguments.ACTIVATIONS.items()
-        if name != "gelu"
-    },
 }
 
 
@@ -24,7 +20,12 @@ def parts(c, logit_scale=None):
     Returns:
         As of `pairs.pair`.
     """
-    c.refuse_unless(share_encoder_decoder_embeddings=True)
+    c.refuse_unless(
+        share_encoder_decoder_embeddings=True,
+        # Newer files say it twice.
+        is_gated_act=_is_gated(c),
+        dense_act_fn=_activation_name(c),
+    )
     dropout = c.hidden_dropout_prob
     # Its small initial queries make up for a scale.
     attention = arguments.part(
@@ -74,6 +75,12 @@ def counts(c):
         "encoder": c.num_layers,
         "decoder": c.get("num_decoder_layers", c.num_layers),
     }
+
+
+def _activation_name(c):
+    if c.feed_forward_proj == "gated-gelu":
+        return "gelu_new"
+    return c.feed_forward_proj.removeprefix("gated-")
 
 
 def _is_gated(c):
