@@ -1,5 +1,6 @@
 """Models of published families, from their names or the files of others."""
 
+import types
 from pathlib import Path
 
 from keras_attention import zoo
@@ -63,7 +64,7 @@ def read(cls, folder, **arguments):
     config = family.configuration(str(path), entries)
     with fresh.without_numbers() as variables:
         model, kind = _make(cls, family, config, arguments)
-    base = _base(model, kind)
+    base = _base(model, kind, family)
     fill(model, base, variables, family, config, kind, folder)
     model.published = entries
     return model
@@ -126,7 +127,7 @@ def write(model, folder):
     family = zoo.find_family(entries["model_type"])
     config = family.configuration("config.json", entries)
     kind = _kind(type(model), family)
-    base = _base(model, kind)
+    base = _base(model, kind, family)
     write_files(model, base, family, config, kind, Path(folder), entries)
 
 
@@ -163,15 +164,16 @@ def _make(cls, family, config, arguments):
     if kind == "CausalLM":
         decoder = TransformerDecoder(**{**parts["decoder"], **dtype})
         return cls(decoder, **arguments), kind
-    encoder = TransformerEncoder(**{**parts["encoder"], **dtype})
+    given = {**parts["encoder"], **dtype}
+    if kind == "EncoderDecoder":
+        decoder = TransformerDecoder(**{**parts["decoder"], **dtype})
+        if parts.get("share_embeddings"):
+            given["embedding"] = decoder.embedding  # which makes logits
+        return cls(TransformerEncoder(**given), decoder, **arguments), kind
+    encoder = TransformerEncoder(**given)
     if kind == "MaskedLM":
         return cls(encoder, **{**parts["masked_lm"], **arguments}), kind
-    if kind == "Classifier":
-        return cls(encoder, **{**parts["classifier"], **arguments}), kind
-    given = {**parts["decoder"], **dtype}
-    if parts.get("share_embeddings"):
-        given["embedding"] = encoder.embedding
-    return cls(encoder, TransformerDecoder(**given), **arguments), kind
+    return cls(encoder, **{**parts["classifier"], **arguments}), kind
 
 
 def _kind(cls, family):
@@ -180,6 +182,11 @@ def _kind(cls, family):
     return next((n for n in names if n in family.architectures), None)
 
 
-def _base(model, kind):
+def _base(model, kind, family):
+    if (
+        kind == "TransformerEncoder"
+        and "EncoderDecoder" in family.architectures
+    ):
+        return types.SimpleNamespace(encoder=model)  # one side of two
     name = _BASES[kind]
     return getattr(model, name) if name else model

@@ -10,7 +10,10 @@ MT5 = dataclasses.replace(
     name="mT5",
     paper="Xue et al. 2020, https://arxiv.org/abs/2010.11934",
     model_types=("mt5",),
-    architectures={"EncoderDecoder": "MT5ForConditionalGeneration"},
+    architectures={
+        "EncoderDecoder": "MT5ForConditionalGeneration",
+        "TransformerEncoder": "MT5EncoderModel",
+    },
     sizes=sizes("mt5_", LATER_SIZES, **LATER),
     defaults={
         **T5.defaults,

@@ -44,7 +44,10 @@ T5 = Family(
     paper="Raffel et al. 2020, https://arxiv.org/abs/1910.10683; Chung et al. "
     "2022 (FLAN), https://arxiv.org/abs/2210.11416",
     model_types=("t5",),
-    architectures={"EncoderDecoder": "T5ForConditionalGeneration"},
+    architectures={
+        "EncoderDecoder": "T5ForConditionalGeneration",
+        "TransformerEncoder": "T5EncoderModel",
+    },
     prefix="",
     sizes={
         **sizes("t5_", _SIZES),

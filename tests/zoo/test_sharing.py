@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from keras_attention import EncoderDecoder
+from keras_attention import EncoderDecoder, TransformerEncoder
 from tests.tools import near_by_size, to_numpy
 from tests.zoo import cases, oracle
 
@@ -51,6 +51,15 @@ def test_one_matrix_may_have_any_of_its_names(name, kept, rng, tmp_path):
     assert ours.share_embeddings and ours.decoder.tie_embeddings
     ids, numbers = expected(theirs, case, rng)
     near_by_size(logits(ours, ids), numbers, 1e-4)
+
+
+@pytest.mark.parametrize("name", ["t5_later", "mt5"])
+def test_an_encoder_is_read_of_a_pair(name, rng, tmp_path):
+    case, theirs, _, _ = saved(name, tmp_path)
+    ours = TransformerEncoder.from_preset(tmp_path)
+    ids = rng.integers(3, 30, (2, 8))
+    numbers = oracle.call(theirs.encoder, ids)
+    near_by_size(ours(ids), numbers, 1e-4)
 
 
 def test_a_model_without_a_head_is_read(rng, tmp_path):

@@ -14,7 +14,8 @@ def pair(c, encoder, decoder, logits=None, **both):
         **both: arguments of both sides.
 
     Returns:
-        Dictionary with `"encoder"`, `"decoder"` and `"share_embeddings"`.
+        Dictionary with `"encoder"`, `"decoder"` and `"share_embeddings"`,
+        where True puts the decoder's embedding in place of the encoder's.
     """
     shared = c.get("share_encoder_decoder_embeddings", True)
     scale = c.get("scale_embedding", False)
@@ -31,7 +32,7 @@ def pair(c, encoder, decoder, logits=None, **both):
         "encoder": {
             **both,
             "vocabulary_size": c.vocab_size,
-            "embedding": with_logits if shared else without,
+            "embedding": without,
             **encoder,
         },
         "decoder": {

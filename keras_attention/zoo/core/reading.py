@@ -84,7 +84,7 @@ def fill(model, base, variables, family, config, kind, folder):
         ours = [place(x) for x in bind(base, family.table(config), count)]
         lacking = [x for x in heads if x.name not in stored]
         heads = [x for x in heads if x.name in stored]
-        _check_names(folder, family, ours, heads, stored)
+        _check_names(folder, family, kind, ours, heads, stored)
         for binding in (*ours, *heads):
             _check_shape(binding, stored[binding.name])
         waiting = {id(variable): variable for variable in variables}
@@ -104,7 +104,7 @@ def _numbers(entry, stored):
     return entry.load()
 
 
-def _check_names(folder, family, ours, heads, stored):
+def _check_names(folder, family, kind, ours, heads, stored):
     used = {binding.name for binding in (*ours, *heads)}
     patterns = (
         *_HEADS,
@@ -123,6 +123,9 @@ def _check_names(folder, family, ours, heads, stored):
         )
     ]
     missing = [x.name for x in ours if x.name not in stored]
+    if kind == "TransformerEncoder":
+        # Of a file of both sides.
+        surplus = [x for x in surplus if not _is_of_decoder(x, family)]
     if missing:
         shown = [
             f"{name}.{did_you_mean(name, surplus)}".rstrip(".")
@@ -138,6 +141,10 @@ def _check_names(folder, family, ours, heads, stored):
             f"says nothing: {', '.join(surplus[:_MOST_NAMES])}"
             f"{_and_more(surplus)}"
         )
+
+
+def _is_of_decoder(name, family):
+    return name.startswith(("decoder.", f"{family.prefix}.decoder."))
 
 
 def _and_more(names):

@@ -60,7 +60,8 @@ _LATER_T5 = {
 
 
 def _pair(family, entries, **changes):
-    return Case(family, {**entries, **changes}, PAIRS)
+    encoders = ("TransformerEncoder",) if "t5" in family else ()
+    return Case(family, {**entries, **changes}, (*PAIRS, *encoders))
 
 
 CASES = {
