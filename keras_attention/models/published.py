@@ -183,10 +183,8 @@ def _kind(cls, family):
 
 
 def _base(model, kind, family):
-    if (
-        kind == "TransformerEncoder"
-        and "EncoderDecoder" in family.architectures
-    ):
-        return types.SimpleNamespace(encoder=model)  # one side of two
+    is_pair = "EncoderDecoder" in family.architectures
+    if is_pair and kind == "TransformerEncoder":
+        return types.SimpleNamespace(encoder=model)  # as in the pair
     name = _BASES[kind]
     return getattr(model, name) if name else model

@@ -49,6 +49,9 @@ def pair(c, encoder, decoder, logits=None, **both):
 def bart(c, encoder=None, decoder=None, logit_bias=True, **both):
     """The arguments of a pair whose configuration is like BART's.
 
+    Its `encoder_layerdrop` and `decoder_layerdrop` act in training alone, and
+    are left out.
+
     Args:
         c: a `Configuration`.
         encoder, decoder: dictionaries of arguments in place of BART's.

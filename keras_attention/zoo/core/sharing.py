@@ -39,7 +39,7 @@ def settle(family, entries, folder):
         target = found.get(TARGET, found.get(SHARED))
         if _differ(found.get(SOURCE), found.get(TARGET)):
             settled["share_encoder_decoder_embeddings"] = False
-        if entries.get("tie_word_embeddings", True):
+        if entries.get("tie_word_embeddings") is not False:
             if _differ(target, found.get(LOGITS)):
                 settled["tie_word_embeddings"] = False
     return settled
