@@ -31,14 +31,15 @@ class EncoderDecoder(Preset, keras.Model):
 
     Call arguments:
         source_ids: integers `(batch, source_length)`, or a dictionary with
-            `source_ids`, `target_ids` and optionally `source_padding_mask`
-            and `target_padding_mask`.
+            `source_ids`, `target_ids` and any of the masks below, by name.
         target_ids: integers `(batch, target_length)`: the target so far.
         source_padding_mask: boolean `(batch, source_length)`; by default
             where the ids are not the padding id.
         target_padding_mask: boolean `(batch, target_length)`; by default no
             target token is hidden, whatever its id. Padding behind a target
             needs none, since the decoder is causal.
+        source_global_mask: boolean `(batch, source_length)`, the tokens that
+            all others of the source see, for `LongformerAttention`.
         training: whether to apply dropout.
 
     Returns:
@@ -162,27 +163,29 @@ class EncoderDecoder(Preset, keras.Model):
         target_ids=None,
         source_padding_mask=None,
         target_padding_mask=None,
+        source_global_mask=None,
         training=None,
     ):
-        source_ids, target_ids, source_padding_mask, target_padding_mask = (
+        source_ids, target_ids, source_padding_mask, target_mask, marked = (
             unpack(
                 source_ids,
                 ("source_ids", None),
                 ("target_ids", target_ids),
                 ("source_padding_mask", source_padding_mask),
                 ("target_padding_mask", target_padding_mask),
+                ("source_global_mask", source_global_mask),
             )
         )
         if target_ids is None:
             raise ValueError("target_ids is needed. Received: None")
         if source_padding_mask is None:
             source_padding_mask = self.encoder.padding_mask(source_ids)
-        memory = self.encoder(
-            source_ids, padding_mask=source_padding_mask, training=training
+        memory = self._encode(
+            source_ids, source_padding_mask, marked, training=training
         )
         hidden = self.decoder(
             target_ids,
-            padding_mask=target_padding_mask,
+            padding_mask=target_mask,
             memory=memory,
             memory_padding_mask=source_padding_mask,
             training=training,
@@ -194,6 +197,12 @@ class EncoderDecoder(Preset, keras.Model):
         )
         return self._mix(hidden, target_ids, copied, training)
 
+    def _encode(self, source_ids, padding_mask, global_mask, **arguments):
+        # An encoder of another kind knows no global tokens.
+        if global_mask is not None:
+            arguments["global_mask"] = global_mask
+        return self.encoder(source_ids, padding_mask=padding_mask, **arguments)
+
     def _mix(self, hidden, target_ids, memory, training=None):
         """Log-probabilities of what is generated or copied."""
         inputs = self.decoder.embedding(target_ids, training=training)
@@ -204,19 +213,19 @@ class EncoderDecoder(Preset, keras.Model):
         """Makes empty caches for at most `max_length` target positions."""
         return self.decoder.init_cache(batch_size, max_length)
 
-    def init_memory(self, source_ids, padding_mask=None):
+    def init_memory(self, source_ids, padding_mask=None, global_mask=None):
         """Encodes a source and projects it for all decoder blocks once.
 
         Args:
             source_ids: integers `(batch, source_length)`.
-            padding_mask: boolean `(batch, source_length)`.
+            padding_mask, global_mask: boolean `(batch, source_length)`.
 
         Returns:
             Nested dictionaries whose leaves are `(batch, ...)`.
         """
         if padding_mask is None:
             padding_mask = self.encoder.padding_mask(source_ids)
-        encoded = self.encoder(source_ids, padding_mask=padding_mask)
+        encoded = self._encode(source_ids, padding_mask, global_mask)
         memory = self.decoder.init_memory(encoded, padding_mask)
         if self.copy_generator is not None:
             memory[_COPIED] = self.copy_generator.init_memory(

@@ -1,6 +1,7 @@
 """Models of published families, from their names or the files of others."""
 
 import math
+import types
 from pathlib import Path
 
 from keras_attention import zoo
@@ -10,6 +11,7 @@ from keras_attention.memory import without_limit
 from keras_attention.registry import arguments_of
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.reading import fill
+from keras_attention.zoo.core.sharing import settle
 from keras_attention.zoo.core.writing import write as write_files
 
 CONFIG = "config.json"
@@ -67,7 +69,7 @@ def read(cls, folder, **arguments):
     family, config, entries, arguments = _configure(folder, arguments)
     with fresh.without_numbers() as variables:
         model, kind = _make(cls, family, config, arguments)
-    base = _base(model, kind)
+    base = _base(model, kind, family)
     fill(model, base, variables, family, config, kind, folder)
     _remember(model, entries, arguments)
     return model
@@ -148,7 +150,7 @@ def write(model, folder):
     family = zoo.find_family(entries["model_type"])
     config = family.configuration("config.json", entries)
     kind = _kind(type(model), family)
-    base = _base(model, kind)
+    base = _base(model, kind, family)
     write_files(model, base, family, config, kind, Path(folder), entries)
 
 
@@ -179,6 +181,7 @@ def _configure(folder, arguments):
     path = folder / CONFIG
     entries = read_json(path, allow_nan=True)
     family = zoo.find_family(entries["model_type"])
+    entries = settle(family, entries, folder)
     changes, arguments = _split(family, arguments)
     config = family.configuration(str(path), entries, changes)
     return family, config, {**entries, **changes}, arguments
@@ -217,11 +220,11 @@ def _make(cls, family, config, arguments):
         head = dict(parts[_HEADS[kind]])
         given = {**parts["encoder"], **head.pop("encoder", {}), **inner}
         return cls(TransformerEncoder(**given), **{**head, **own}), kind
-    encoder = TransformerEncoder(**{**parts["encoder"], **inner})
-    given = {**parts["decoder"], **inner}
+    decoder = TransformerDecoder(**{**parts["decoder"], **inner})
+    given = {**parts["encoder"], **inner}
     if parts.get("share_embeddings"):
-        given["embedding"] = encoder.embedding
-    return cls(encoder, TransformerDecoder(**given), **own), kind
+        given["embedding"] = decoder.embedding  # which makes logits
+    return cls(TransformerEncoder(**given), decoder, **own), kind
 
 
 def _remember(model, entries, arguments):
@@ -236,6 +239,9 @@ def _kind(cls, family):
     return next((n for n in names if n in family.architectures), None)
 
 
-def _base(model, kind):
+def _base(model, kind, family):
+    is_pair = "EncoderDecoder" in family.architectures
+    if is_pair and kind == "TransformerEncoder":
+        return types.SimpleNamespace(encoder=model)  # as in the pair
     name = _BASES[kind]
     return getattr(model, name) if name else model

@@ -6,26 +6,42 @@ tensor is which weight.
 """
 
 from keras_attention.checks import did_you_mean
+from keras_attention.zoo.bart import BART
 from keras_attention.zoo.bert import BERT
 from keras_attention.zoo.deit import DEIT
 from keras_attention.zoo.distilbert import DISTILBERT
 from keras_attention.zoo.gpt2 import GPT2
+from keras_attention.zoo.led import LED
 from keras_attention.zoo.longformer import LONGFORMER
+from keras_attention.zoo.m2m_100 import M2M_100
+from keras_attention.zoo.marian import MARIAN
+from keras_attention.zoo.mbart import MBART
+from keras_attention.zoo.mt5 import MT5
+from keras_attention.zoo.pegasus import PEGASUS
 from keras_attention.zoo.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
+from keras_attention.zoo.t5 import T5
 from keras_attention.zoo.transformer import TRANSFORMER
 from keras_attention.zoo.vit import VIT
 
 FAMILIES = (
-    BERT,
-    CAMEMBERT,
-    DEIT,
-    DISTILBERT,
-    GPT2,
-    LONGFORMER,
-    ROBERTA,
     TRANSFORMER,
-    VIT,
+    BERT,
+    ROBERTA,
     XLM_ROBERTA,
+    CAMEMBERT,
+    DISTILBERT,
+    LONGFORMER,
+    GPT2,
+    T5,
+    MT5,
+    BART,
+    MBART,
+    MARIAN,
+    PEGASUS,
+    M2M_100,
+    LED,
+    VIT,
+    DEIT,
 )
 
 

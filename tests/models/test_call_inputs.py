@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from keras_attention import TransformerDecoder, TransformerEncoder
+from keras_attention import (
+    EncoderDecoder,
+    TransformerDecoder,
+    TransformerEncoder,
+)
 from keras_attention.models.call_inputs import embed
 from tests.models import small
 from tests.tools import near, randomize, to_numpy
@@ -127,6 +131,30 @@ def test_global_tokens_are_those_of_the_call(rng):
             model(ids, **inputs)
         )
         assert (np.abs(moved).max((0, 2)) > 1e-5).sum() == reach
+
+
+def test_a_pair_hands_on_global_tokens_of_its_source(rng):
+    attention = {
+        "class_name": "longformer",
+        "config": {"window_size": 1, "num_global_tokens": 0},
+    }
+    encoder = small.encoder(rng, attention=attention, num_layers=1)
+    decoder = small.decoder(rng, cross_attention="multi_head")
+    model = EncoderDecoder(encoder, decoder)
+    source = small.ids(rng, ragged=False)
+    target = source[:, :4]
+    marked = np.zeros(source.shape, bool)
+    marked[:, 3] = True
+    expected = decoder.logits(
+        decoder(target, memory=encoder(source, global_mask=marked))
+    )
+    inputs = {"source_ids": source, "target_ids": target}
+    found = model({**inputs, "source_global_mask": marked})
+    near(found, expected)
+    assert np.abs(to_numpy(found) - to_numpy(model(inputs))).max() > 1e-4
+    memory = model.init_memory(source, global_mask=marked)
+    step, _ = model.step(target, model.init_cache(len(source), 4), memory)
+    near(step, expected[:, -1])
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ class Case(NamedTuple):
 IMAGE_ENCODERS = ("TransformerEncoder", "Classifier")
 ENCODERS = ("TransformerEncoder", "MaskedLM", "Classifier")
 DECODERS = ("TransformerDecoder", "CausalLM")
+PAIRS = ("EncoderDecoder",)
 
 
 def further_inputs(case, rng, shape):

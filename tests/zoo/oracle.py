@@ -1,5 +1,7 @@
 """Random models of `transformers`, saved as they save them, and called."""
 
+import fnmatch
+
 import numpy as np
 import pytest
 
@@ -36,11 +38,41 @@ def make(case, kind):
     model = getattr(package, name)(config).eval()
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
-        for parameter in model.parameters():
-            shape = parameter.shape
-            drawn = torch.randn(shape, generator=generator)
-            parameter.add_(0.2 * drawn)
+        _untie(model, case.entries)
+        for name, tensor in numbers(model):
+            if not _is_fixed(name, family):
+                shape = tensor.shape
+                drawn = torch.randn(shape, generator=generator)
+                tensor.add_(0.2 * drawn)
     return model
+
+
+def numbers(model):
+    """Gives the weights of a model, and what counts as one, by name."""
+    yield from model.named_parameters()
+    for name, buffer in model.named_buffers():
+        if name == "final_logits_bias":
+            yield name, buffer
+
+
+def _is_fixed(name, family):
+    return any(fnmatch.fnmatch(name, p) for p in family.passed_over)
+
+
+def _untie(model, entries):
+    """Gives T5 logits of their own, as released models have.
+
+    A model that it makes ties them whatever is asked; one that it reads has
+    those of the file.
+    """
+    import torch
+
+    tied = getattr(model, "all_tied_weights_keys", {})
+    is_tied = entries.get("tie_word_embeddings", True)
+    if not is_tied and "lm_head.weight" in tied:
+        del tied["lm_head.weight"]
+        weight = model.lm_head.weight.detach().clone()
+        model.lm_head.weight = torch.nn.Parameter(weight)
 
 
 def call(model, ids, **inputs):
@@ -64,13 +96,18 @@ def call_image(model, images, **options):
         return model(pixels, **options)[0].numpy()
 
 
-def call_pair(model, source, target, source_mask, output="logits"):
+def call_pair(model, source, target, source_mask, output="logits", **inputs):
     """Calls a model of encoder and decoder; returns its logits."""
     import torch
 
+    given = {
+        NAMES[name]: torch.tensor(x.astype("int64"))
+        for name, x in inputs.items()
+    }
     with torch.no_grad():
         return model(
             input_ids=torch.tensor(source),
             attention_mask=torch.tensor(source_mask.astype("int64")),
             decoder_input_ids=torch.tensor(target),
+            **given,
         )[output].numpy()

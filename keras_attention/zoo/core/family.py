@@ -18,7 +18,8 @@ class Family:
         architectures: dictionary from the name of a model class here to that
             of `transformers`, or a function from a `Configuration` to that;
             the first holds no head.
-        prefix: what names of tensors begin with in models with a head.
+        prefix: what names of tensors begin with in models with a head; empty
+            for nothing.
         sizes: dictionary from the name of a published size to what its
             `config.json` says beyond `defaults`.
         defaults: dictionary, what an entry of `config.json` is where it is
@@ -35,6 +36,10 @@ class Family:
             as of `tensors.bind`.
         changeable: names of entries that arguments of `from_preset` can
             change, for example the size of images.
+        shares: names of tensors that hold one matrix where a model shares it,
+            of which a file may have any.
+        copies: function from a `Configuration` to a dictionary from names of
+            `shares` to others of them, whose copies are written.
         passed_over: regular expressions of tensors that hold no weights.
         in_keras_hub: whether KerasHub has the family.
     """
@@ -52,6 +57,8 @@ class Family:
     heads: Mapping = dataclasses.field(default_factory=dict)
     counts: Callable = lambda config: config.num_hidden_layers
     changeable: tuple = ()
+    shares: tuple = ()
+    copies: Callable = lambda config: {}
     passed_over: tuple = ()
     in_keras_hub: bool = True
 
@@ -73,6 +80,14 @@ class Family:
         """The class of `transformers` that goes with a model class here."""
         name = self.architectures[kind]
         return name(config) if callable(name) else name
+
+    def prefix_of(self, kind):
+        """What names of tensors begin with in files of a model class."""
+        # An EncoderDecoder has a head, though it may be the only class.
+        is_bare = kind == next(iter(self.architectures))
+        if not self.prefix or (is_bare and kind != "EncoderDecoder"):
+            return ""
+        return f"{self.prefix}."
 
     def configuration(self, name, entries, changes=()):
         """Reads a `config.json` of the family.

@@ -31,6 +31,22 @@ _NO_WEIGHTS = (
     "*.rotary_emb.inv_freq",
 )
 _MOST_NAMES = 5  # that an error lists
+LOGITS = "lm_head.weight"
+
+
+def find_name(family, name, stored):
+    """Finds a tensor, whose name may begin with the prefix of the family.
+
+    Args:
+        family: a `Family`.
+        name: without the prefix.
+        stored: as of `checkpoint.opened`.
+
+    Returns:
+        The name that is stored, or None.
+    """
+    names = f"{family.prefix}.{name}", name
+    return next((x for x in names if x in stored), None)
 
 
 def fill(model, base, variables, family, config, kind, folder):
@@ -52,20 +68,25 @@ def fill(model, base, variables, family, config, kind, folder):
     check_method(config)
     count = family.counts(config)
     with checkpoint.opened(folder) as stored:
-        prefix = f"{family.prefix}."
-        has_prefix = any(name.startswith(prefix) for name in stored)
+        heads = bind(model, family.head(kind, config), count)
+        shared = [
+            name
+            for name in (*family.shares, LOGITS)
+            if name not in {head.name for head in heads}
+        ]
 
         def place(binding):
-            name = binding.name
-            if has_prefix and f"{prefix}{name}" in stored:
-                name = f"{prefix}{name}"
+            names = [binding.name]
+            if binding.name in family.shares:
+                names += shared
+            places = (find_name(family, name, stored) for name in names)
+            name = next(filter(None, places), binding.name)
             return binding._replace(name=name)
 
         ours = [place(x) for x in bind(base, family.table(config), count)]
-        heads = bind(model, family.head(kind, config), count)
         lacking = [x for x in heads if x.name not in stored]
         heads = [x for x in heads if x.name in stored]
-        _check_names(folder, family, ours, heads, stored)
+        _check_names(folder, family, kind, ours, heads, stored)
         for binding in (*ours, *heads):
             _check_shape(binding, stored[binding.name])
         waiting = {id(variable): variable for variable in variables}
@@ -80,9 +101,14 @@ def fill(model, base, variables, family, config, kind, folder):
         print(f"{folder} has no {names}: drawn anew.", file=sys.stderr)
 
 
-def _check_names(folder, family, ours, heads, stored):
+def _check_names(folder, family, kind, ours, heads, stored):
     used = {binding.name for binding in (*ours, *heads)}
-    patterns = (*_HEADS, *_NO_WEIGHTS, *family.passed_over)
+    patterns = (
+        *_HEADS,
+        *_NO_WEIGHTS,
+        *family.passed_over,
+        *family.shares,
+    )
     surplus = [
         name
         for name in stored
@@ -94,6 +120,9 @@ def _check_names(folder, family, ours, heads, stored):
         )
     ]
     missing = [x.name for x in ours if x.name not in stored]
+    if kind == "TransformerEncoder":
+        # Of a file of both sides.
+        surplus = [x for x in surplus if not _is_of_decoder(x, family)]
     if missing:
         shown = [
             f"{name}.{did_you_mean(name, surplus)}".rstrip(".")
@@ -109,6 +138,10 @@ def _check_names(folder, family, ours, heads, stored):
             f"says nothing: {', '.join(surplus[:_MOST_NAMES])}"
             f"{_and_more(surplus)}"
         )
+
+
+def _is_of_decoder(name, family):
+    return name.startswith(("decoder.", f"{family.prefix}.decoder."))
 
 
 def _and_more(names):

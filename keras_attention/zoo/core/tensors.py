@@ -40,6 +40,12 @@ class Transposed(NamedTuple):
     module: str
 
 
+class Row(NamedTuple):
+    """A tensor that keeps a vector as a matrix of one row."""
+
+    name: str
+
+
 class Binding(NamedTuple):
     """One tensor of a checkpoint, and the weights that it becomes.
 
@@ -64,9 +70,9 @@ def bind(model, table, count):
     Args:
         model: what the paths begin at.
         table: dictionary from path to the name of a module (of a tensor, if
-            the path leads to a weight), `Transposed`, something with a method
-            `bind` from what the path leads to to bindings, or, with any key,
-            a `Fused`. `{i}` counts layers.
+            the path leads to a weight), `Transposed`, `Row`, something with a
+            method `bind` from what the path leads to to bindings, or, with
+            any key, a `Fused`. `{i}` counts layers.
         count: integer, or a dictionary from the first name of a path to one,
             how many layers there are.
 
@@ -91,12 +97,15 @@ def _bind(model, path, module, index):
         name = module.module.format(i=index)
         return _dense(layers, name, module.transposed)
     part = find(model, path.format(i=index))
-    if hasattr(module, "bind"):
-        return [] if part is None else module.bind(part)
-    transposed = isinstance(module, Transposed)
-    name = (module.module if transposed else module).format(i=index)
     if part is None:
         return []
+    if hasattr(module, "bind"):
+        return module.bind(part)
+    if isinstance(module, Row):
+        binding = same(part, module.name)
+        return [binding._replace(shape=(1, *binding.shape))]
+    transposed = isinstance(module, Transposed)
+    name = (module.module if transposed else module).format(i=index)
     if isinstance(part, keras.Variable):
         return [_swapped(part, name) if transposed else same(part, name)]
     if isinstance(part, (keras.layers.Dense, keras.layers.EinsumDense)):

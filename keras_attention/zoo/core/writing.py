@@ -22,9 +22,7 @@ def write(model, base, family, config, kind, folder, entries):
     """
     count = family.counts(config)
     head = family.head(kind, config)
-    prefix = (
-        "" if kind == next(iter(family.architectures)) else f"{family.prefix}."
-    )
+    prefix = family.prefix_of(kind)
     bindings = [
         x._replace(name=prefix + x.name)
         for x in bind(base, family.table(config), count)
@@ -40,6 +38,8 @@ def write(model, base, family, config, kind, folder, entries):
         )
         for binding in bindings
     }
+    for name, source in family.copies(config).items():
+        tensors[prefix + name] = tensors[prefix + source]
     entries = {**entries, "architectures": [family.architecture(kind, config)]}
     with files.replacing(folder / CONFIG) as path:
         path.write_text(json.dumps(entries, indent=2), encoding="utf-8")
