@@ -88,6 +88,12 @@ def test_fresh_sizes_take_images_of_another_size():
     assert model(np.zeros((1, 32, 32, 3), "float32")).shape == (1, 5)
 
 
+@pytest.mark.parametrize("size", ["large", 0, [32, 32, 3], None])
+def test_sizes_of_no_image_are_refused(size):
+    with pytest.raises(ValueError, match="image_size must be"):
+        Classifier.from_preset("vit_base", load_weights=False, image_size=size)
+
+
 def test_both_tokens_of_a_teacher_count(rng, tmp_path):
     theirs = oracle.make(cases.CASES["deit_other"], "Classifier")
     theirs.save_pretrained(tmp_path)
