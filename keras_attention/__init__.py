@@ -67,7 +67,6 @@ from keras_attention.models.masked_lm import MaskedLM
 from keras_attention.models.recurrent import RecurrentEncoderDecoder
 from keras_attention.models.recurrent_decoder import RecurrentDecoder
 from keras_attention.models.recurrent_encoder import RecurrentEncoder
-from keras_attention.models.task_sizes import config_for_task
 from keras_attention.positions import (
     FIRE,
     ALiBi,

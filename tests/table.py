@@ -6,10 +6,13 @@ rewrites each table between its two comments in a file; without a file they are
 printed.
 """
 
+import inspect
 import sys
 from pathlib import Path
 
-from keras_attention import attention, files, positions
+import keras_attention
+from keras_attention import attention, files, positions, zoo
+from keras_attention.models import published
 
 
 def flavour_table():
@@ -85,7 +88,49 @@ def pair_table():
     return "\n".join(lines)
 
 
+def family_table():
+    """Renders the published families as a table in Markdown.
+
+    Returns:
+        A string of one line a family.
+    """
+    lines = [
+        "| family | paper | models | sizes | in KerasHub | lines |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for family in zoo.FAMILIES:
+        cells = [
+            family.name,
+            family.paper.partition(",")[0],
+            ", ".join(f"`{name}`" for name in family.architectures),
+            ", ".join(map(_size, family.sizes)),
+            _mark(family.in_keras_hub),
+            str(len(_file_of(family).read_text("utf-8").splitlines())),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _size(name):
+    """A published size and how many weights it has."""
+    family = zoo.sizes()[name]
+    kind = next(iter(family.architectures))
+    count = published.count(getattr(keras_attention, kind), name)
+    return f"`{name}` {count / 1e6:,.0f} M"
+
+
+def _file_of(family):
+    """The file that holds a family."""
+    return next(
+        Path(module.__file__)
+        for module in vars(zoo).values()
+        if inspect.ismodule(module)
+        and any(found is family for found in vars(module).values())
+    )
+
+
 TABLES = {
+    "families": family_table,
     "flavours": flavour_table,
     "encodings": encoding_table,
     "pairs": pair_table,

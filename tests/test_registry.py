@@ -16,7 +16,6 @@ from keras_attention import (
     TransformerDecoder,
     TransformerEncoder,
     attention,
-    config_for_task,
     positions,
 )
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
@@ -51,11 +50,13 @@ MODELS = {
 
 
 def booleans(config):
-    """Options that are booleans; `qk_norm` may be a normalization as well."""
+    """Options that are booleans, and may be nothing else."""
+    # A normalization, or a number, as well.
+    others = {"qk_norm", "scale"}
     return [
         name
         for name, value in config.items()
-        if isinstance(value, bool) and name != "qk_norm"
+        if isinstance(value, bool) and name not in others
     ]
 
 
@@ -198,7 +199,10 @@ def test_only_a_number_counts_as_one(name, option):
             lambda: attention.get({"class_name": "MultiheadAttention"}),
             "Unknown attention class.*mean 'MultiHeadAttention'",
         ),
-        (lambda: config_for_task("nlq"), "task='nlq'.*mean 'nlp'"),
+        (
+            lambda: TransformerEncoder.from_preset("bert_bas"),
+            "'bert_bas' is neither.*mean 'bert_base'",
+        ),
         (
             lambda: positions.RotaryEmbedding(scaling="yarm"),
             "Received: 'yarm'.*mean 'yarn'",

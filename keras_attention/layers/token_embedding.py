@@ -98,8 +98,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
             ("num_segments", 1 if num_segments is None else num_segments),
         ):
             check_integer(name, number)
-        if scale is None:
-            scale = False
+        scale = False if scale is None else scale
         if not isinstance(scale, (bool, np.bool_)):
             scale = check_number("scale", scale)
         if padding_id is not None:

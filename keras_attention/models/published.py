@@ -13,6 +13,8 @@ from keras_attention.zoo.core.reading import fill
 from keras_attention.zoo.core.writing import write as write_files
 
 CONFIG = "config.json"
+# Arguments that leave a model what its config.json says.
+_HARMLESS = {"dropout", "dtype", "name", "trainable"}
 # By the name of a model class: its part without a head, and how its parts
 # make it.
 _BASES = {
@@ -67,7 +69,7 @@ def read(cls, folder, **arguments):
         model, kind = _make(cls, family, config, arguments)
     base = _base(model, kind)
     fill(model, base, variables, family, config, kind, folder)
-    model.published = entries
+    _remember(model, entries, arguments)
     return model
 
 
@@ -75,7 +77,7 @@ def imitate(cls, folder, **arguments):
     """Makes a model as `read` does, but with fresh weights."""
     family, config, entries, arguments = _configure(Path(folder), arguments)
     model, _ = _make(cls, family, config, arguments)
-    model.published = entries
+    _remember(model, entries, arguments)
     return model
 
 
@@ -92,11 +94,11 @@ def make(cls, name, **arguments):
     """
     family = find_size(name)
     changes, arguments = _split(family, arguments)
-    entries = {"model_type": family.model_types[0], **family.sizes[name]}
-    entries.update(changes)
+    entries = {**family.entries(name), **changes}
     config = family.configuration(name, entries)
     model, _ = _make(cls, family, config, arguments)
-    model.published = entries
+    if family.model_types:
+        _remember(model, entries, arguments)
     return model
 
 
@@ -111,7 +113,7 @@ def count(cls, name):
         Integer.
     """
     family = find_size(name)
-    entries = {"model_type": family.model_types[0], **family.sizes[name]}
+    entries = family.entries(name)
     with without_limit(), fresh.without_numbers():
         config = family.configuration(name, entries)
         model, _ = _make(cls, family, config, {})
@@ -133,7 +135,8 @@ def write(model, folder):
     if entries is None:
         raise ValueError(
             f"This {type(model).__name__} is of no published family, so no "
-            "config.json describes it. Write one that came from from_preset."
+            "config.json describes it. Write one that came from from_preset, "
+            "without arguments that change its sizes or parts."
         )
     for layer in model._flatten_layers():
         for state in ("quantization_mode", "lora_enabled"):
@@ -219,6 +222,12 @@ def _make(cls, family, config, arguments):
     if parts.get("share_embeddings"):
         given["embedding"] = encoder.embedding
     return cls(encoder, TransformerDecoder(**given), **own), kind
+
+
+def _remember(model, entries, arguments):
+    """Keeps the configuration with which a model can be written."""
+    if _HARMLESS.issuperset(arguments):
+        model.published = entries
 
 
 def _kind(cls, family):

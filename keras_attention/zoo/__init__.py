@@ -12,6 +12,7 @@ from keras_attention.zoo.distilbert import DISTILBERT
 from keras_attention.zoo.gpt2 import GPT2
 from keras_attention.zoo.longformer import LONGFORMER
 from keras_attention.zoo.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
+from keras_attention.zoo.transformer import TRANSFORMER
 from keras_attention.zoo.vit import VIT
 
 FAMILIES = (
@@ -22,6 +23,7 @@ FAMILIES = (
     GPT2,
     LONGFORMER,
     ROBERTA,
+    TRANSFORMER,
     VIT,
     XLM_ROBERTA,
 )

@@ -24,7 +24,12 @@ BERT = Family(
         "Classifier": "BertForSequenceClassification",
     },
     prefix="bert",
+    # The small ones are those of Turc et al. 2019.
     sizes={
+        "bert_tiny": arguments.size(2, 128),
+        "bert_mini": arguments.size(4, 256),
+        "bert_small": arguments.size(4, 512),
+        "bert_medium": arguments.size(8, 512),
         "bert_base": {},
         "bert_base_cased": {"vocab_size": 28996},
         "bert_large": bert_like.LARGE,

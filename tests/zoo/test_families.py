@@ -123,12 +123,9 @@ def test_cached_steps_of_a_pair_are_the_full_pass(name, rng, tmp_path):
         near_by_size(step, whole[:, place], 2e-5)
 
 
-@pytest.mark.parametrize(
-    "name", sorted({f.model_types[0] for f in zoo.FAMILIES})
-)
-def test_defaults_are_those_of_theirs(name):
+@pytest.mark.parametrize("family", zoo.FAMILIES, ids=lambda f: f.name)
+def test_defaults_are_those_of_theirs(family):
     package = oracle.transformers()
-    family = zoo.find_family(name)
     for model_type in family.model_types:
         theirs = package.AutoConfig.for_model(model_type)
         for entry, value in family.defaults.items():
@@ -139,5 +136,5 @@ def test_every_family_has_two_cases():
     counted = {}
     for case in cases.CASES.values():
         counted[case.family] = counted.get(case.family, 0) + 1
-    for family in zoo.FAMILIES:
+    for family in filter(lambda f: f.model_types, zoo.FAMILIES):
         assert max(counted.get(name, 0) for name in family.model_types) >= 2

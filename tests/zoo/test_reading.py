@@ -315,6 +315,11 @@ def test_what_cannot_be_written_is_refused(rng, folder, tmp_path):
 
     with pytest.raises(ValueError, match="no published family"):
         small.encoder(rng).to_huggingface(tmp_path / "out")
+    model = TransformerEncoder.from_preset(
+        folder, normalization="rms_norm", load_weights=False
+    )
+    with pytest.raises(ValueError, match="arguments that change its sizes"):
+        model.to_huggingface(tmp_path / "out")
     model = TransformerEncoder.from_preset(folder)
     model.blocks[0].attention.query_dense.enable_lora(2)
     with pytest.raises(ValueError, match="lora_enabled"):

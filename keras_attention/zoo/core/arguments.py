@@ -38,6 +38,26 @@ def part(class_name, **config):
     return {"class_name": class_name, "config": given}
 
 
+def size(num_layers, width, **changes):
+    """A size with heads of 64 and four times the width between, as of BERT.
+
+    Args:
+        num_layers: integer.
+        width: integer.
+        **changes: further entries.
+
+    Returns:
+        Entries of a `config.json`.
+    """
+    return {
+        "hidden_size": width,
+        "num_hidden_layers": num_layers,
+        "num_attention_heads": width // 64,
+        "intermediate_size": 4 * width,
+        **changes,
+    }
+
+
 def model(c, **changes):
     """The arguments that most models have in common.
 

@@ -13,7 +13,8 @@ class Family:
     Args:
         name: as papers write it.
         paper: authors, year and address.
-        model_types: those of `config.json`.
+        model_types: those of `config.json`, of which sizes have the first;
+            none where no weights were published.
         architectures: dictionary from the name of a model class here to that
             of `transformers`, or a function from a `Configuration` to that;
             the first holds no head.
@@ -53,6 +54,11 @@ class Family:
     changeable: tuple = ()
     passed_over: tuple = ()
     in_keras_hub: bool = True
+
+    def entries(self, size):
+        """What the `config.json` of a published size says."""
+        kind = {"model_type": self.model_types[0]} if self.model_types else {}
+        return {**kind, **self.sizes[size]}
 
     def table(self, config):
         """The table of tensors of the model without a head."""
