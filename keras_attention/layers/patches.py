@@ -83,10 +83,10 @@ class PatchEmbedding(Template, keras.layers.Layer):
         super().__init__(**kwargs)
         check_integer("hidden_dim", hidden_dim)
         check_integer("channels", channels)
-        self.patch_size = _pair("patch_size", patch_size)
+        self.patch_size = pair("patch_size", patch_size)
         if stride is None:
             stride = self.patch_size
-        self.stride = _pair("stride", stride)
+        self.stride = pair("stride", stride)
         if any(
             step > size
             for step, size in zip(self.stride, self.patch_size, strict=True)
@@ -103,7 +103,7 @@ class PatchEmbedding(Template, keras.layers.Layer):
                 "distillation_token=True, class_token=False"
             )
         if image_size is not None:
-            image_size = _pair("image_size", image_size)
+            image_size = pair("image_size", image_size)
         self.class_token = class_token
         self.distillation_token = distillation_token
         self.image_size = image_size
@@ -204,8 +204,19 @@ class PatchEmbedding(Template, keras.layers.Layer):
         }
 
 
-def _pair(name, sizes):
-    """Gives the two sizes that an integer or a pair stands for."""
+def pair(name, sizes):
+    """Gives the two sizes that an integer or a pair stands for.
+
+    Args:
+        name: of the argument, for messages.
+        sizes: integer, or `(height, width)`.
+
+    Returns:
+        `(height, width)`.
+
+    Raises:
+        ValueError: for anything else, or a size that is not positive.
+    """
     if not isinstance(sizes, (list, tuple)):
         sizes = (sizes, sizes)
     if len(sizes) != 2:

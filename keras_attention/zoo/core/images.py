@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_attention.layers.patches import pair
 from keras_attention.zoo.core import arguments
 from keras_attention.zoo.core.tensors import Binding, same
 
@@ -132,11 +133,6 @@ def _weights(old, new):
     return weights
 
 
-def pair(size):
-    """Gives `(height, width)` of an integer or a list."""
-    return tuple(size) if isinstance(size, (list, tuple)) else (size, size)
-
-
 def grid(c, image_size):
     """The grid of patches of an image.
 
@@ -150,7 +146,8 @@ def grid(c, image_size):
     Raises:
         ValueError: if the image has no whole number of patches.
     """
-    image, patch = pair(image_size), pair(c.patch_size)
+    image = pair("image_size", image_size)
+    patch = pair("patch_size", c.patch_size)
     if image[0] % patch[0] or image[1] % patch[1]:
         raise ValueError(
             f"{c.name} has image_size={image_size}, which is no multiple of "
@@ -172,12 +169,12 @@ def vit(c, tokens=1):
     rows, columns = grid(c, c.image_size)
     embedding = arguments.part(
         "patches",
-        patch_size=list(pair(c.patch_size)),
+        patch_size=c.patch_size,
         hidden_dim=c.hidden_size,
         channels=c.num_channels,
         class_token=True,
         distillation_token=tokens == 2,
-        image_size=list(pair(c.image_size)),
+        image_size=c.image_size,
     )
     projections = ["query", "key", "value"] if c.qkv_bias else []
     attention = arguments.attention(
