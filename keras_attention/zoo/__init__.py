@@ -8,8 +8,25 @@ tensor is which weight.
 from keras_attention.checks import did_you_mean
 from keras_attention.zoo.bert import BERT
 from keras_attention.zoo.gpt2 import GPT2
+from keras_attention.zoo.llama import LLAMA
+from keras_attention.zoo.mistral import MISTRAL
+from keras_attention.zoo.opt import OPT
+from keras_attention.zoo.phi3 import PHI3
+from keras_attention.zoo.qwen2 import QWEN2
+from keras_attention.zoo.qwen3 import QWEN3
+from keras_attention.zoo.smollm3 import SMOLLM3
 
-FAMILIES = (BERT, GPT2)
+FAMILIES = (
+    BERT,
+    GPT2,
+    LLAMA,
+    MISTRAL,
+    OPT,
+    PHI3,
+    QWEN2,
+    QWEN3,
+    SMOLLM3,
+)
 
 
 def find_family(model_type):
