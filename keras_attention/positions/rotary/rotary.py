@@ -9,12 +9,12 @@ from keras_attention.positions.core.angles import (
     SharesAngles,
     inverse_wavelengths,
     once,
+    rotate_pairs,
     sine_cosine,
 )
 from keras_attention.positions.core.grid import check_grid, size_of
 from keras_attention.positions.rotary.dynamic_ntk import ntk_turns
 from keras_attention.positions.rotary.longrope import factors_of, longrope_turns
-from keras_attention.positions.rotary.rotation import rotate_pairs
 from keras_attention.positions.rotary.scaling import (
     attention_factor,
     read_scaling,
