@@ -11,7 +11,9 @@ class LayerPositions(PositionHooks):
     """A list of encodings that is cycled over the blocks of a model.
 
     It stands where a model has one encoding for all blocks and answers for
-    all of them. It is no layer: those that blocks share are theirs.
+    all of them. It is no layer: those that blocks share are theirs. Parts of
+    equal configuration are one encoding, as are those of blocks without a
+    list.
 
     Args:
         parts: list of names, configurations, templates or None.
@@ -30,11 +32,16 @@ class LayerPositions(PositionHooks):
     def __init__(self, parts, **defaults):
         if not parts:
             raise ValueError("A list of positions holds one at least.")
-        self._descriptions = [describe(part) for part in parts]
         self._defaults = defaults
+        # Distinct ones, and which of them each part of the list is.
+        self._descriptions, self._places = [], []
+        for part in map(describe, parts):
+            if part not in self._descriptions:
+                self._descriptions.append(part)
+            self._places.append(self._descriptions.index(part))
         self._encodings = [
             positions.get(part, name=f"position_{index}", **defaults)
-            for index, part in enumerate(parts)
+            for index, part in enumerate(self._descriptions)
         ]
         for encoding in self._encodings:
             if encoding.acts_on_embeddings:
@@ -45,7 +52,7 @@ class LayerPositions(PositionHooks):
 
     def of_block(self, index):
         """Gives the encoding of a block, or None for one without."""
-        place = index % len(self._encodings)
+        place = self._places[index % len(self._places)]
         encoding = self._encodings[place]
         if not encoding.acts_in_attention:
             return None

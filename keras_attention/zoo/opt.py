@@ -2,47 +2,36 @@
 
 from keras_attention.zoo.core import arguments
 from keras_attention.zoo.core.family import Family
+from keras_attention.zoo.core.gated_decoder import ATTENTION
 
 
 def parts(config):
     """The arguments of the models."""
-    width = config.get("word_embed_proj_dim", config.hidden_size)
-    is_first = config.do_layer_norm_before
-    has_weights = config.layer_norm_elementwise_affine
+    width, narrow = config.hidden_size, config.get("word_embed_proj_dim")
+    bias, affine = config.enable_bias, config.layer_norm_elementwise_affine
+    places = config.max_position_embeddings
     return arguments.decoder(
         config,
-        attention=arguments.attention(config, use_bias=config.enable_bias),
-        feed_forward=arguments.feed_forward(
-            config, use_bias=config.enable_bias
-        ),
+        attention=arguments.attention(config, use_bias=bias),
+        feed_forward=arguments.feed_forward(config, use_bias=bias),
         position=arguments.part(
-            "learned",
-            max_length=config.max_position_embeddings,
-            offset=2,
-            skips_padding=True,
+            "learned", max_length=places, offset=2, skips_padding=True
         ),
         normalization=arguments.part(
-            "layer_norm", epsilon=1e-5, center=has_weights, scale=has_weights
+            "layer_norm", epsilon=1e-5, center=affine, scale=affine
         ),
-        residual="pre_norm" if is_first else "post_norm",
+        residual="pre_norm" if config.do_layer_norm_before else "post_norm",
         final_normalization=not config.get("_remove_final_layer_norm", False),
+        # What a TransformerDecoder gives is not projected to this width yet.
         embedding=arguments.tokens(
-            config,
-            # The hidden states of a `TransformerDecoder` are those before the
-            # projection to that width.
-            embedding_dim=None if width == config.hidden_size else width,
+            config, embedding_dim=None if narrow == width else narrow
         ),
     )
 
 
 def _size(width, layers, heads, **others):
-    return {
-        "hidden_size": width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "ffn_dim": 4 * width,
-        **others,
-    }
+    sizes = {"num_hidden_layers": layers, "num_attention_heads": heads}
+    return {"hidden_size": width, "ffn_dim": 4 * width, **sizes, **others}
 
 
 OPT = Family(
@@ -98,9 +87,7 @@ OPT = Family(
         "final_norm": "decoder.final_layer_norm",
         **arguments.blocks(
             "decoder.layers.{i}.",
-            query="self_attn.q_proj",
-            key="self_attn.k_proj",
-            value="self_attn.v_proj",
+            **ATTENTION,
             output="self_attn.out_proj",
             attention_norm="self_attn_layer_norm",
             up="fc1",

@@ -11,15 +11,17 @@ def parts(config):
     rotates = config.get(
         "no_rope_layers", [int((i + 1) % every != 0) for i in range(count)]
     )
-    window = config.get("sliding_window")
-    window = window if config.use_sliding_window else None
     kinds = [
-        "full_attention" if has or not window else "sliding_attention"
+        "full_attention"
+        if has or not config.use_sliding_window
+        else "sliding_attention"
         for has in rotates[:count]
     ]
     given = gated_decoder.decoder(
         config,
-        windows=gated_decoder.windows(config, window, kinds),
+        windows=gated_decoder.windows(
+            config, config.get("sliding_window"), kinds
+        ),
         bias=config.attention_bias,
         rope_base=2000000.0,
     )

@@ -10,7 +10,7 @@ from keras_attention import (
     TransformerDecoder,
     TransformerEncoder,
 )
-from tests.tools import near, randomize, to_numpy
+from tests.tools import compiled, near, randomize, to_numpy
 
 SIZES = (37, 3, 24, 4)  # vocabulary, layers, width and heads
 
@@ -26,6 +26,15 @@ def test_a_list_is_cycled_over_the_blocks():
     assert kinds == ["RotaryEmbedding", none, "RotaryEmbedding"]
     first, _, third = (block.attention.position for block in model.blocks)
     assert first is third
+
+
+def test_equal_parts_are_one_encoding():
+    position = [RotaryEmbedding(base=7.0), "rotary", RotaryEmbedding(base=7.0)]
+    model = TransformerDecoder(*SIZES, position=position)
+    first, second, third = (b.attention.position for b in model.blocks)
+    assert first is third and first is not second
+    shaw = TransformerDecoder(*SIZES, position=["shaw", "shaw"])
+    assert len({id(b.attention.position) for b in shaw.blocks}) == 3
 
 
 @pytest.mark.parametrize("cls", [TransformerEncoder, TransformerDecoder])
@@ -72,6 +81,13 @@ def test_it_is_saved_and_read(rng, tmp_path, position):
     ids = ids_of(rng)
     near(again(ids), model(ids))
     assert len(again.get_config()["position"]) == len(position)
+
+
+def test_a_graph_computes_the_same(rng):
+    position = [RotaryEmbedding(base=10.0), None, "alibi"]
+    model = randomize(TransformerDecoder(*SIZES, position=position), rng)
+    ids = ids_of(rng)
+    near(compiled(model)(ids), model(ids), 2e-4, 2e-5)
 
 
 def test_encodings_that_do_not_fit_are_refused():

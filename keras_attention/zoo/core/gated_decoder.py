@@ -124,7 +124,8 @@ def last_windows(c):
 
 
 def _attention(c, window, options):
-    if window is None:
+    # A window of all positions, as of Phi-3 for 131,072 tokens, is none.
+    if window is None or window >= c.max_position_embeddings:
         return arguments.attention(c, **options)
     # Their window counts the query, ours only the keys before it.
     size = {"window_size": window - 1}
