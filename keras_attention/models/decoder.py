@@ -23,7 +23,8 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
         vocabulary_size, num_layers, hidden_dim, num_heads: integers; see
             `TransformerEncoder`, also for `intermediate_dim`, `attention`,
             `position`, `feed_forward`, `normalization`, `residual`,
-            `block`, `dropout`, `embedding` and `embedding_normalization`.
+            `block`, `dropout`, `embedding`, `embedding_normalization` and
+            `final_normalization`.
         cross_attention: attention over a memory, for example
             `"multi_head"`; one or a list that is cycled; None for none.
         tie_embeddings: whether `logits` uses the embedding matrix.
@@ -225,7 +226,7 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
             ValueError: if an attention layer or the positional encoding
                 allows no cache, or the encoding ends before `max_length`.
         """
-        check_cached_position(self, self.position)
+        check_cached_position(self, self.position, max_length)
         limit, known = self.position.max_length, known_integer(max_length)
         if limit is not None and known is not None and known > limit:
             raise ValueError(

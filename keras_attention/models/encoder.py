@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.models.call_inputs import embed, unpack
 from keras_attention.models.hidden_states import HiddenStates
+from keras_attention.models.layer_positions import LayerPositions
 from keras_attention.models.transformer import Transformer
 from keras_attention.registry import PACKAGE
 
@@ -25,7 +26,8 @@ class TransformerEncoder(HiddenStates, Transformer):
         intermediate_dim: integer, width inside the feed-forward part;
             `4 * hidden_dim` by default.
         attention: one attention or a list that is cycled over the blocks.
-        position: positional encoding; None for none.
+        position: positional encoding, or a list that is cycled over the
+            blocks, of encodings that act in attention; None for none.
         feed_forward: an activation (`"relu"`, `"gelu"`, `"gelu_tanh"`,
             `"swiglu"`, `"geglu"`), a configuration or a template.
         normalization: `"layer_norm"`, `"rms_norm"`, a configuration or a
@@ -44,6 +46,8 @@ class TransformerEncoder(HiddenStates, Transformer):
             `padding_mask(inputs)`.
         embedding_normalization: normalization of the embeddings, behind the
             positions and before dropout (BERT); None for none.
+        final_normalization: whether a normalization stands at the end where
+            the last sum is not normalized.
 
     Call arguments:
         token_ids: integers `(batch, length)`, or a dictionary with
@@ -99,8 +103,11 @@ class TransformerEncoder(HiddenStates, Transformer):
             vocabulary_size, num_layers, hidden_dim, num_heads, **kwargs
         )
         if self.position.causal_only:
+            position = self.position
+            if isinstance(position, LayerPositions):
+                position = position.first("causal_only")
             raise ValueError(
-                f"{type(self.position).__name__} is for causal attention and "
+                f"{type(position).__name__} is for causal attention and "
                 "cannot serve as position of a TransformerEncoder; use it in "
                 'a TransformerDecoder, or position="rotary" here.'
             )

@@ -8,6 +8,7 @@ from keras.src.utils.tracking import DotNotTrackScope
 from keras_attention import attention as attention_layers
 from keras_attention import positions
 from keras_attention.attention.core import normalization as normalizations
+from keras_attention.checks import check_boolean
 from keras_attention.layers import blocks, embeddings
 from keras_attention.layers import feed_forward as feed_forwards
 from keras_attention.layers.dropout import make_dropout
@@ -17,6 +18,7 @@ from keras_attention.layers.norm_first import (
 )
 from keras_attention.layers.parts import Parts
 from keras_attention.models import least_weights
+from keras_attention.models.layer_positions import LayerPositions
 from keras_attention.models.saving import Preset
 from keras_attention.models.transformer_checks import (
     check_embedding,
@@ -54,6 +56,7 @@ class Transformer(Preset, keras.Model):
         dropout=0.1,
         embedding="tokens",
         embedding_normalization=None,
+        final_normalization=True,
         tie_embeddings=True,
         memory_dim=None,
         **kwargs,
@@ -71,12 +74,14 @@ class Transformer(Preset, keras.Model):
             intermediate_dim = 4 * hidden_dim
         self.intermediate_dim = intermediate_dim
         self.dropout = dropout
+        check_boolean("final_normalization", final_normalization)
+        self.final_normalization = bool(final_normalization)
         self.tie_embeddings = tie_embeddings
         self.memory_dim = memory_dim
         self._parts = {
             "attention": _describe_all(attention),
             "cross_attention": _describe_all(cross_attention),
-            "position": describe(position),
+            "position": _describe_all(position),
             "feed_forward": describe(feed_forward),
             "normalization": describe(normalization),
             "residual": describe(residual),
@@ -95,7 +100,10 @@ class Transformer(Preset, keras.Model):
             )
         self.embedding = embedding
         check_embedding(self)
-        self._place(positions.get(position, name="position", **policy))
+        if isinstance(position, (list, tuple)):
+            self.position = LayerPositions(position, **policy)
+        else:
+            self._place(positions.get(position, name="position", **policy))
         self.embedding_norm = None
         if embedding_normalization is not None:
             self.embedding_norm = normalizations.get(
@@ -111,7 +119,8 @@ class Transformer(Preset, keras.Model):
         )
         check_grid(self)
         self.final_norm = None
-        if not self.blocks[-1].residual.ends_normalized:
+        ends_normalized = self.blocks[-1].residual.ends_normalized
+        if final_normalization and not ends_normalized:
             self.final_norm = normalizations.get(
                 normalization, name="final_norm", **policy
             )
@@ -155,13 +164,7 @@ class Transformer(Preset, keras.Model):
             "dropout": self.dropout,
             "dtype": self.dtype_policy,
         }
-        position = None
-        if self.position.acts_in_attention:
-            position = self.position
-            if not position.shared:
-                position = positions.get(
-                    self._parts["position"], dtype=self.dtype_policy
-                )
+        position = self._position_of_block(index)
         mixer = attention_layers.get(
             _nth(attention, index),
             position=position,
@@ -193,6 +196,16 @@ class Transformer(Preset, keras.Model):
             name=f"block_{index}",
             dtype=self.dtype_policy,
         )
+
+    def _position_of_block(self, index):
+        position = self.position
+        if isinstance(position, LayerPositions):
+            return position.of_block(index)
+        if not position.acts_in_attention:
+            return None
+        if position.shared:
+            return position
+        return positions.get(self._parts["position"], dtype=self.dtype_policy)
 
     def build(self, input_shape=None):
         if self.built:
@@ -234,6 +247,7 @@ class Transformer(Preset, keras.Model):
             "num_heads": self.num_heads,
             "intermediate_dim": self.intermediate_dim,
             "dropout": self.dropout,
+            "final_normalization": self.final_normalization,
             "embedding": embeddings.describe_shared(self.embedding),
             **self._parts,
         }

@@ -224,6 +224,12 @@ class PositionalEncoding(Template, PositionHooks, keras.layers.Layer):
     can be right, and attention refuses one.
     """
 
+    max_cached_length = None
+    """How long a cache may be; None where there is no limit.
+
+    Longer sequences would be encoded otherwise from their beginning on.
+    """
+
     instead_of_cache = "feed the whole sequence instead"
     """What the refusal of a cache proposes."""
 

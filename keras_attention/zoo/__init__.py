@@ -12,13 +12,20 @@ from keras_attention.zoo.deit import DEIT
 from keras_attention.zoo.distilbert import DISTILBERT
 from keras_attention.zoo.gpt2 import GPT2
 from keras_attention.zoo.led import LED
+from keras_attention.zoo.llama import LLAMA
 from keras_attention.zoo.longformer import LONGFORMER
 from keras_attention.zoo.m2m_100 import M2M_100
 from keras_attention.zoo.marian import MARIAN
 from keras_attention.zoo.mbart import MBART
+from keras_attention.zoo.mistral import MISTRAL
 from keras_attention.zoo.mt5 import MT5
+from keras_attention.zoo.opt import OPT
 from keras_attention.zoo.pegasus import PEGASUS
+from keras_attention.zoo.phi3 import PHI3
+from keras_attention.zoo.qwen2 import QWEN2
+from keras_attention.zoo.qwen3 import QWEN3
 from keras_attention.zoo.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
+from keras_attention.zoo.smollm3 import SMOLLM3
 from keras_attention.zoo.t5 import T5
 from keras_attention.zoo.transformer import TRANSFORMER
 from keras_attention.zoo.vit import VIT
@@ -32,6 +39,13 @@ FAMILIES = (
     DISTILBERT,
     LONGFORMER,
     GPT2,
+    OPT,
+    LLAMA,
+    MISTRAL,
+    QWEN2,
+    QWEN3,
+    SMOLLM3,
+    PHI3,
     T5,
     MT5,
     BART,

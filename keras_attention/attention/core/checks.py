@@ -1,6 +1,7 @@
 """What attention layers support, and how they refuse the rest."""
 
 from keras_attention.checks import check_integer
+from keras_attention.tensors import known_integer
 
 
 class Support:
@@ -87,19 +88,38 @@ def check_position(layer, position):
     )
 
 
-def check_cache(layer):
-    """Refuses a cache where a flavour or its position cannot have one."""
+def check_cache(layer, max_length=None):
+    """Refuses a cache where a flavour or its position cannot have one.
+
+    Args:
+        layer: an `Attention`.
+        max_length: integer, positions that the cache is to hold, if known.
+    """
     refuse_unless(
         layer,
         layer.supports_cache,
         "a cache",
         "feed the whole sequence instead",
     )
-    check_cached_position(layer, layer.position)
+    check_cached_position(layer, layer.position, max_length)
 
 
-def check_cached_position(layer, position):
-    """Refuses a cache beside a position that needs the whole sequence."""
+def check_cached_position(layer, position, max_length=None):
+    """Refuses a cache beside a position that needs the whole sequence.
+
+    Args:
+        layer: an `Attention`, or a model.
+        position: its encoding.
+        max_length: integer, positions that the cache is to hold, if known.
+    """
+    limit, known = position.max_cached_length, known_integer(max_length)
+    if limit is not None and known is not None and known > limit:
+        raise ValueError(
+            f"Beside {type(position).__name__} as it is, a cache of "
+            f"{type(layer).__name__} holds {limit} positions at most: those "
+            "of longer sequences are rotated otherwise from the first on. "
+            f"Received: max_length={max_length}; {position.instead_of_cache}."
+        )
     refuse_unless(
         layer,
         position.supports_cache,

@@ -41,7 +41,7 @@ class KeyValueCache:
             head_dim)`, as every step multiplies them, and `{"mask"}` of
             `(batch, max_length)`.
         """
-        self._check_cache()
+        self._check_cache(max_length)
         return empty(
             batch_size,
             self.num_kv_heads,
@@ -86,9 +86,9 @@ class KeyValueCache:
         key, value = map(swap_heads, heads)
         return {"key": key, "value": value, "mask": padding_mask}
 
-    def _check_cache(self):
-        """Refuses to make a cache where there can be none."""
-        check_cache(self)
+    def _check_cache(self, max_length):
+        """Refuses to make a cache where there can be none so long."""
+        check_cache(self, max_length)
         self._check_built()
 
     def _check_built(self):

@@ -233,7 +233,7 @@ class LatentAttention(SoftmaxOptions, ScoredAttention):
             `(batch, max_length, rope_dim)`, the rotated key, and `{"mask"}`
             of `(batch, max_length)`.
         """
-        self._check_cache()
+        self._check_cache(max_length)
         shape, dtype = (batch_size, max_length), self.compute_dtype
         return {
             "compressed": ops.zeros((*shape, self.kv_rank), dtype=dtype),

@@ -79,7 +79,7 @@ class KernelAttention(KernelPasses, Attention):
             `{"sum"}` of `(batch, num_kv_heads, features)`, and where features
             have logarithms `{"log"}` of `(batch, num_kv_heads)`.
         """
-        self._check_cache()
+        self._check_cache(max_length)
         dtype = at_least_float32(self.compute_dtype)
         return as_cache(*present(self._no_sums(batch_size, dtype)))
 

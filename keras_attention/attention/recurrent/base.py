@@ -183,7 +183,7 @@ class RecurrentAttention(Attention):
             `{"state"}` of `(batch, num_heads, head_dim, value_head_dim)`, in
             float32 or, for such a layer, float64.
         """
-        self._check_cache()
+        self._check_cache(max_length)
         shape = (
             batch_size,
             self.num_heads,

@@ -227,7 +227,7 @@ class SparseTransformerAttention(Attention):
         """
         if self.pattern == "strided":
             return super().init_cache(batch_size, max_length)
-        self._check_cache()
+        self._check_cache(max_length)
         return summary_cache.empty(
             batch_size,
             self.num_kv_heads,

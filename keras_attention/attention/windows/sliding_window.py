@@ -149,7 +149,7 @@ class SlidingWindowAttention(SoftmaxOptions, Attention):
             `max_length` positions need; a ring of all of them holds sequences
             of any length.
         """
-        self._check_cache()
+        self._check_cache(max_length)
         return self._ring().empty(
             batch_size,
             self.num_kv_heads,

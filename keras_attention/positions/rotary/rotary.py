@@ -9,10 +9,12 @@ from keras_attention.positions.core.angles import (
     SharesAngles,
     inverse_wavelengths,
     once,
+    rotate_pairs,
     sine_cosine,
 )
 from keras_attention.positions.core.grid import check_grid, size_of
 from keras_attention.positions.rotary.dynamic_ntk import ntk_turns
+from keras_attention.positions.rotary.longrope import factors_of, longrope_turns
 from keras_attention.positions.rotary.scaling import (
     attention_factor,
     read_scaling,
@@ -46,6 +48,14 @@ class RotaryEmbedding(SharesAngles, PositionalEncoding):
       `mscale` and `mscale_all_dim`, the quotient of `0.1 m ln(factor) + 1`
       for both. (DeepSeek's models also change the scale of the scores; that
       is not done here.)
+    - `longrope`: `short_factors` divide the frequencies, one for each pair,
+      and `long_factors` where the length exceeds `original_max_length`.
+      Queries and keys are multiplied by `attention_factor`, by default
+      `sqrt(1 + ln(factor) / ln(original_max_length))` with a `factor` of 1.
+      Since a longer text changes the rotation of its beginning, a cache
+      holds no more than `original_max_length` positions; with
+      `use="long"` or `use="short"` in place of `"by_length"`, one list
+      serves all lengths.
     - `llama3`, also by its name alone: `factor` (8) divides the frequencies
       of pairs that make fewer than `low_freq_factor` (1) turns in
       `original_max_length` (8192) positions, leaves those of more than
@@ -91,6 +101,7 @@ class RotaryEmbedding(SharesAngles, PositionalEncoding):
         Chen et al. 2023, Extending Context Window of Large Language Models
         via Positional Interpolation, https://arxiv.org/abs/2306.15595
         Peng et al. 2023, YaRN, https://arxiv.org/abs/2309.00071 (also ntk)
+        Ding et al. 2024, LongRoPE, https://arxiv.org/abs/2402.13753
         Grattafiori et al. 2024, The Llama 3 Herd of Models,
         https://arxiv.org/abs/2407.21783
     """
@@ -122,15 +133,27 @@ class RotaryEmbedding(SharesAngles, PositionalEncoding):
         self.grid = None if grid is None else check_grid(grid)
         if self.grid is not None:
             self.max_length = self.grid[0] * self.grid[1]
-        if self._is_dynamic and axes == 2:
+        if axes == 2 and (self._is_dynamic or self._has_two_lists):
             raise ValueError(
-                "scaling of type ntk is for axes=1; use linear, yarn or "
-                f"llama3. Received: axes={axes}"
+                f"scaling of type {self.scaling['type']} is for axes=1; use "
+                f"linear, yarn or llama3. Received: axes={axes}"
             )
 
     @property
     def _is_dynamic(self):
         return self.scaling is not None and self.scaling["type"] == "ntk"
+
+    @property
+    def _has_two_lists(self):
+        """Whether the length chooses between two lists of factors."""
+        return (self.scaling or {}).get("use") == "by_length"
+
+    @property
+    def max_cached_length(self):
+        """How long a cache may be: up to where the factors are others."""
+        if self._has_two_lists:
+            return self.scaling["original_max_length"]
+        return None
 
     @property
     def supports_cache(self):
@@ -143,11 +166,16 @@ class RotaryEmbedding(SharesAngles, PositionalEncoding):
         """What the refusal of a cache proposes."""
         if self._is_dynamic:
             return "use scaling of type yarn, linear or llama3, not ntk"
+        if self._has_two_lists:
+            return 'give its scaling use="long", or use="short"'
         return "give it a grid=(height, width)"
 
     def build(self, input_shape):
         pairs = self._count_pairs(input_shape[-1])
         self.num_pairs = pairs
+        if self._has_two_lists:
+            for use in ("short", "long"):
+                factors_of(self.scaling, use, pairs)
         if self._is_dynamic and pairs < 2:
             raise ValueError(
                 "scaling of type ntk needs two pairs of features or more. "
@@ -189,8 +217,9 @@ class RotaryEmbedding(SharesAngles, PositionalEncoding):
         """Gives places `(..., length)` and frequencies for each axis."""
         positions = ops.cast(positions, "int32")
         frequencies = inverse_wavelengths(num_pairs, self.base)
-        if self._is_dynamic:
-            turns = ntk_turns(_length(positions), frequencies, self.scaling)
+        if self._is_dynamic or self._has_two_lists:
+            find = ntk_turns if self._is_dynamic else longrope_turns
+            turns = find(_length(positions), frequencies, self.scaling)
             # They are those of all positions and of all heads.
             return [(positions, turns.map(lambda x: x[..., None, None, :]))]
         if self.scaling is not None:
@@ -248,38 +277,3 @@ def count_rotated(name, head_dim, fraction, multiple=2):
             f"fraction={fraction}"
         )
     return rotated
-
-
-def rotate_pairs(x, sine, cosine, interleaved):
-    """Rotates pairs `(a, b)` to `(a cos - b sin, b cos + a sin)`.
-
-    Args:
-        x: `(batch, length, heads, head_dim)`.
-        sine, cosine: float32 `(..., length, 1, pairs)`; the features behind
-            the pairs stay as they are.
-        interleaved: whether a pair is two neighbours or one feature of each
-            half.
-
-    Returns:
-        A tensor of the shape and dtype of `x`.
-    """
-    rotated = 2 * sine.shape[-1]
-    dtype = keras.backend.result_type(x.dtype, "float32")
-    sine, cosine = ops.cast(sine, dtype), ops.cast(cosine, dtype)
-    head = ops.cast(x[..., :rotated], dtype)
-    if interleaved:
-        first, second = head[..., ::2], head[..., 1::2]
-    else:
-        first, second = ops.split(head, 2, axis=-1)
-    pair = (
-        first * cosine - second * sine,
-        second * cosine + first * sine,
-    )
-    if interleaved:
-        head = ops.reshape(ops.stack(pair, axis=-1), ops.shape(head))
-    else:
-        head = ops.concatenate(pair, axis=-1)
-    head = ops.cast(head, x.dtype)
-    if rotated == x.shape[-1]:
-        return head
-    return ops.concatenate([head, x[..., rotated:]], axis=-1)

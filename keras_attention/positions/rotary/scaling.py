@@ -7,6 +7,11 @@ import numpy as np
 
 from keras_attention.checks import did_you_mean
 from keras_attention.positions.core.angles import inverse_wavelengths
+from keras_attention.positions.rotary.longrope import (
+    check_longrope,
+    factors_of,
+    longrope_sharpening,
+)
 
 _NEEDED = object()
 _OPTIONS = {
@@ -28,6 +33,14 @@ _OPTIONS = {
         "original_max_length": 8192,
         "low_freq_factor": 1.0,
         "high_freq_factor": 4.0,
+    },
+    "longrope": {
+        "short_factors": _NEEDED,
+        "long_factors": _NEEDED,
+        "original_max_length": _NEEDED,
+        "factor": 1.0,
+        "attention_factor": None,
+        "use": "by_length",
     },
 }
 
@@ -71,6 +84,8 @@ def read_scaling(scaling):
             f"{scaling!r}.{did_you_mean(next(iter(unknown), ''), options)}"
         )
     complete = {"type": given["type"], **options, **given}
+    if complete["type"] == "longrope":
+        check_longrope(complete)
     _check_numbers(complete)
     if complete["type"] == "yarn":
         _check_yarn(complete)
@@ -79,11 +94,14 @@ def read_scaling(scaling):
     return complete
 
 
+_NO_NUMBERS = ("type", "use", "short_factors", "long_factors")
+
+
 def _check_numbers(scaling):
     # YaRN's temperature may be left to the formula.
     optional = ("attention_factor", "mscale", "mscale_all_dim")
     for name, value in scaling.items():
-        if name == "type" or (value is None and name in optional):
+        if name in _NO_NUMBERS or (value is None and name in optional):
             continue
         if name == "truncate":
             valid, expected = isinstance(value, bool), "True or False"
@@ -134,8 +152,8 @@ def scaled_frequencies(num_pairs, base, scaling):
     Args:
         num_pairs: integer.
         base: the longest wavelength over two pi before scaling.
-        scaling: None, or a complete dictionary of type linear, yarn or
-            llama3.
+        scaling: None, or a complete dictionary of type linear, yarn, llama3
+            or, with factors that are the same for all lengths, longrope.
 
     Returns:
         NumPy float64 `(num_pairs,)`, radians a position.
@@ -145,6 +163,8 @@ def scaled_frequencies(num_pairs, base, scaling):
         return frequencies
     if scaling["type"] == "linear":
         return frequencies / scaling["factor"]
+    if scaling["type"] == "longrope":
+        return frequencies / factors_of(scaling, scaling["use"], num_pairs)
     if scaling["type"] == "yarn":
         kept = 1 - _ramp(num_pairs, base, scaling)
     else:
@@ -153,7 +173,7 @@ def scaled_frequencies(num_pairs, base, scaling):
 
 
 def attention_factor(scaling):
-    """The factor of queries and keys by which YaRN sharpens attention.
+    """The factor of queries and keys by which a scaling sharpens attention.
 
     Args:
         scaling: None, or a complete dictionary.
@@ -161,10 +181,12 @@ def attention_factor(scaling):
     Returns:
         A float, 1.0 for other types.
     """
-    if scaling is None or scaling["type"] != "yarn":
+    if scaling is None or scaling["type"] not in ("yarn", "longrope"):
         return 1.0
     if scaling["attention_factor"] is not None:
         return float(scaling["attention_factor"])
+    if scaling["type"] == "longrope":
+        return longrope_sharpening(scaling)
     growth = 0.1 * math.log(scaling["factor"])
     if scaling["mscale"] is None:
         return growth + 1.0

@@ -12,9 +12,10 @@ from keras_attention.positions.core.angles import (
     SharesAngles,
     inverse_wavelengths,
     once,
+    rotate_pairs,
     sine_cosine,
 )
-from keras_attention.positions.rotary.rotary import count_rotated, rotate_pairs
+from keras_attention.positions.rotary.rotary import count_rotated
 from keras_attention.registry import PACKAGE
 
 _GAMMA = 0.4  # of the paper

@@ -3,6 +3,7 @@
 Functions take a `Configuration`, whose entries have the names of BERT.
 """
 
+from keras_attention.zoo.core.rotary import rotary  # noqa: F401
 from keras_attention.zoo.core.tensors import Fused, Transposed
 
 ACTIVATIONS = {
@@ -97,15 +98,18 @@ def feed_forward(c, **options):
 
 def tokens(c, **options):
     """The embedding of tokens."""
-    return part(
+    embedding = part(
         "tokens",
         **{
             "scale": False,
-            "padding_id": c.get("pad_token_id"),
             "tie_weights": c.get("tie_word_embeddings", True),
             **options,
         },
     )
+    padding_id = c.get("pad_token_id", -1)
+    # Some files say by a negative number that there is none.
+    embedding["config"]["padding_id"] = padding_id if padding_id >= 0 else None
+    return embedding
 
 
 def num_classes(c):
