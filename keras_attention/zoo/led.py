@@ -10,6 +10,11 @@ def parts(config):
     windows = config.attention_window
     if isinstance(windows, int):
         windows = [windows] * config.encoder_layers
+    if len(windows) != config.encoder_layers or any(w % 2 for w in windows):
+        raise ValueError(
+            f"{config.name} has attention_window={config.attention_window}; "
+            "it must be even, one or one for each layer of the encoder."
+        )
     # Theirs counts both sides. No token is global unless a call says so.
     attention = [
         arguments.attention(

@@ -32,6 +32,7 @@ COUNTS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", COUNTS)
 def test_sizes_have_as_many_weights_as_published(name):
     found = published.count(TransformerEncoder, name)

@@ -65,7 +65,12 @@ COUNTS = {
 }
 
 
-READABLE = [name for name, f in zoo.sizes().items() if f.model_types]
+FEW = {"bert_base", "gpt2", "llama3_8b", "t5_small", "bart_base", "vit_base"}
+READABLE = [
+    pytest.param(name, marks=() if name in FEW else pytest.mark.full)
+    for name, family in zoo.sizes().items()
+    if family.model_types
+]
 
 
 def test_sizes_of_the_paper():
@@ -82,7 +87,9 @@ def test_a_size_has_the_weights_of_theirs(name):
     import torch
 
     family = zoo.sizes()[name]
-    kind = next(iter(family.architectures))
+    kinds = list(family.architectures)
+    # Published counts include the matrix of logits where it is one of its own.
+    kind = "CausalLM" if "CausalLM" in kinds else kinds[0]
     config = package.AutoConfig.for_model(**family.entries(name))
     with torch.device("meta"):
         model = getattr(package, family.architectures[kind])(config)

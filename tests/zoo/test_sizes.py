@@ -5,15 +5,19 @@ import pytest
 from keras_attention import TokenEmbedding, zoo
 from tests.zoo import oracle
 
+READABLE = [name for name, f in zoo.sizes().items() if f.model_types]
 
-@pytest.mark.parametrize("name", zoo.sizes())
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", READABLE)
 def test_every_size_has_entries_that_theirs_knows(name):
     package = oracle.transformers()
     family = zoo.sizes()[name]
     entries = family.sizes[name]
     theirs = package.AutoConfig.for_model(family.model_types[0], **entries)
     for entry, value in entries.items():
-        if entry not in ("rope_theta", "rope_scaling"):
+        # Version 5 says tied of T5 until it reads a file that is not.
+        if entry not in ("rope_theta", "rope_scaling", "tie_word_embeddings"):
             assert getattr(theirs, entry) == value, entry
     assert family.parts(family.configuration(name, entries))
 

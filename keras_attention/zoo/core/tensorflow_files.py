@@ -19,6 +19,8 @@ _LAST = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
+# Scopes of their own hold these, once or twice: `model.shared/model.shared`.
+_ALONE = ("shared.weight", "final_logits_bias")
 
 
 def list_tensors(path, arrays):
@@ -57,7 +59,8 @@ def _name(where):
     parts = parts[2:] if len(parts) > 2 else parts[1:]
     last = parts[-1]
     parts[-1] = _LAST.get(last, last)
-    return ".".join(parts).replace("_._", "."), last == "kernel"
+    name = ".".join(parts).replace("_._", ".")
+    return next(filter(name.endswith, _ALONE), name), last == "kernel"
 
 
 def _read(stored):

@@ -1,15 +1,17 @@
-"""One matrix of tokens under several names of a file, in any combination."""
+"""Files of pairs: one matrix under several names, and what is refused."""
 
 import json
 
+import h5py
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
 from keras_attention import EncoderDecoder, TransformerEncoder
 from tests.tools import near_by_size, to_numpy
 from tests.zoo import cases, oracle
 
+safetensors = pytest.importorskip("safetensors.numpy", reason="the oracle")
+load_file, save_file = safetensors.load_file, safetensors.save_file
 KIND = "EncoderDecoder"
 SHARED, HEAD = "shared.weight", "lm_head.weight"
 SOURCE, TARGET = "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"
@@ -62,6 +64,35 @@ def test_an_encoder_is_read_of_a_pair(name, rng, tmp_path):
     near_by_size(ours(ids), numbers, 1e-4)
 
 
+def tensorflow_name(name):
+    """What the TensorFlow models called a tensor, and whether it is dense."""
+    *module, last = name.removeprefix("model.").split(".")
+    if module == ["shared"]:
+        return "model.shared/model.shared/weight:0", False
+    if last == "final_logits_bias":
+        return f"{last}/{last}:0", False
+    inner, is_norm = module[-1], "norm" in module[-1]
+    is_dense = last == "weight" and not is_norm and "embed" not in inner
+    if last == "weight":
+        last = "gamma" if is_norm else "kernel" if is_dense else "embeddings"
+    elif is_norm:
+        last = "beta"
+    scope = "/".join(module).replace("layers/", "layers.")
+    return f"model/tf_bart/model/{scope}/{last}:0", is_dense
+
+
+def test_a_file_of_tensorflow_is_read(rng, tmp_path):
+    case, theirs, path, tensors = saved("bart", tmp_path)
+    path.unlink()
+    with h5py.File(tmp_path / "tf_model.h5", "w") as file:
+        for name, numbers in tensors.items():
+            place, is_dense = tensorflow_name(name)
+            file[place] = numbers.T if is_dense else numbers
+    ours = EncoderDecoder.from_preset(tmp_path)
+    ids, numbers = expected(theirs, case, rng)
+    near_by_size(logits(ours, ids), numbers, 1e-4)
+
+
 def test_a_model_without_a_head_is_read(rng, tmp_path):
     case, theirs, _, _ = saved("bart", tmp_path / "whole")
     theirs.model.save_pretrained(tmp_path / "base")
@@ -108,6 +139,16 @@ def test_t5_with_sides_that_differ_is_refused(tmp_path):
     tensors[SOURCE], tensors[TARGET] = tensors[SHARED], -tensors[SHARED]
     save_file(tensors, path, {"format": "pt"})
     with pytest.raises(ValueError, match="share_encoder_decoder_embeddings"):
+        EncoderDecoder.from_preset(tmp_path)
+
+
+@pytest.mark.parametrize("windows", [5, [4], [4, 3]])
+def test_windows_of_no_led_are_refused(windows, tmp_path):
+    saved("led", tmp_path)
+    path = tmp_path / "config.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "attention_window": windows}))
+    with pytest.raises(ValueError, match="attention_window.*even"):
         EncoderDecoder.from_preset(tmp_path)
 
 
