@@ -70,4 +70,5 @@ LONGFORMER = Family(
         ),
     },
     heads=bert_like.ROBERTA_HEADS,
+    in_keras_hub=False,
 )

@@ -39,6 +39,7 @@ def _family(name, paper, model_type, vocabulary, start, sizes):
         parts=parts,
         tensors=bert_like.TENSORS,
         heads=bert_like.ROBERTA_HEADS,
+        in_keras_hub=model_type != "camembert",
     )
 
 

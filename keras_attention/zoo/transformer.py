@@ -48,4 +48,5 @@ TRANSFORMER = Family(
     },
     parts=parts,
     tensors={},
+    in_keras_hub=False,
 )

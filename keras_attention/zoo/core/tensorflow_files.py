@@ -56,11 +56,14 @@ def _name(where):
     # stands before `___` is left out.
     parts = where.removesuffix(":0").split("/")
     parts = [re.sub(r".*___", "", part) for part in parts]
-    parts = parts[2:] if len(parts) > 2 else parts[1:]
     last = parts[-1]
     parts[-1] = _LAST.get(last, last)
-    name = ".".join(parts).replace("_._", ".")
-    return next(filter(name.endswith, _ALONE), name), last == "kernel"
+    whole = ".".join(parts).replace("_._", ".")
+    for name in _ALONE:
+        if whole.endswith(name):
+            return name, False
+    kept = parts[2:] if len(parts) > 2 else parts[1:]
+    return ".".join(kept).replace("_._", "."), last == "kernel"
 
 
 def _read(stored):
