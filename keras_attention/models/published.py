@@ -17,6 +17,7 @@ from keras_attention.zoo.core.writing import write as write_files
 CONFIG = "config.json"
 # Arguments that leave a model what its config.json says.
 _HARMLESS = {"dropout", "dtype", "name", "trainable"}
+_LABELS = {"id2label", "label2id"}
 # By the name of a model class: its part without a head, and how its parts
 # make it.
 _BASES = {
@@ -98,6 +99,7 @@ def make(cls, name, **arguments):
     changes, arguments = _split(family, arguments)
     entries = {**family.entries(name), **changes}
     config = family.configuration(name, entries)
+    entries = {n: x for n, x in entries.items() if n not in _LABELS}
     model, _ = _make(cls, family, config, arguments)
     if family.model_types:
         _remember(model, entries, arguments)
@@ -184,13 +186,19 @@ def _configure(folder, arguments):
     entries = settle(family, entries, folder)
     changes, arguments = _split(family, arguments)
     config = family.configuration(str(path), entries, changes)
-    return family, config, {**entries, **changes}, arguments
+    entries = {**entries, **changes}
+    entries = {n: x for n, x in entries.items() if n not in _LABELS or x}
+    return family, config, entries, arguments
 
 
 def _split(family, arguments):
     """Parts entries of a configuration from arguments of a model."""
     changes = {n: x for n, x in arguments.items() if n in family.changeable}
     rest = {n: x for n, x in arguments.items() if n not in changes}
+    if "num_classes" in rest:
+        changes["num_labels"] = rest.pop("num_classes")
+        # Names of other classes.
+        changes |= dict.fromkeys(_LABELS)
     return changes, rest
 
 

@@ -51,6 +51,7 @@ def aged(description):
         config["norm_first"] = NORM_FIRST[config.pop("residual")]
         for later in ("block", "embedding_normalization"):
             assert config.pop(later, None) is None
+        assert config.pop("final_normalization", True) is True
         assert set(config) - OF_KERAS == ENTRIES[name]
     return description
 

@@ -127,3 +127,27 @@ def test_convolutions_of_tensorflow_are_read(rng, tmp_path):
             file[f"{place}:0"] = tensor
     (tmp_path / checkpoint.WEIGHTS).unlink()
     near(Classifier.from_preset(tmp_path)(images), expected)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "vit"])
+def test_a_classifier_of_other_classes(name, rng, tmp_path, capsys):
+    case = cases.CASES[name]
+    theirs = oracle.make(case, "Classifier")
+    theirs.save_pretrained(tmp_path / "theirs")
+    capsys.readouterr()
+    ours = Classifier.from_preset(tmp_path / "theirs", num_classes=5)
+    assert ours.num_classes == 5
+    error = capsys.readouterr().err
+    assert "classifier" in error and error.count("\n") == 1
+    ours.to_huggingface(tmp_path / "ours")
+    again = type(theirs).from_pretrained(tmp_path / "ours").eval()
+    assert again.config.num_labels == 5
+    if case.image is not None:
+        x = rng.normal(size=(3, *case.image)).astype("float32")
+        near_by_size(ours(x), oracle.call_image(again, x), 1e-4)
+        return
+    padding_id = again.config.pad_token_id
+    ids = case.ids(rng, padding_id)
+    mask = ids != padding_id
+    found = ours({"token_ids": ids, "padding_mask": mask})
+    near_by_size(found, oracle.call(again, ids, padding_mask=mask), 1e-4)

@@ -17,6 +17,7 @@ class Configuration:
     def __init__(self, name, entries, names=(), changes=()):
         self.name = name
         self.entries = {**entries, **dict(changes)}
+        self.changes = dict(changes)
         self._stored = entries
         self._written = {here: there for there, here in dict(names).items()}
 

@@ -84,8 +84,8 @@ def fill(model, base, variables, family, config, kind, folder):
             return binding._replace(name=name)
 
         ours = [place(x) for x in bind(base, family.table(config), count)]
-        lacking = [x for x in heads if x.name not in stored]
-        heads = [x for x in heads if x.name in stored]
+        lacking = [x for x in heads if not _has(stored, x, config)]
+        heads = [x for x in heads if _has(stored, x, config)]
         _check_names(folder, family, kind, ours, heads, stored)
         for binding in (*ours, *heads):
             _check_shape(binding, stored[binding.name])
@@ -99,6 +99,14 @@ def fill(model, base, variables, family, config, kind, folder):
     if lacking:
         names = ", ".join(sorted({x.name for x in lacking}))
         print(f"{folder} has no {names}: drawn anew.", file=sys.stderr)
+
+
+def _has(stored, binding, config):
+    """Whether a file has a tensor of a head, for as many classes."""
+    if binding.name not in stored:
+        return False
+    shape = stored[binding.name].shape
+    return "num_labels" not in config.changes or shape == binding.shape
 
 
 def _check_names(folder, family, kind, ours, heads, stored):
