@@ -116,7 +116,9 @@ class CosineAttention(ScoredAttention):
         # Cast first: the weight has the dtype of the policy, scores at least
         # float32.
         logit_scale = ops.cast(self.logit_scale, cosines.dtype)
-        scale = ops.exp(ops.minimum(logit_scale, math.log(self.max_scale)))
+        # Of a float64 and a Python number torch's `minimum` is a float32.
+        most = ops.cast(math.log(self.max_scale), cosines.dtype)
+        scale = ops.exp(ops.minimum(logit_scale, most))
         return softmax.add_bias(scale * cosines, query, key, visible, position)
 
     def get_config(self):
