@@ -116,8 +116,10 @@ class CosineAttention(ScoredAttention):
         # Cast first: the weight has the dtype of the policy, scores at least
         # float32.
         logit_scale = ops.cast(self.logit_scale, cosines.dtype)
-        # Of a float64 and a Python number torch's `minimum` is a float32.
-        most = ops.cast(math.log(self.max_scale), cosines.dtype)
+        # A Python number would pass through a float32.
+        most = ops.convert_to_tensor(
+            math.log(self.max_scale), dtype=cosines.dtype
+        )
         scale = ops.exp(ops.minimum(logit_scale, most))
         return softmax.add_bias(scale * cosines, query, key, visible, position)
 
