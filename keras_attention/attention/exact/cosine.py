@@ -116,11 +116,12 @@ class CosineAttention(ScoredAttention):
         # Cast first: the weight has the dtype of the policy, scores at least
         # float32.
         logit_scale = ops.cast(self.logit_scale, cosines.dtype)
-        # A Python number would pass through a float32.
+        # A Python number would pass through float32, as would float64 in the
+        # `minimum` of Keras on torch.
         most = ops.convert_to_tensor(
             math.log(self.max_scale), dtype=cosines.dtype
         )
-        scale = ops.exp(ops.minimum(logit_scale, most))
+        scale = ops.exp(ops.where(logit_scale < most, logit_scale, most))
         return softmax.add_bias(scale * cosines, query, key, visible, position)
 
     def get_config(self):
