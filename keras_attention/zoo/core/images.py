@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_attention.layers.patches import pair
 from keras_attention.zoo.core import arguments
-from keras_attention.zoo.core.tensors import Binding, same
+from keras_attention.zoo.core.tensors import Batched, Binding, same
 
 VIT_DEFAULTS = {
     "hidden_size": 768,
@@ -50,21 +50,6 @@ class Convolution(NamedTuple):
             lambda arrays: arrays[0].reshape(shape).transpose(3, 2, 0, 1),
         )
         return [weight, same(bias, f"{self.module}.bias")]
-
-
-class Batched(NamedTuple):
-    """A tensor with an axis of one in front, for the batch.
-
-    Attributes:
-        name: of the tensor.
-    """
-
-    name: str
-
-    def bind(self, weight):
-        """Pairs it with a weight, which lacks that axis."""
-        binding = same(weight, self.name)
-        return [binding._replace(shape=(1, *binding.shape))]
 
 
 class GridPositions(NamedTuple):

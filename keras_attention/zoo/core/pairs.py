@@ -1,7 +1,7 @@
 """Arguments and tensors of models of an encoder and a decoder."""
 
 from keras_attention.zoo.core import arguments, sharing
-from keras_attention.zoo.core.tensors import Row
+from keras_attention.zoo.core.tensors import Batched
 
 
 def pair(c, encoder, decoder, logits=None, **both):
@@ -161,7 +161,7 @@ BART = {
     "tensors": bart_tensors,
     "heads": {
         "EncoderDecoder": {
-            "decoder.embedding.bias": Row("final_logits_bias"),
+            "decoder.embedding.bias": Batched("final_logits_bias"),
             **arguments.LM_HEAD,
         }
     },

@@ -40,12 +40,6 @@ class Transposed(NamedTuple):
     module: str
 
 
-class Row(NamedTuple):
-    """A tensor that keeps a vector as a matrix of one row."""
-
-    name: str
-
-
 class Binding(NamedTuple):
     """One tensor of a checkpoint, and the weights that it becomes.
 
@@ -64,15 +58,30 @@ class Binding(NamedTuple):
     join: Any
 
 
+class Batched(NamedTuple):
+    """A tensor with an axis of one in front, which the weight here lacks.
+
+    Attributes:
+        name: of the tensor.
+    """
+
+    name: str
+
+    def bind(self, weight):
+        """Pairs it with a weight."""
+        binding = same(weight, self.name)
+        return [binding._replace(shape=(1, *binding.shape))]
+
+
 def bind(model, table, count):
     """Pairs the weights of a model with the tensors of a checkpoint.
 
     Args:
         model: what the paths begin at.
         table: dictionary from path to the name of a module (of a tensor, if
-            the path leads to a weight), `Transposed`, `Row`, something with a
-            method `bind` from what the path leads to to bindings, or, with
-            any key, a `Fused`. `{i}` counts layers.
+            the path leads to a weight), `Transposed`, something with a method
+            `bind` from what the path leads to to bindings, or, with any key,
+            a `Fused`. `{i}` counts layers.
         count: integer, or a dictionary from the first name of a path to one,
             how many layers there are.
 
@@ -101,9 +110,6 @@ def _bind(model, path, module, index):
         return []
     if hasattr(module, "bind"):
         return module.bind(part)
-    if isinstance(module, Row):
-        binding = same(part, module.name)
-        return [binding._replace(shape=(1, *binding.shape))]
     transposed = isinstance(module, Transposed)
     name = (module.module if transposed else module).format(i=index)
     if isinstance(part, keras.Variable):
