@@ -1,8 +1,11 @@
 """Models of published families, from their names or the files of others."""
 
 import math
+import textwrap
 import types
 from pathlib import Path
+
+import numpy as np
 
 from keras_attention import zoo
 from keras_attention.checks import did_you_mean
@@ -10,7 +13,7 @@ from keras_attention.json_files import read_json
 from keras_attention.memory import without_limit
 from keras_attention.registry import arguments_of
 from keras_attention.zoo.core import fresh
-from keras_attention.zoo.core.reading import fill
+from keras_attention.zoo.core.reading import check_layers, fill
 from keras_attention.zoo.core.sharing import settle
 from keras_attention.zoo.core.writing import write as write_files
 
@@ -67,10 +70,19 @@ def read(cls, folder, **arguments):
             fit.
     """
     folder = Path(folder)
-    family, config, entries, arguments = _configure(folder, arguments)
-    with fresh.without_numbers() as variables:
-        model, kind = _make(cls, family, config, arguments)
+    family, config, entries, arguments = _configure(cls, folder, arguments)
+    check_layers(family, config, folder)
+    try:
+        with fresh.without_numbers() as variables:
+            model, kind = _make(cls, family, config, arguments)
+    except TypeError as error:  # of an entry of another type
+        reason = textwrap.shorten(str(error), 200, placeholder=" ...")
+        raise ValueError(
+            f"{config.name} describes no {family.name} model that can be made: "
+            f"{reason}"
+        ) from error
     base = _base(model, kind, family)
+    _check_layers(base, family, config)
     fill(model, base, variables, family, config, kind, folder)
     _remember(model, entries, arguments)
     return model
@@ -78,7 +90,9 @@ def read(cls, folder, **arguments):
 
 def imitate(cls, folder, **arguments):
     """Makes a model as `read` does, but with fresh weights."""
-    family, config, entries, arguments = _configure(Path(folder), arguments)
+    family, config, entries, arguments = _configure(
+        cls, Path(folder), arguments, has_weights=False
+    )
     model, _ = _make(cls, family, config, arguments)
     _remember(model, entries, arguments)
     return model
@@ -96,8 +110,9 @@ def make(cls, name, **arguments):
         A model of this class.
     """
     family = find_size(name)
-    changes, arguments = _split(family, arguments)
-    entries = {**family.entries(name), **changes}
+    entries = family.entries(name)
+    changes, arguments = _split(cls, family, entries, arguments)
+    entries = {**entries, **changes}
     config = family.configuration(name, entries)
     entries = {n: x for n, x in entries.items() if n not in _LABELS}
     model, _ = _make(cls, family, config, arguments)
@@ -169,12 +184,29 @@ def find_size(name):
     return known[name]
 
 
-def _configure(folder, arguments):
+def _check_layers(base, family, config):
+    """Refuses a model of more or fewer layers than its configuration has."""
+    counts = family.counts(config)
+    if not isinstance(counts, dict):
+        counts = {"": counts}
+    for name, count in counts.items():
+        side = getattr(base, name, None) if name else base
+        if side is not None and len(side.blocks) != count:
+            raise ValueError(
+                f"{config.name} has {count} layers, the model "
+                f"{len(side.blocks)}. Weights are read for as many; pass "
+                "load_weights=False for fresh ones."
+            )
+
+
+def _configure(cls, folder, arguments, has_weights=True):
     """Reads the configuration of a folder, with what arguments change in it.
 
     Args:
+        cls: class of the model.
         folder: `pathlib.Path`.
         arguments: dictionary, those of `from_preset`.
+        has_weights: whether the weights of the folder are read as well.
 
     Returns:
         `(family, configuration, entries, arguments)`: the entries with the
@@ -183,22 +215,36 @@ def _configure(folder, arguments):
     path = folder / CONFIG
     entries = read_json(path, allow_nan=True)
     family = zoo.find_family(entries["model_type"])
-    entries = settle(family, entries, folder)
-    changes, arguments = _split(family, arguments)
+    if has_weights:
+        entries = settle(family, entries, folder)
+    changes, arguments = _split(cls, family, entries, arguments)
     config = family.configuration(str(path), entries, changes)
     entries = {**entries, **changes}
     entries = {n: x for n, x in entries.items() if n not in _LABELS or x}
     return family, config, entries, arguments
 
 
-def _split(family, arguments):
+def _split(cls, family, entries, arguments):
     """Parts entries of a configuration from arguments of a model."""
+    # NumPy's numbers are not what a file can hold.
+    arguments = {
+        n: x.item() if isinstance(x, np.generic) else x
+        for n, x in arguments.items()
+    }
+    for name in ("encoder", "decoder"):
+        if name in arguments:
+            raise ValueError(
+                f"from_preset makes the {name} by itself; it takes arguments "
+                f"of it. Received: {name}={arguments[name]!r}"
+            )
     changes = {n: x for n, x in arguments.items() if n in family.changeable}
     rest = {n: x for n, x in arguments.items() if n not in changes}
-    if "num_classes" in rest:
-        changes["num_labels"] = rest.pop("num_classes")
-        # Names of other classes.
-        changes |= dict.fromkeys(_LABELS)
+    if _kind(cls, family) == "Classifier":
+        number = rest.pop("num_classes", None)
+        labels = entries.get("id2label") or range(entries.get("num_labels", 2))
+        if number not in (None, len(labels)):
+            # Names of other classes go.
+            changes |= {"num_labels": number, **dict.fromkeys(_LABELS)}
     return changes, rest
 
 
@@ -213,7 +259,7 @@ def _make(cls, family, config, arguments):
     from keras_attention.models.decoder import TransformerDecoder
     from keras_attention.models.encoder import TransformerEncoder
 
-    parts = family.parts(config)
+    parts = _parts(family, config)
     single = {"TransformerEncoder": "encoder", "TransformerDecoder": "decoder"}
     if kind in single:
         return cls(**{**parts[single[kind]], **arguments}), kind
@@ -239,6 +285,23 @@ def _remember(model, entries, arguments):
     """Keeps the configuration with which a model can be written."""
     if _HARMLESS.issuperset(arguments):
         model.published = entries
+
+
+def _parts(family, config):
+    """The arguments that a configuration gives, or one clear error."""
+    try:
+        return family.parts(config)
+    except (
+        ArithmeticError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+    ) as error:
+        raise ValueError(
+            f"{config.name} has an entry of another type than a {family.name} "
+            f"model has: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _kind(cls, family):

@@ -72,7 +72,7 @@ def find_family(model_type):
         ValueError: for one that is not known, with the nearest that is.
     """
     known = {name: f for f in FAMILIES for name in f.model_types}
-    if model_type not in known:
+    if not isinstance(model_type, str) or model_type not in known:
         raise ValueError(
             f"Unknown model_type: {model_type!r}. Known are "
             f"{', '.join(sorted(known))}.{did_you_mean(model_type, known)}"

@@ -8,7 +8,9 @@ from keras_attention.zoo.core.gated_decoder import size as _size
 def parts(config):
     """The arguments of the models."""
     # Where the file of the model names a sliding window, all layers have it.
-    return gated_decoder.decoder(config, windows=[config.sliding_window])
+    return gated_decoder.decoder(
+        config, windows=[config.sliding_window], partial=True
+    )
 
 
 # What LongRoPE found for the 48 pairs of features of the small model.

@@ -76,5 +76,6 @@ T5 = Family(
     counts=t5_like.counts,
     shares=sharing.NAMES,
     # What the first versions saved, and nothing used.
+    t5_logits=True,
     passed_over=("*.EncDecAttention.relative_attention_bias.weight",),
 )

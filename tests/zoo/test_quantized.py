@@ -68,3 +68,11 @@ def test_scales_that_are_missing_are_named(rng, tmp_path):
     blocks = rng.integers(0, 256, (3, 10, 2, 16)).astype("uint8")
     with pytest.raises(ValueError, match="has no up_scales"):
         stored(tmp_path, up_blocks=blocks)
+
+
+def test_blocks_of_another_size_are_refused(rng, tmp_path):
+    numbers = rng.normal(size=(128, 128)).astype(ml_dtypes.float8_e4m3fn)
+    scale = np.ones((2, 2), "float32")
+    found = stored(tmp_path, weight=numbers, weight_scale_inv=scale)
+    with pytest.raises(ValueError, match=r"\(2, 2\).*128 by 128.*\(1, 1\)"):
+        found["weight"].load()

@@ -200,6 +200,70 @@ def entries_of(path, change_header):
     )
 
 
+def edit(path, change_tensors):
+    """Writes a safetensors file anew with other tensors."""
+    package = pytest.importorskip("safetensors.torch")
+    tensors = package.load_file(path)
+    change_tensors(tensors)
+    package.save_file(tensors, path, {"format": "pt"})
+
+
+def test_the_first_names_of_norms_are_read(rng, folder):
+    ids = BERT.ids(rng)
+    expected = MaskedLM.from_preset(folder)(ids)
+
+    def rename(tensors):
+        for name in list(tensors):
+            old = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+            old = old.replace("LayerNorm.bias", "LayerNorm.beta")
+            tensors[old] = tensors.pop(name)
+
+    edit(folder / "model.safetensors", rename)
+    near(MaskedLM.from_preset(folder)(ids), expected, atol=0, rtol=0)
+
+
+def test_a_stored_matrix_for_logits_counts(rng, tmp_path):
+    import torch
+
+    theirs = oracle.make(GPT2, "CausalLM")
+    theirs.save_pretrained(tmp_path)
+    matrix = torch.tensor(rng.normal(size=(37, 24)), dtype=torch.float32)
+    edit(
+        tmp_path / "model.safetensors",
+        lambda tensors: tensors.update({"lm_head.weight": matrix}),
+    )
+    again = type(theirs).from_pretrained(tmp_path).eval()
+    ids = GPT2.ids(rng)
+    model = CausalLM.from_preset(tmp_path)
+    assert not model.decoder.tie_embeddings
+    near_by_size(model(ids), oracle.call(again, ids), 1e-4)
+
+
+def test_a_written_file_says_the_dtype_of_its_weights(folder, tmp_path):
+    change(
+        folder, dtype="bfloat16", quantization_config={"quant_method": "fp8"}
+    )
+    MaskedLM.from_preset(folder).to_huggingface(tmp_path / "out")
+    content = json.loads((tmp_path / "out/config.json").read_text())
+    assert content["dtype"] == "float32"
+    assert "quantization_config" not in content
+
+
+def test_a_model_of_other_layers_takes_no_weights(folder):
+    for number in (1, 3):
+        with pytest.raises(ValueError, match=f"2 layers, the model {number}"):
+            MaskedLM.from_preset(folder, num_layers=number)
+    model = MaskedLM.from_preset(folder, load_weights=False, num_layers=1)
+    assert len(model.encoder.blocks) == 1
+
+
+def test_an_encoder_is_not_given(folder):
+    with pytest.raises(ValueError, match="makes the encoder by itself"):
+        MaskedLM.from_preset(folder, encoder=None)
+    with pytest.raises(ValueError, match="num_classes"):
+        MaskedLM.from_preset(folder, num_classes=3)
+
+
 def test_a_family_that_is_not_known_is_refused(folder):
     change(folder, model_type="brt")
     with pytest.raises(ValueError, match="'brt'.*bert.*mean 'bert'"):
@@ -219,7 +283,12 @@ def test_a_model_that_the_family_has_not_is_refused(folder):
         ({"position_embedding_type": "relative_key"}, "relative_key.*absolute"),
         ({"num_attention_heads": 5}, "num_heads"),
         ({"hidden_size": -1}, "hidden_dim.*-1"),
-        ({"num_hidden_layers": 3}, "lacks 16 tensors.*layer.2"),
+        ({"vocab_size": None}, "config.json describes no BERT model"),
+        ({"hidden_act": ["gelu"]}, "config.json has an entry of another type"),
+        ({"model_type": ["bert"]}, "Unknown model_type"),
+        ({"num_hidden_layers": 900}, "has 900 layers.*lacks tensors"),
+        ({"quantization_config": [1]}, "quantization_config=.1., which is no"),
+        ({"num_hidden_layers": 3}, "has 3 layers.*lacks tensors"),
         ({"num_hidden_layers": 1}, "16 tensors of which.*layer.1"),
         ({"vocab_size": 38}, r"word_embeddings.weight.*\(37, 24\).*\(38, 24\)"),
     ],

@@ -41,10 +41,22 @@ def opened(folder):
             if paths:
                 tensors = {}
                 for path in paths:
-                    tensors.update(lister(path, stack))
+                    for key, entry in lister(path, stack).items():
+                        tensors[_renamed(key)] = entry
                 yield dequantized(tensors)
                 return
         raise ValueError(_no_weights(folder))
+
+
+def _renamed(name):
+    """What PyTorch calls a tensor that has the name of TensorFlow.
+
+    The first files of BERT, which its hub still has, say gamma and beta.
+    """
+    for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
+        if name.endswith(f"LayerNorm{old}"):
+            return name.removesuffix(old) + new
+    return name
 
 
 def _list_safetensors(path, stack):

@@ -40,6 +40,8 @@ class Family:
             of which a file may have any.
         copies: function from a `Configuration` to a dictionary from names of
             `shares` to others of them, whose copies are written.
+        t5_logits: whether the matrix of logits is that of the tokens unless
+            a file has another, and logits of the former are scaled, as of T5.
         passed_over: regular expressions of tensors that hold no weights.
         in_keras_hub: whether KerasHub has the family.
     """
@@ -59,6 +61,7 @@ class Family:
     changeable: tuple = ()
     shares: tuple = ()
     copies: Callable = lambda config: {}
+    t5_logits: bool = False
     passed_over: tuple = ()
     in_keras_hub: bool = True
 

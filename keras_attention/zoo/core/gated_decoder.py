@@ -29,7 +29,15 @@ _OTHERS = {
 }
 
 
-def decoder(c, *, windows=None, bias=False, rope_base=10_000.0, **options):
+def decoder(
+    c,
+    *,
+    windows=None,
+    bias=False,
+    rope_base=10_000.0,
+    partial=False,
+    **options,
+):
     """The arguments of a decoder as Llama's.
 
     Args:
@@ -38,6 +46,7 @@ def decoder(c, *, windows=None, bias=False, rope_base=10_000.0, **options):
             among them, or None for all; None where none has a window.
         bias: the `use_bias` of the attention.
         rope_base: float, of the rotation where the file names none.
+        partial: whether a part of each head may be rotated alone.
         **options: further options of the attention.
 
     Returns:
@@ -54,7 +63,7 @@ def decoder(c, *, windows=None, bias=False, rope_base=10_000.0, **options):
     return arguments.decoder(
         c,
         attention=layers[0] if is_alike else layers,
-        position=rotary(c, rope_base),
+        position=rotary(c, rope_base, partial),
         feed_forward=arguments.feed_forward(
             c, gated=True, use_bias=c.get("mlp_bias", False)
         ),
@@ -124,8 +133,7 @@ def last_windows(c):
 
 
 def _attention(c, window, options):
-    # A window of all positions, as of Phi-3 for 131,072 tokens, is none.
-    if window is None or window >= c.max_position_embeddings:
+    if window is None:
         return arguments.attention(c, **options)
     # Their window counts the query, ours only the keys before it.
     size = {"window_size": window - 1}

@@ -32,6 +32,11 @@ def check_method(config):
         ValueError: for GPTQ, AWQ and their like.
     """
     given = config.get("quantization_config") or {}
+    if not isinstance(given, dict):
+        raise ValueError(
+            f"{config.name} has quantization_config={given!r}, which is no "
+            "object."
+        )
     method = str(given.get("quant_method"))
     if method in _REFUSED:
         raise ValueError(
@@ -91,6 +96,13 @@ def _fp8(stored):
         return numbers * scale.reshape(())
     if scale.shape in ((rows,), (rows, 1)):
         return numbers * scale.reshape(-1, 1)
+    blocks = tuple(-(-size // _BLOCK) for size in numbers.shape)
+    if scale.shape != blocks:
+        raise ValueError(
+            f"{entry.name} in {entry.path} has scales of the shape "
+            f"{scale.shape}; of blocks of {_BLOCK} by {_BLOCK}, which alone "
+            f"are read, there are {blocks}."
+        )
     for axis, size in enumerate(numbers.shape):
         # The last block may be smaller.
         scale = np.repeat(scale, _BLOCK, axis=axis)

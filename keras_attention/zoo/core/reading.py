@@ -1,6 +1,7 @@
 """Numbers of a checkpoint into the weights of a model."""
 
 import fnmatch
+import re
 import sys
 
 from keras_attention.checks import did_you_mean
@@ -29,6 +30,7 @@ _NO_WEIGHTS = (
     "*.num_batches_tracked",
     "*.position_ids",
     "*.rotary_emb.inv_freq",
+    "*.version",
 )
 _MOST_NAMES = 5  # that an error lists
 LOGITS = "lm_head.weight"
@@ -47,6 +49,24 @@ def find_name(family, name, stored):
     """
     names = f"{family.prefix}.{name}", name
     return next((x for x in names if x in stored), None)
+
+
+def check_layers(family, config, folder):
+    """Refuses, before any is made, more layers than a file has tensors of.
+
+    Args: as of `fill`.
+    """
+    counts = family.counts(config)
+    counts = counts.values() if isinstance(counts, dict) else [counts]
+    with checkpoint.opened(folder) as stored:
+        numbers = [int(n) for x in stored for n in re.findall(r"\d+", x)]
+    most = max(numbers, default=0) + 1
+    for count in counts:
+        if isinstance(count, int) and count > most:
+            raise ValueError(
+                f"{config.name} has {count} layers, {folder} lacks tensors of "
+                f"those behind {most}."
+            )
 
 
 def fill(model, base, variables, family, config, kind, folder):

@@ -5,7 +5,7 @@ from keras_attention.checks import did_you_mean
 _TYPES = ("default", "dynamic", "linear", "llama3", "longrope", "su", "yarn")
 
 
-def rotary(c, base=10_000.0):
+def rotary(c, base=10_000.0, partial=False):
     """The rotary embedding of a model.
 
     Newer files say everything in `rope_parameters`; older ones give
@@ -14,6 +14,7 @@ def rotary(c, base=10_000.0):
     Args:
         c: a `Configuration`.
         base: float, that of the family where a file names none.
+        partial: whether the family may rotate a part of each head.
 
     Returns:
         A configuration of a `RotaryEmbedding`.
@@ -23,6 +24,10 @@ def rotary(c, base=10_000.0):
             each type of layer.
     """
     given = c.get("rope_scaling") or c.get("rope_parameters") or {}
+    if not isinstance(given, dict):
+        raise ValueError(
+            f"{c.name} has rope parameters that are no object: {given!r}"
+        )
     if any(isinstance(value, dict) for value in given.values()):
         raise ValueError(
             f"{c.name} has rope_parameters for each type of layer, which its "
@@ -41,10 +46,13 @@ def rotary(c, base=10_000.0):
         value = given.get(name)
         return c.get(name, default) if value is None else value
 
-    config = {
-        "base": find("rope_theta", base),
-        "fraction": find("partial_rotary_factor", 1.0),
-    }
+    fraction = find("partial_rotary_factor", 1.0)
+    if fraction != 1.0 and not partial:
+        raise ValueError(
+            f"{c.name} has partial_rotary_factor={fraction!r}, which the "
+            "models of its family do not honour; it can only be 1.0."
+        )
+    config = {"base": find("rope_theta", base), "fraction": fraction}
     if kind != "default":
         config["scaling"] = _scaling(c, kind, given)
     return {"class_name": "rotary", "config": config}

@@ -82,6 +82,8 @@ def list_tensors(path):
             )
         try:
             header = json.loads(file.read(length))
+            if not isinstance(header, dict):
+                raise TypeError("it is no object")
             entries = _entries(path, header, 8 + length)
         except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(

@@ -28,8 +28,9 @@ def settle(family, entries, folder):
         own matrix, `share_encoder_decoder_embeddings` where the sides do.
     """
     if not family.shares:
-        return entries
+        return _settle_logits(family, entries, folder)
     settled = dict(entries)
+    is_said = entries.get("tie_word_embeddings") is False
     with checkpoint.opened(folder) as stored:
         found = {
             name: stored[place]
@@ -39,10 +40,30 @@ def settle(family, entries, folder):
         target = found.get(TARGET, found.get(SHARED))
         if _differ(found.get(SOURCE), found.get(TARGET)):
             settled["share_encoder_decoder_embeddings"] = False
-        if entries.get("tie_word_embeddings") is not False:
-            if _differ(target, found.get(LOGITS)):
-                settled["tie_word_embeddings"] = False
+        if not is_said and _differ(target, found.get(LOGITS)):
+            settled["tie_word_embeddings"] = False
+            if family.t5_logits:  # as the file was made
+                settled.setdefault("scale_decoder_outputs", True)
+        # Their models of T5's kind share what is not stored, and do not scale.
+        if is_said and family.t5_logits and LOGITS not in found:
+            settled["tie_word_embeddings"] = True
+            settled.setdefault("scale_decoder_outputs", False)
     return settled
+
+
+def _settle_logits(family, entries, folder):
+    """Says that a decoder's logits have their own matrix where they have."""
+    if "CausalLM" not in family.architectures or not entries.get(
+        "tie_word_embeddings", family.defaults.get("tie_word_embeddings", True)
+    ):
+        return entries
+    config = family.configuration("config.json", entries)
+    tokens = f"{family.table(config)['embedding.embedding']}.weight"
+    with checkpoint.opened(folder) as stored:
+        places = (find_name(family, name, stored) for name in (tokens, LOGITS))
+        if _differ(*map(stored.get, places)):
+            return {**entries, "tie_word_embeddings": False}
+    return entries
 
 
 def _differ(first, second):

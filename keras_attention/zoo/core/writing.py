@@ -41,6 +41,10 @@ def write(model, base, family, config, kind, folder, entries):
     for name, source in family.copies(config).items():
         tensors[prefix + name] = tensors[prefix + source]
     entries = {**entries, "architectures": [family.architecture(kind, config)]}
+    # What is written is what the weights are now.
+    entries.pop("quantization_config", None)
+    old = "torch_dtype" if "torch_dtype" in entries else "dtype"
+    entries[old] = bindings[0].weights[0].dtype
     with files.replacing(folder / CONFIG) as path:
         path.write_text(json.dumps(entries, indent=2), encoding="utf-8")
         with files.replacing(folder / WEIGHTS) as weights:
