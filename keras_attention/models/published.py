@@ -71,7 +71,7 @@ def read(cls, folder, **arguments):
     """
     folder = Path(folder)
     family, config, entries, arguments = _configure(cls, folder, arguments)
-    check_layers(family, config, folder)
+    check_layers(family, config, _kind(cls, family), folder)
     try:
         with fresh.without_numbers() as variables:
             model, kind = _make(cls, family, config, arguments)

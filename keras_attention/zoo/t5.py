@@ -32,8 +32,7 @@ def sizes(prefix, table, **entries):
 
 def parts(config):
     """The arguments of the models."""
-    # Logits are scaled where they were tied when the model was made, which
-    # only newer files say by itself.
+    # Logits were scaled if tied; only newer files say so by itself.
     tied = config.get("tie_word_embeddings", True)
     scaled = config.get("scale_decoder_outputs", tied)
     return t5_like.parts(config, config.hidden_size**-0.5 if scaled else None)
@@ -75,7 +74,7 @@ T5 = Family(
     heads={"EncoderDecoder": arguments.LM_HEAD},
     counts=t5_like.counts,
     shares=sharing.NAMES,
-    # What the first versions saved, and nothing used.
     t5_logits=True,
+    # What the first versions saved, and nothing used.
     passed_over=("*.EncDecAttention.relative_attention_bias.weight",),
 )

@@ -94,8 +94,7 @@ def test_files_of_tensorflow_are_read(rng, folder, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_other_floats_are_read(rng, tmp_path, dtype):
-    import torch
-
+    torch = pytest.importorskip("torch", reason="the oracle")
     theirs = oracle.make(BERT, "MaskedLM").to(getattr(torch, dtype))
     theirs.save_pretrained(tmp_path)
     ids = BERT.ids(rng)
@@ -223,8 +222,7 @@ def test_the_first_names_of_norms_are_read(rng, folder):
 
 
 def test_a_stored_matrix_for_logits_counts(rng, tmp_path):
-    import torch
-
+    torch = pytest.importorskip("torch", reason="the oracle")
     theirs = oracle.make(GPT2, "CausalLM")
     theirs.save_pretrained(tmp_path)
     matrix = torch.tensor(rng.normal(size=(37, 24)), dtype=torch.float32)

@@ -34,7 +34,8 @@ def test_files_of_two_versions_say_the_same():
 def test_what_a_file_leaves_out():
     assert of().base == 10_000.0 and of().scaling is None
     assert of(rope_scaling=None, rope_theta=5.0).base == 5.0
-    assert of(partial_rotary_factor=0.5).fraction == 0.5
+    with pytest.raises(ValueError, match="partial_rotary_factor=0.5"):
+        of(partial_rotary_factor=0.5)  # Phi-3 alone honours it
     yarn = of(rope_scaling={"rope_type": "yarn", "factor": 2.0})
     assert yarn.scaling["original_max_length"] == 64
     given = {"rope_type": "yarn", "factor": None}

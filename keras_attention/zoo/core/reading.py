@@ -51,13 +51,17 @@ def find_name(family, name, stored):
     return next((x for x in names if x in stored), None)
 
 
-def check_layers(family, config, folder):
+def check_layers(family, config, kind, folder):
     """Refuses, before any is made, more layers than a file has tensors of.
 
     Args: as of `fill`.
     """
     counts = family.counts(config)
-    counts = counts.values() if isinstance(counts, dict) else [counts]
+    if not isinstance(counts, dict):
+        counts = {"": counts}
+    if kind == "TransformerEncoder":
+        counts.pop("decoder", None)  # which its file may lack
+    counts = counts.values()
     with checkpoint.opened(folder) as stored:
         numbers = [int(n) for x in stored for n in re.findall(r"\d+", x)]
     most = max(numbers, default=0) + 1
