@@ -2,7 +2,6 @@
 
 import math
 import textwrap
-import types
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from keras_attention import zoo
 from keras_attention.checks import did_you_mean
 from keras_attention.json_files import read_json
 from keras_attention.memory import without_limit
-from keras_attention.registry import arguments_of
+from keras_attention.models.assembling import base_of, kind_of, make_model
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.reading import check_layers, fill
 from keras_attention.zoo.core.sharing import settle
@@ -21,19 +20,6 @@ CONFIG = "config.json"
 # Arguments that leave a model what its config.json says.
 _HARMLESS = {"dropout", "dtype", "name", "trainable"}
 _LABELS = {"id2label", "label2id"}
-# By the name of a model class: its part without a head, and how its parts
-# make it.
-_BASES = {
-    "TransformerEncoder": "",
-    "MaskedLM": "encoder",
-    "Classifier": "encoder",
-    "TransformerDecoder": "",
-    "CausalLM": "decoder",
-    "EncoderDecoder": "",
-}
-# Which part holds the arguments of a head over an encoder; its `encoder` are
-# arguments in place of those of an encoder without a head.
-_HEADS = {"MaskedLM": "masked_lm", "Classifier": "classifier"}
 
 
 def is_published(folder):
@@ -71,17 +57,17 @@ def read(cls, folder, **arguments):
     """
     folder = Path(folder)
     family, config, entries, arguments = _configure(cls, folder, arguments)
-    check_layers(family, config, _kind(cls, family), folder)
+    check_layers(family, config, kind_of(cls, family), folder)
     try:
         with fresh.without_numbers() as variables:
-            model, kind = _make(cls, family, config, arguments)
+            model, kind = make_model(cls, family, config, arguments)
     except TypeError as error:  # of an entry of another type
         reason = textwrap.shorten(str(error), 200, placeholder=" ...")
         raise ValueError(
             f"{config.name} describes no {family.name} model that can be made: "
             f"{reason}"
         ) from error
-    base = _base(model, kind, family)
+    base = base_of(model, kind, family)
     _check_layers(base, family, config)
     fill(model, base, variables, family, config, kind, folder)
     _remember(model, entries, arguments)
@@ -93,7 +79,7 @@ def imitate(cls, folder, **arguments):
     family, config, entries, arguments = _configure(
         cls, Path(folder), arguments, has_weights=False
     )
-    model, _ = _make(cls, family, config, arguments)
+    model, _ = make_model(cls, family, config, arguments)
     _remember(model, entries, arguments)
     return model
 
@@ -115,7 +101,7 @@ def make(cls, name, **arguments):
     entries = {**entries, **changes}
     config = family.configuration(name, entries)
     entries = {n: x for n, x in entries.items() if n not in _LABELS}
-    model, _ = _make(cls, family, config, arguments)
+    model, _ = make_model(cls, family, config, arguments)
     if family.model_types:
         _remember(model, entries, arguments)
     return model
@@ -135,7 +121,7 @@ def count(cls, name):
     entries = family.entries(name)
     with without_limit(), fresh.without_numbers():
         config = family.configuration(name, entries)
-        model, _ = _make(cls, family, config, {})
+        model, _ = make_model(cls, family, config, {})
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
@@ -166,8 +152,8 @@ def write(model, folder):
                 )
     family = zoo.find_family(entries["model_type"])
     config = family.configuration("config.json", entries)
-    kind = _kind(type(model), family)
-    base = _base(model, kind, family)
+    kind = kind_of(type(model), family)
+    base = base_of(model, kind, family)
     write_files(model, base, family, config, kind, Path(folder), entries)
 
 
@@ -239,7 +225,7 @@ def _split(cls, family, entries, arguments):
             )
     changes = {n: x for n, x in arguments.items() if n in family.changeable}
     rest = {n: x for n, x in arguments.items() if n not in changes}
-    if _kind(cls, family) == "Classifier":
+    if kind_of(cls, family) == "Classifier":
         number = rest.pop("num_classes", None)
         labels = entries.get("id2label") or range(entries.get("num_labels", 2))
         if number not in (None, len(labels)):
@@ -248,71 +234,7 @@ def _split(cls, family, entries, arguments):
     return changes, rest
 
 
-def _make(cls, family, config, arguments):
-    """Gives a model and the name of its class, among those of the family."""
-    kind = _kind(cls, family)
-    if kind is None:
-        raise ValueError(
-            f"A {family.name} model is no {cls.__name__}, but a "
-            f"{' or '.join(family.architectures)}. Received: {config.name}"
-        )
-    from keras_attention.models.decoder import TransformerDecoder
-    from keras_attention.models.encoder import TransformerEncoder
-
-    parts = _parts(family, config)
-    single = {"TransformerEncoder": "encoder", "TransformerDecoder": "decoder"}
-    if kind in single:
-        return cls(**{**parts[single[kind]], **arguments}), kind
-    # What a model with a head does not take itself is for its parts.
-    taken = arguments_of(cls)
-    own = {n: x for n, x in arguments.items() if n in taken}
-    inner = {n: x for n, x in arguments.items() if n not in own or n == "dtype"}
-    if kind == "CausalLM":
-        decoder = TransformerDecoder(**{**parts["decoder"], **inner})
-        return cls(decoder, **own), kind
-    if kind in _HEADS:
-        head = dict(parts[_HEADS[kind]])
-        given = {**parts["encoder"], **head.pop("encoder", {}), **inner}
-        return cls(TransformerEncoder(**given), **{**head, **own}), kind
-    decoder = TransformerDecoder(**{**parts["decoder"], **inner})
-    given = {**parts["encoder"], **inner}
-    if parts.get("share_embeddings"):
-        given["embedding"] = decoder.embedding  # which makes logits
-    return cls(TransformerEncoder(**given), decoder, **own), kind
-
-
 def _remember(model, entries, arguments):
     """Keeps the configuration with which a model can be written."""
     if _HARMLESS.issuperset(arguments):
         model.published = entries
-
-
-def _parts(family, config):
-    """The arguments that a configuration gives, or one clear error."""
-    try:
-        return family.parts(config)
-    except (
-        ArithmeticError,
-        AttributeError,
-        IndexError,
-        KeyError,
-        TypeError,
-    ) as error:
-        raise ValueError(
-            f"{config.name} has an entry of another type than a {family.name} "
-            f"model has: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _kind(cls, family):
-    """The name of a class, or of the nearest base that a family has."""
-    names = [base.__name__ for base in cls.__mro__]
-    return next((n for n in names if n in family.architectures), None)
-
-
-def _base(model, kind, family):
-    is_pair = "EncoderDecoder" in family.architectures
-    if is_pair and kind == "TransformerEncoder":
-        return types.SimpleNamespace(encoder=model)  # as in the pair
-    name = _BASES[kind]
-    return getattr(model, name) if name else model

@@ -1,0 +1,99 @@
+"""Models of a family, assembled of the parts that a configuration gives."""
+
+import types
+
+from keras_attention.registry import arguments_of
+
+# By the name of a model class: its part without a head, and how its parts
+# make it.
+_BASES = {
+    "TransformerEncoder": "",
+    "MaskedLM": "encoder",
+    "Classifier": "encoder",
+    "TransformerDecoder": "",
+    "CausalLM": "decoder",
+    "EncoderDecoder": "",
+}
+# Which part holds the arguments of a head over an encoder; its `encoder` are
+# arguments in place of those of an encoder without a head.
+_HEADS = {"MaskedLM": "masked_lm", "Classifier": "classifier"}
+
+
+def make_model(cls, family, config, arguments):
+    """Makes a model.
+
+    Args:
+        cls: class of the model.
+        family: a `Family`.
+        config: a `Configuration`.
+        arguments: dictionary of arguments in place of those.
+
+    Returns:
+        `(model, kind)`, where kind is the name of its class among those of
+        the family.
+
+    Raises:
+        ValueError: if the family has no such class, or an entry of the
+            configuration is of another type.
+    """
+    kind = kind_of(cls, family)
+    if kind is None:
+        raise ValueError(
+            f"A {family.name} model is no {cls.__name__}, but a "
+            f"{' or '.join(family.architectures)}. Received: {config.name}"
+        )
+    from keras_attention.models.decoder import TransformerDecoder
+    from keras_attention.models.encoder import TransformerEncoder
+
+    parts = parts_of(family, config)
+    single = {"TransformerEncoder": "encoder", "TransformerDecoder": "decoder"}
+    if kind in single:
+        return cls(**{**parts[single[kind]], **arguments}), kind
+    # What a model with a head does not take itself is for its parts.
+    taken = arguments_of(cls)
+    own = {n: x for n, x in arguments.items() if n in taken}
+    inner = {n: x for n, x in arguments.items() if n not in own or n == "dtype"}
+    if kind == "CausalLM":
+        decoder = TransformerDecoder(**{**parts["decoder"], **inner})
+        return cls(decoder, **own), kind
+    if kind in _HEADS:
+        head = dict(parts[_HEADS[kind]])
+        given = {**parts["encoder"], **head.pop("encoder", {}), **inner}
+        return cls(TransformerEncoder(**given), **{**head, **own}), kind
+    decoder = TransformerDecoder(**{**parts["decoder"], **inner})
+    given = {**parts["encoder"], **inner}
+    if parts.get("share_embeddings"):
+        given["embedding"] = decoder.embedding  # which makes logits
+    return cls(TransformerEncoder(**given), decoder, **own), kind
+
+
+def parts_of(family, config):
+    """Gives the arguments of a configuration, or one clear error."""
+    try:
+        return family.parts(config)
+    except (
+        ArithmeticError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+    ) as error:
+        raise ValueError(
+            f"{config.name} has an entry of another type than a {family.name} "
+            f"model has: {type(error).__name__}: {error}"
+        ) from error
+
+
+def kind_of(cls, family):
+    """The name of a class, or of the nearest base that a family has."""
+    names = [base.__name__ for base in cls.__mro__]
+    return next((n for n in names if n in family.architectures), None)
+
+
+def base_of(model, kind, family):
+    """Gives the part of a model that has no head."""
+    is_pair = "EncoderDecoder" in family.architectures
+    if is_pair and kind == "TransformerEncoder":
+        return types.SimpleNamespace(encoder=model)  # as in the pair
+    name = _BASES[kind]
+    return getattr(model, name) if name else model
