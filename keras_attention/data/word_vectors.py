@@ -135,8 +135,10 @@ class WordVectors:
         table = np.full((tokenizer.vocabulary_size, self.dim), np.nan, "f4")
         found = np.zeros(len(table), bool)
         special = {
-            *(tokenizer.padding_id, tokenizer.unknown_id),
-            *(tokenizer.start_id, tokenizer.end_id),
+            tokenizer.padding_id,
+            tokenizer.unknown_id,
+            tokenizer.start_id,
+            tokenizer.end_id,
         }
         for rows in _batches(self._rows()):
             encoded = tokenizer.encode([word for _, word, _ in rows])

@@ -33,6 +33,26 @@ def unpack(inputs, *names):
     return [inputs.get(name, value) for name, value in names]
 
 
+def read(token_ids, **others):
+    """Takes token ids and what else a model is called with, by name.
+
+    Args:
+        token_ids: a tensor, or a dictionary of it and others.
+        **others: tensors by their names, or None.
+
+    Returns:
+        `(token_ids, given)`, where given is a dictionary of the other
+        tensors, without those that are None.
+
+    Raises:
+        ValueError: as `unpack`.
+    """
+    names = ("token_ids", None), *others.items()
+    token_ids, *values = unpack(token_ids, *names)
+    pairs = zip(others, values, strict=True)
+    return token_ids, {name: x for name, x in pairs if x is not None}
+
+
 def embed(
     model,
     inputs,

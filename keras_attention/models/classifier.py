@@ -14,7 +14,7 @@ from keras_attention.layers.feed_forward import (
 )
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
-from keras_attention.models.call_inputs import unpack
+from keras_attention.models.call_inputs import read
 from keras_attention.models.saving import Preset
 from keras_attention.registry import PACKAGE, describe
 from keras_attention.tensors import at_least_float32
@@ -187,18 +187,16 @@ class Classifier(Preset, keras.Model):
         global_mask=None,
         training=None,
     ):
-        names = {
-            "token_ids": None,
-            "padding_mask": padding_mask,
-            "segment_ids": segment_ids,
-            "position_ids": position_ids,
-            "attention_mask": attention_mask,
-            "global_mask": global_mask,
-        }
-        token_ids, padding_mask, *others = unpack(token_ids, *names.items())
-        # An encoder of another kind knows none of them.
-        others = dict(zip([*names][2:], others, strict=True))
-        given = {n: x for n, x in others.items() if x is not None}
+        # An encoder of another kind than a Transformer knows the mask alone.
+        token_ids, given = read(
+            token_ids,
+            padding_mask=padding_mask,
+            segment_ids=segment_ids,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+            global_mask=global_mask,
+        )
+        padding_mask = given.pop("padding_mask", None)
         if padding_mask is None:
             padding_mask = self.encoder.padding_mask(token_ids)
         padding_mask = as_mask("padding_mask", padding_mask)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.models.call_inputs import embed, unpack
+from keras_attention.models.call_inputs import embed, read
 from keras_attention.models.hidden_states import HiddenStates
 from keras_attention.models.layer_positions import LayerPositions
 from keras_attention.models.transformer import Transformer
@@ -124,25 +124,23 @@ class TransformerEncoder(HiddenStates, Transformer):
         global_mask=None,
         training=None,
     ):
-        token_ids, padding_mask, segments, positions, seen, global_mask = (
-            unpack(
-                token_ids,
-                ("token_ids", None),
-                ("padding_mask", padding_mask),
-                ("segment_ids", segment_ids),
-                ("position_ids", position_ids),
-                ("attention_mask", attention_mask),
-                ("global_mask", global_mask),
-            )
+        token_ids, given = read(
+            token_ids,
+            padding_mask=padding_mask,
+            segment_ids=segment_ids,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+            global_mask=global_mask,
         )
+        padding_mask = given.get("padding_mask")
         if padding_mask is None:
             padding_mask = self.padding_mask(token_ids)
         x = embed(
             self,
             token_ids,
             padding_mask=padding_mask,
-            segment_ids=segments,
-            position_ids=positions,
+            segment_ids=given.get("segment_ids"),
+            position_ids=given.get("position_ids"),
             training=training,
         )
         with self.position.positions_of_stack(0, ops.shape(x)[1]):
@@ -150,8 +148,8 @@ class TransformerEncoder(HiddenStates, Transformer):
                 x = block(
                     x,
                     padding_mask=padding_mask,
-                    attention_mask=seen,
-                    global_mask=global_mask,
+                    attention_mask=given.get("attention_mask"),
+                    global_mask=given.get("global_mask"),
                     training=training,
                 )
         return x if self.final_norm is None else self.final_norm(x)

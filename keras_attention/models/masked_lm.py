@@ -8,7 +8,7 @@ from keras_attention.layers.feed_forward import (
     describe_activation,
     find_activation,
 )
-from keras_attention.models.call_inputs import unpack
+from keras_attention.models.call_inputs import read
 from keras_attention.models.saving import Preset
 from keras_attention.registry import PACKAGE, describe
 
@@ -131,17 +131,16 @@ class MaskedLM(Preset, keras.Model):
         global_mask=None,
         training=None,
     ):
-        names = {
-            "token_ids": None,
-            "mask_positions": mask_positions,
-            "padding_mask": padding_mask,
-            "segment_ids": segment_ids,
-            "position_ids": position_ids,
-            "attention_mask": attention_mask,
-            "global_mask": global_mask,
-        }
-        token_ids, mask_positions, *others = unpack(token_ids, *names.items())
-        given = dict(zip([*names][2:], others, strict=True))
+        token_ids, given = read(
+            token_ids,
+            mask_positions=mask_positions,
+            padding_mask=padding_mask,
+            segment_ids=segment_ids,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+            global_mask=global_mask,
+        )
+        mask_positions = given.pop("mask_positions", None)
         hidden = self.encoder(token_ids, training=training, **given)
         if mask_positions is not None:
             places = ops.cast(ops.convert_to_tensor(mask_positions), "int32")
