@@ -76,8 +76,7 @@ def same(found, expected):
 
 @pytest.mark.parametrize(("name", "num_beams"), some("gpt2", "llama", "qwen3"))
 def test_decoders(name, num_beams, rng, tmp_path):
-    import torch
-
+    torch = pytest.importorskip("torch", reason="the oracle")
     theirs, ours = both(name, "CausalLM", tmp_path)
     prompt = rng.integers(3, 37, (3, 6))
     expected = theirs.generate(
@@ -93,8 +92,7 @@ def test_decoders(name, num_beams, rng, tmp_path):
     ("name", "num_beams"), some("m2m_100", "t5", "bart", "marian", "pegasus")
 )
 def test_pairs(name, num_beams, rng, tmp_path):
-    import torch
-
+    torch = pytest.importorskip("torch", reason="the oracle")
     theirs, ours = both(name, "EncoderDecoder", tmp_path)
     source = rng.integers(3, 37, (3, 6))
     options = {**PLAIN, "decoder_start_token_id": START}
