@@ -3,6 +3,7 @@
 import fnmatch
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from keras_attention.checks import did_you_mean
 from keras_attention.zoo.core import checkpoint, fresh
@@ -32,6 +33,7 @@ _NO_WEIGHTS = (
     "*.rotary_emb.inv_freq",
     "*.version",
 )
+_THREADS = 8  # that read tensors
 _MOST_NAMES = 5  # that an error lists
 LOGITS = "lm_head.weight"
 
@@ -114,15 +116,32 @@ def fill(model, base, variables, family, config, kind, folder):
         for binding in (*ours, *heads):
             _check_shape(binding, stored[binding.name])
         waiting = {id(variable): variable for variable in variables}
-        for binding in (*ours, *heads):
-            arrays = binding.split(stored[binding.name].load())
-            for weight, array in zip(binding.weights, arrays, strict=True):
-                fresh.give(waiting.pop(id(weight)), array)
+        for weight, array in _loaded([*ours, *heads], stored):
+            fresh.give(waiting.pop(id(weight)), array)
     for variable in waiting.values():
         fresh.draw(variable)
     if lacking:
         names = ", ".join(sorted({x.name for x in lacking}))
         print(f"{folder} has no {names}: drawn anew.", file=sys.stderr)
+
+
+def _loaded(bindings, stored):
+    """Yields weights with their numbers, several tensors at a time."""
+
+    def load(binding):
+        parts = binding.split(stored[binding.name].load())
+        return [
+            (weight, fresh.copied(part, weight))
+            for weight, part in zip(binding.weights, parts, strict=True)
+        ]
+
+    # Copying lets go of Python's lock, and one core does not fill memory's
+    # bandwidth.
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for first in range(0, len(bindings), 2 * _THREADS):
+            some = bindings[first : first + 2 * _THREADS]
+            for pairs in pool.map(load, some):
+                yield from pairs
 
 
 def _has(stored, binding, config):

@@ -47,7 +47,8 @@ class Binding(NamedTuple):
         name: of the tensor.
         shape: tuple of integers, of the tensor.
         weights: list of variables.
-        split: function from the tensor to a list of arrays.
+        split: function from the tensor to a list of arrays, each of as many
+            numbers as its weight, in its order.
         join: function from a list of arrays to the tensor.
     """
 
@@ -193,12 +194,7 @@ def _dense(layers, name, transposed):
 
     def split(tensor):
         tensor = tensor if transposed else tensor.T
-        return [
-            part.reshape(kernel.shape)
-            for part, kernel in zip(
-                np.split(tensor, places, axis=1), kernels, strict=True
-            )
-        ]
+        return np.split(tensor, places, axis=1)
 
     def join(arrays):
         arrays = [
