@@ -104,6 +104,27 @@ def check_tokenizer(side, tokenizer, part, needed):
         part: the encoder or the decoder.
         needed: names of the ids that the tokenizer must have.
     """
+    check_vocabulary(side, tokenizer, part)
+    name = f"{side}_tokenizer" if side else "tokenizer"
+    for mark in needed:
+        if getattr(tokenizer, mark) < 0:
+            raise ValueError(
+                f"The {name} needs an {mark}. Received: one without"
+            )
+    padding_id = getattr(part.embedding, "padding_id", tokenizer.padding_id)
+    if tokenizer.padding_id < 0 or tokenizer.padding_id != padding_id:
+        raise ValueError(
+            f"The {name} must have the padding_id of the model, "
+            f"{padding_id}. Received: {tokenizer.padding_id}"
+        )
+
+
+def check_vocabulary(side, tokenizer, part):
+    """Raises ValueError for a tokenizer of more pieces than a model knows.
+
+    Args:
+        side, tokenizer, part: as of `check_tokenizer`.
+    """
     name = f"{side}_tokenizer" if side else "tokenizer"
     size = getattr(part, "vocabulary_size", None)
     if not isinstance(size, int):
@@ -115,15 +136,4 @@ def check_tokenizer(side, tokenizer, part, needed):
         raise ValueError(
             f"The {name} has {tokenizer.vocabulary_size} pieces, more than "
             f"the model's vocabulary_size for it, {size}."
-        )
-    for mark in needed:
-        if getattr(tokenizer, mark) < 0:
-            raise ValueError(
-                f"The {name} needs an {mark}. Received: one without"
-            )
-    padding_id = getattr(part.embedding, "padding_id", tokenizer.padding_id)
-    if tokenizer.padding_id < 0 or tokenizer.padding_id != padding_id:
-        raise ValueError(
-            f"The {name} must have the padding_id of the model, "
-            f"{padding_id}. Received: {tokenizer.padding_id}"
         )

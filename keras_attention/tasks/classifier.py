@@ -1,6 +1,5 @@
 """Base of the tasks that name a class."""
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -80,6 +79,12 @@ def check_labels(model, labels):
         raise ValueError(
             f"model must be a Classifier. Received: {type(model).__name__}"
         )
+    if model.num_classes < 2:
+        raise ValueError(
+            "A task names one of two classes at least. The model has "
+            f"num_classes={model.num_classes}: it gives one number for each "
+            "input, which its own call returns."
+        )
     valid = isinstance(labels, (list, tuple)) and all(
         isinstance(label, str) for label in labels
     )
@@ -99,8 +104,3 @@ def softmax(logits):
     logits = logits - logits.max(axis=-1, keepdims=True)
     exponentials = np.exp(logits)
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
-def compiles_shapes():
-    """Whether every new shape of a batch takes a compilation."""
-    return keras.backend.backend() == "jax"

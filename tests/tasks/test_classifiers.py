@@ -116,7 +116,7 @@ def test_damaged_folders_are_refused(tmp_path):
         with pytest.raises(ValueError, match=message):
             tasks.load(tmp_path / "task")
     path.write_text(json.dumps({"task": settings["task"]}))
-    with pytest.raises(ValueError, match="lacks the setting 'labels'"):
+    with pytest.raises(ValueError, match="labels must be"):
         tasks.load(tmp_path / "task")
     assert tasks.load(tmp_path / "task", labels=LABELS).labels == LABELS
     path.write_text(json.dumps({"task": ["a"]}))
@@ -159,6 +159,12 @@ def test_a_model_of_other_inputs_is_refused():
         TextClassifier(image_classifier().model, tiny.tokenizer(), LABELS)
     with pytest.raises(ValueError, match="takes no images"):
         ImageClassifier(text_classifier().model, LABELS, image_shape=IMAGE)
+
+
+def test_one_number_is_no_class():
+    model = Classifier(RecurrentEncoder(29, 1, 6), 1)
+    with pytest.raises(ValueError, match="two classes at least.*classes=1"):
+        TextClassifier(model, tiny.tokenizer(), ["score"])
 
 
 def test_a_tokenizer_with_too_many_pieces_is_refused():
