@@ -69,8 +69,11 @@ def test_a_row_with_its_own_seed_depends_on_no_other(model, prompts):
     )
     alone = run(generator.steps([prompts[1]], seeds=[seeds[1]]), 1)
     assert alone == [together[1]]
-    other = run(generator.steps([prompts[1]], seeds=[[6, 1]]), 1)
-    assert other != alone
+    others = [
+        run(generator.steps([prompts[1]], seeds=[[seed, 1]]), 1)
+        for seed in range(6, 11)
+    ]
+    assert any(other != alone for other in others)
 
 
 @pytest.mark.full
