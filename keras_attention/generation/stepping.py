@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.generation.compiling import compile_function
-from keras_attention.generation.loop import make_rows
+from keras_attention.generation.loop import make_rows, repeat_until_ended
 
 # Blocks of a prompt are fed in these sizes, so that few functions are compiled
 # for prompts of all lengths. What is left goes token by token.
@@ -29,6 +29,7 @@ class Stepping:
         self._arguments = arguments
         self.feed = compile_function(self._feed, model, jit_compile)
         self.advance = compile_function(self._advance, model, jit_compile)
+        self.finish = compile_function(self._finish, model, jit_compile)
 
     def initial_state(self, inputs, max_length):
         """Gives the state before the first token."""
@@ -45,6 +46,13 @@ class Stepping:
         inputs = dict(inputs)
         state, position = inputs.pop("state"), inputs.pop("position")
         return self._rows(inputs, max_length).advance(position, state)
+
+    def _finish(self, inputs, max_length):
+        """Chooses tokens until every row has ended."""
+        inputs = dict(inputs)
+        state, position = inputs.pop("state"), inputs.pop("position")
+        rows = self._rows(inputs, max_length)
+        return repeat_until_ended(rows.advance, position, max_length, state)
 
     def _rows(self, inputs, max_length):
         inputs, make_choose = dict(inputs), self._make_choose
@@ -108,14 +116,13 @@ class Steps:
 
     def advance(self):
         """Chooses a token for every row whose prompt is read to its end."""
-        inputs = {
-            **self._inputs,
-            "position": _number(self._position),
-            "state": self._state,
-        }
-        self._state = self._stepping.advance(inputs, self._max_length)
+        self._run(self._stepping.advance)
         self._position += 1
-        self._read()
+
+    def finish(self):
+        """Chooses tokens until every row has ended, without showing them."""
+        self._run(self._stepping.finish)
+        self._position = self._max_length
 
     def new_tokens(self, row):
         """Gives the ids that follow a row's prompt so far, its end included.
@@ -139,6 +146,15 @@ class Steps:
         rows = ops.convert_to_tensor(np.asarray(rows, "bool"))
         ended = ops.logical_or(self._state["ended"], rows)
         self._state = {**self._state, "ended": ended}
+
+    def _run(self, function):
+        inputs = {
+            **self._inputs,
+            "position": _number(self._position),
+            "state": self._state,
+        }
+        self._state = function(inputs, self._max_length)
+        self._read()
 
     def _prefill(self, count):
         """Feeds up to `count` tokens of every prompt; says how many."""

@@ -3,12 +3,20 @@
 from keras_attention.tasks.folder import kind_of
 from keras_attention.tasks.image_classifier import ImageClassifier
 from keras_attention.tasks.text_classifier import TextClassifier
+from keras_attention.tasks.text_generator import TextGenerator
 from keras_attention.tasks.text_to_text import TextToText
 
-__all__ = ["ImageClassifier", "TextClassifier", "TextToText", "load"]
+__all__ = [
+    "ImageClassifier",
+    "TextClassifier",
+    "TextGenerator",
+    "TextToText",
+    "load",
+]
 
 _CLASSES = {
-    cls.kind: cls for cls in (ImageClassifier, TextClassifier, TextToText)
+    cls.kind: cls
+    for cls in (ImageClassifier, TextClassifier, TextGenerator, TextToText)
 }
 
 
@@ -20,7 +28,7 @@ def load(folder, **settings):
         **settings: settings of the task to change.
 
     Returns:
-        A `TextToText`, `TextClassifier` or `ImageClassifier`.
+        A task of this package, such as a `TextToText`.
 
     Raises:
         ValueError: if it holds no task, or one of another kind.

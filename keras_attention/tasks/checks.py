@@ -27,6 +27,15 @@ def check_positive(**settings):
             )
 
 
+def check_jit_compile(jit_compile):
+    """Raises ValueError for what says not whether to compile."""
+    if not isinstance(jit_compile, bool) and jit_compile != "auto":
+        raise ValueError(
+            'jit_compile must be True, False or "auto". Received: '
+            f"jit_compile={jit_compile!r}"
+        )
+
+
 def check_settings(model, settings):
     """Raises ValueError for a setting of `TextToText` out of its range.
 
@@ -50,12 +59,7 @@ def check_settings(model, settings):
     # Of one text: a batch may be smaller than `batch_size`.
     sizes = settings["max_length"], settings["num_beams"]
     check_search(bytes_of_row(model, *sizes), 1, *sizes)
-    compiles = settings["jit_compile"]
-    if not isinstance(compiles, bool) and compiles != "auto":
-        raise ValueError(
-            'jit_compile must be True, False or "auto". Received: '
-            f"jit_compile={compiles!r}"
-        )
+    check_jit_compile(settings["jit_compile"])
     for name, part in (
         ("max_source_length", model.encoder),
         ("max_length", model.decoder),

@@ -1,7 +1,9 @@
 """How a `TextGenerator` generates: a folder's wishes and those of a caller."""
 
+import random
+
 from keras_attention.checks import did_you_mean
-from keras_attention.generation.constraints import NAMES, read_ids
+from keras_attention.generation.constraints import NAMES
 from keras_attention.generation.published import read_arguments
 from keras_attention.generation.strategies import check_strategy
 
@@ -71,7 +73,7 @@ def generator_arguments(model, tokenizer, options):
     Args:
         model: a model. Its `generation` fills in what `options` leave open.
         tokenizer: its end id ends a text where the model names none.
-        options: dictionary, from `merge`.
+        options: dictionary, from `merge`, without the seed.
 
     Returns:
         A dictionary of keyword arguments.
@@ -92,13 +94,31 @@ def generator_arguments(model, tokenizer, options):
         options["end_id"] = max(tokenizer.end_id, -1)
         if options["end_id"] < 0:
             options["end_id"] = None
-    settings.pop("seed", None)
     return read_arguments(entries, strategy=given, settings=settings, **options)
 
 
-def end_ids_of(arguments):
-    """Lists the ids that end a text, of a generator's arguments."""
-    return read_ids("end_id", arguments["end_id"])
+def take_seed(options):
+    """Takes the seed out of options, or draws one where none is given.
+
+    Args:
+        options: dictionary, from `merge`, which loses its seed.
+
+    Returns:
+        Integer.
+
+    Raises:
+        ValueError: if the seed is no integer from 0 to 2**31 - 1.
+    """
+    seed = options.pop("seed", None)
+    if seed is None:
+        return random.randrange(2**31)
+    is_integer = isinstance(seed, int) and not isinstance(seed, bool)
+    if not is_integer or not 0 <= seed < 2**31:
+        raise ValueError(
+            "seed must be an integer from 0 to 2**31 - 1, or None for new "
+            f"draws. Received: seed={seed!r}"
+        )
+    return seed
 
 
 def _strategy_of(options):

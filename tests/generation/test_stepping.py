@@ -58,6 +58,10 @@ def test_tokens_one_by_one_are_those_of_the_call(strategy, model, prompts):
         assert new == expected.tolist()
         assert len(new) == LIMITS["max_new_tokens"] or new[-1] == 3
     np.testing.assert_allclose(steps.scores, whole["scores"], rtol=1e-4)
+    steps = generator.steps(batch, seeds=seeds)
+    steps.advance()
+    steps.finish()
+    assert run(steps, 3) == found
 
 
 @pytest.mark.full
