@@ -48,6 +48,16 @@ def warn_of_cut(rows, max_length, setting):
         setting: what `max_length` is called.
     """
     too_long = rows.row_lengths() > max_length - 1
+    warn_of_too_long(too_long, f"{setting}={max_length}")
+
+
+def warn_of_too_long(too_long, limit):
+    """Counts on standard error the texts that are cut.
+
+    Args:
+        too_long: boolean `(batch,)`.
+        limit: string, the setting and its number.
+    """
     num_cut = tf.reduce_sum(tf.cast(too_long, tf.int32))
 
     def warn():
@@ -55,9 +65,9 @@ def warn_of_cut(rows, max_length, setting):
             "Cut",
             num_cut,
             "of",
-            rows.nrows(),
+            tf.size(too_long),
             "texts to",
-            f"{setting}={max_length} tokens.",
+            f"{limit} tokens.",
             output_stream=sys.stderr,
         )
         return 0
