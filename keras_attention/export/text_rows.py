@@ -6,9 +6,9 @@ from keras_attention.data.tokenizers.base import FIRST, SECOND
 from keras_attention.export.graph_parts import (
     Hidden,
     encode,
-    tokenizer_in_graph,
     warn_of_too_long,
 )
+from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
 
 
 class TextRows(tf.Module):
@@ -36,9 +36,9 @@ class TextRows(tf.Module):
         """
         inputs = self._inputs.value
         room = inputs.room(second is not None)
-        ids = {FIRST: encode(self.tokenizer, first)}
+        ids = {FIRST: self._ids(first)}
         if second is not None:
-            ids[SECOND] = encode(self.tokenizer, second)
+            ids[SECOND] = self._ids(second)
         lengths = [rows.row_lengths() for rows in ids.values()]
         warn_of_too_long(
             tf.add_n(lengths) > room, f"max_length={inputs.max_length}"
@@ -50,6 +50,11 @@ class TextRows(tf.Module):
             for name, share in zip(ids, shares, strict=True):
                 ids[name] = _first_of_each(ids[name], share)
         return self._in_template(ids)
+
+    def _ids(self, text):
+        if self._inputs.value.tokenizer.templates is None:
+            return encode(self.tokenizer, text)
+        return self.tokenizer.tokenize(text)
 
     def _in_template(self, ids):
         inputs, count = self._inputs.value, ids[FIRST].nrows()
