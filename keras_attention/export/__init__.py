@@ -5,9 +5,15 @@ from keras_attention.export.classifiers import (
     export_text_classifier,
 )
 from keras_attention.export.text_to_text import export_text_to_text
+from keras_attention.export.texts import (
+    export_masked_text,
+    export_text_embedder,
+)
 
 __all__ = [
     "export_image_classifier",
+    "export_masked_text",
     "export_text_classifier",
+    "export_text_embedder",
     "export_text_to_text",
 ]

@@ -2,13 +2,17 @@
 
 from keras_attention.tasks.folder import kind_of
 from keras_attention.tasks.image_classifier import ImageClassifier
+from keras_attention.tasks.masked_text import MaskedText
 from keras_attention.tasks.text_classifier import TextClassifier
+from keras_attention.tasks.text_embedder import TextEmbedder
 from keras_attention.tasks.text_generator import TextGenerator
 from keras_attention.tasks.text_to_text import TextToText
 
 __all__ = [
     "ImageClassifier",
+    "MaskedText",
     "TextClassifier",
+    "TextEmbedder",
     "TextGenerator",
     "TextToText",
     "load",
@@ -16,7 +20,14 @@ __all__ = [
 
 _CLASSES = {
     cls.kind: cls
-    for cls in (ImageClassifier, TextClassifier, TextGenerator, TextToText)
+    for cls in (
+        ImageClassifier,
+        MaskedText,
+        TextClassifier,
+        TextEmbedder,
+        TextGenerator,
+        TextToText,
+    )
 }
 
 
@@ -28,7 +39,7 @@ def load(folder, **settings):
         **settings: settings of the task to change.
 
     Returns:
-        A task of this package, such as a `TextToText`.
+        A task of the class that wrote it.
 
     Raises:
         ValueError: if it holds no task, or one of another kind.
