@@ -15,16 +15,17 @@ class NewText:
 
     Args:
         tokenizer: a `Tokenizer`.
-        prompt: list of ids. They decide whether the new text begins with a
-            space.
         stop: strings before the first of which the text ends, from
             `read_stops`.
+        prompt: list of ids that the text is to be put behind: it then begins
+            with a space where a word begins. Without them it is decoded alone,
+            and SentencePiece leaves out this space.
     """
 
-    def __init__(self, tokenizer, prompt, stop=()):
+    def __init__(self, tokenizer, stop=(), prompt=()):
         self._tokenizer, self._stop = tokenizer, stop
         self._prompt = list(prompt)
-        self._before = len(self._decode([]))
+        self._before = self._decode(self._prompt)
 
     def read(self, ids, is_complete=False):
         """Gives the text of the new tokens so far, as far as it is certain.
@@ -36,7 +37,7 @@ class NewText:
         Returns:
             `(text, stops)`: a string, and whether a stop string ended it.
         """
-        text = self._decode(ids)[self._before :]
+        text = self._new(ids)
         if not is_complete:
             text = self._certain(ids, text)
         cut = cut_at_stop(text, self._stop)
@@ -44,11 +45,18 @@ class NewText:
             return cut, True
         return (text if is_complete else self._without_begun(text)), False
 
+    def _new(self, ids):
+        text = self._decode([*self._prompt, *ids])
+        if text.startswith(self._before):
+            return text.removeprefix(self._before)
+        # The new bytes spoil a last character of the prompt.
+        return self._decode(ids)
+
     def _decode(self, ids):
         tokenizer = self._tokenizer
         size, unknown_id = tokenizer.vocabulary_size, tokenizer.unknown_id
         # A model may know more ids than its tokenizer has pieces.
-        known = [x if x < size else unknown_id for x in [*self._prompt, *ids]]
+        known = [x if x < size else unknown_id for x in ids]
         return tokenizer.decode([[x for x in known if x >= 0]])[0]
 
     def _certain(self, ids, text):
@@ -60,7 +68,7 @@ class NewText:
             bytes_behind += 1
         if bytes_behind:
             # One byte that fits no character spoils those before it.
-            text = self._decode(ids[:-bytes_behind])[self._before :]
+            text = self._new(ids[:-bytes_behind])
         text = text.rstrip(_BROKEN)
         if self._tokenizer.rewrites_spaces:
             return text.rpartition(" ")[0].rstrip()

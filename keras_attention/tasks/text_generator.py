@@ -46,7 +46,8 @@ class TextGenerator(Task):
             stands for the start token alone.
         stop: in place of the task's.
         return_full_text: whether a text begins with its prompt. By default it
-            is the new text alone.
+            is the new text alone, as `transformers` gives it: of a
+            SentencePiece tokenizer without the space before its first word.
         return_scores: whether to give scores too.
         **options: `max_new_tokens`, or `max_length` with the prompt;
             `strategy`, one of `"greedy"`, `"sampling"` and `"beam"`;
@@ -136,7 +137,9 @@ class TextGenerator(Task):
         rows = self.prompts.encode(prompts)
         search, seed = self._search(options)
         longest = self.prompts.check_room(rows, search.arguments)
-        found = search.texts(rows, self._stops(stop), seed, longest)
+        found = search.texts(
+            rows, self._stops(stop), seed, longest, is_full=return_full_text
+        )
         if return_full_text:
             before = [
                 self.prompts.render(x) if is_chat(x) else x for x in prompts

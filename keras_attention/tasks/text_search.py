@@ -6,7 +6,7 @@ import numpy as np
 from keras_attention.generation.constraints import read_ids
 from keras_attention.generation.generator import Generator
 from keras_attention.tasks import text_batches
-from keras_attention.tasks.new_text import NewText, cut_at_stop
+from keras_attention.tasks.new_text import NewText
 
 _NO_LIMIT = 10**9
 
@@ -28,7 +28,7 @@ class TextSearch:
         self._generator = Generator(model, **arguments, jit_compile=jit_compile)
         self.arguments = arguments
 
-    def texts(self, rows, stop, seed, longest):
+    def texts(self, rows, stop, seed, longest, is_full=False):
         """Gives the text that follows each prompt, and its score.
 
         Args:
@@ -37,6 +37,7 @@ class TextSearch:
             seed: integer, for sampling.
             longest: integer, the most ids that a prompt may be filled up to,
                 or None.
+            is_full: whether the texts are to be put behind their prompts.
 
         Returns:
             A list of `(text, score)`.
@@ -48,9 +49,12 @@ class TextSearch:
         for chosen in text_batches.in_batches(rows, self._batch_size):
             batch = [rows[index] for index in chosen]
             inputs = self._inputs(batch, chosen, seed, longest)
-            for index, result in zip(
-                chosen, search(batch, inputs, stop), strict=True
-            ):
+            texts = [
+                NewText(self._tokenizer, stop, row if is_full else ())
+                for row in batch
+            ]
+            results = search(batch, inputs, texts, bool(stop))
+            for index, result in zip(chosen, results, strict=True):
                 found[index] = result
         return found
 
@@ -66,15 +70,14 @@ class TextSearch:
         """
         inputs = self._inputs([row], [0], seed, longest)
         steps = self._generator.steps(**inputs)
-        return _pieces(steps, NewText(self._tokenizer, row, stop))
+        return _pieces(steps, NewText(self._tokenizer, stop))
 
-    def _by_tokens(self, batch, inputs, stop):
+    def _by_tokens(self, batch, inputs, texts, may_stop):
         steps = self._generator.steps(**inputs)
-        texts = [NewText(self._tokenizer, row, stop) for row in batch]
         ended = np.zeros(len(inputs["prompt"]), "bool")
         ended[len(batch) :] = True  # of rows that fill up the batch
         steps.end(ended)
-        while stop and not steps.is_done:
+        while may_stop and not steps.is_done:
             steps.advance()
             for row, text in enumerate(texts):
                 ended[row] = text.read(steps.new_tokens(row))[1]
@@ -86,17 +89,16 @@ class TextSearch:
             shown, _ = text.read(steps.new_tokens(row), is_complete=True)
             yield shown, float(scores[row])
 
-    def _by_beams(self, batch, inputs, stop):
+    def _by_beams(self, batch, inputs, texts, may_stop):
         result = self._generator(**inputs)
         ends = read_ids("end_id", self.arguments["end_id"])
         new = self.arguments.get("max_new_tokens", _NO_LIMIT)
-        for row, ids in enumerate(batch):
+        for row, (ids, text) in enumerate(zip(batch, texts, strict=True)):
             found = result["token_ids"][row, len(ids) :][:new]
             behind = np.flatnonzero(np.isin(found, ends))[:1] + 1
             found = found[: behind[0]] if len(behind) else found
-            text = NewText(self._tokenizer, ids)
             shown, _ = text.read(found.tolist(), is_complete=True)
-            yield cut_at_stop(shown, stop), float(result["scores"][row])
+            yield shown, float(result["scores"][row])
 
     def _inputs(self, batch, indices, seed, longest):
         """Gives the arguments of a call of the generator."""

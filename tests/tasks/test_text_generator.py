@@ -65,8 +65,16 @@ def test_texts_are_those_of_the_pipeline(kind, options, folders, generators):
     found = generators(kind)(PROMPTS, **options)
     assert found == expected
     assert len(set(found)) > 5
-    full = generators(kind)(PROMPTS[:1], return_full_text=True, **options)
-    assert full == [PROMPTS[0] + expected[0]]
+
+
+@pytest.mark.full
+def test_a_text_behind_its_prompt_keeps_its_first_space(generators):
+    generator = generators("llama")
+    (space,) = generator.tokenizer.encode(["a"])[0][:1]
+    options = {"max_new_tokens": 2, "forced_ids": {3: space}}
+    assert generator("x", **options).startswith("a")
+    full = generator("x", return_full_text=True, **options)
+    assert full.startswith("x a")
 
 
 @pytest.mark.full
