@@ -200,6 +200,11 @@ class TextGenerator(Task):
             return {}
         return {"chat_template": (folder / FILE).read_text(encoding="utf-8")}
 
+    @property
+    def arguments(self):
+        """The arguments of the `Generator` for a call without options."""
+        return self._search({})[0].arguments
+
     def _stops(self, stop):
         return read_stops(self.settings["stop"] if stop is None else stop)
 

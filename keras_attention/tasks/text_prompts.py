@@ -2,7 +2,10 @@
 
 import warnings
 
+from keras_attention.data.tokenizers.base import FIRST
 from keras_attention.tasks import chat_template, text_batches
+
+EMPTY = "A prompt is empty, and the tokenizer has no start token to begin with."
 
 
 class TextPrompts:
@@ -70,6 +73,29 @@ class TextPrompts:
             )
         return self._template.render(messages, **variables)
 
+    @property
+    def template(self):
+        """What a text becomes: a list of ids, with `"A"` for its own."""
+        tokenizer = self._tokenizer
+        if tokenizer.templates is not None:
+            return [item for item, _ in tokenizer.templates["single"]]
+        return [*(x for x in (tokenizer.start_id,) if x >= 0), FIRST]
+
+    def limit(self, arguments):
+        """Says how many tokens a text may have, and why.
+
+        Args:
+            arguments: those of the `Generator`.
+
+        Returns:
+            `(limit, name, new)`: integer or None for no limit, the name of
+            what sets it, and the least number of new tokens.
+        """
+        new = arguments.get("max_new_tokens")
+        if new is None:
+            return arguments["max_length"], "max_length", 1
+        return self._limit, self._position, new
+
     def check_room(self, rows, arguments):
         """Refuses prompts that leave no room for an answer, and counts them.
 
@@ -83,11 +109,8 @@ class TextPrompts:
         Raises:
             ValueError: if prompts are too long for the model or `max_length`.
         """
-        new = arguments.get("max_new_tokens")
-        if new is None:
-            name, limit, new = "max_length", arguments["max_length"], 1
-        else:
-            name, limit = self._position, self._limit
+        limit, name, new = self.limit(arguments)
+        if limit is None:
             self._warn_of_long(rows, new)
         longest = None if limit is None else limit - new
         too_long = [len(x) for x in rows if limit and len(x) > longest]
@@ -101,7 +124,7 @@ class TextPrompts:
 
     def _warn_of_long(self, rows, new):
         limit = self._tokenizer.max_length
-        if limit is None or self._limit is not None:
+        if limit is None:
             return
         count = sum(len(row) + new > limit for row in rows)
         if count:
@@ -113,18 +136,13 @@ class TextPrompts:
             )
 
     def _complete(self, ids, is_chat):
-        tokenizer = self._tokenizer
-        if is_chat:
-            row = ids
-        elif tokenizer.templates is None:
-            row = [x for x in (tokenizer.start_id,) if x >= 0] + ids
-        else:
-            row, _ = tokenizer.with_special_tokens(ids)
-        if not row and tokenizer.start_id >= 0:
-            row = [tokenizer.start_id]
+        row, start_id = list(ids), self._tokenizer.start_id
+        if not is_chat:
+            row = []
+            for item in self.template:
+                row += ids if item == FIRST else [item]
+        if not row and start_id >= 0:
+            row = [start_id]
         if not row:
-            raise ValueError(
-                "A prompt is empty, and the tokenizer has no start token to "
-                "begin with. Received: ''"
-            )
+            raise ValueError(f"{EMPTY} Received: ''")
         return row
