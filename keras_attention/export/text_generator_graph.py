@@ -9,7 +9,6 @@ from keras_attention.export.graph_parts import Hidden, encode
 from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
 from keras_attention.generation.constraints import read_ids
 from keras_attention.generation.strategies import STRATEGIES
-from keras_attention.tasks.text_prompts import EMPTY
 
 _TEXTS = tf.TensorSpec([None], tf.string, name="text")
 _SEED = tf.TensorSpec([], tf.int32, name="seed")
@@ -89,7 +88,8 @@ class TextGeneratorGraph(tf.Module):
         rows = tf.concat(parts, axis=1) if parts[1:] else parts[0]
         is_empty = rows.row_lengths() == 0
         if task.tokenizer.start_id < 0:
-            checks = [tf.debugging.Assert(~tf.reduce_any(is_empty), [EMPTY])]
+            message = task.prompts.EMPTY
+            checks = [tf.debugging.Assert(~tf.reduce_any(is_empty), [message])]
         else:
             start = tf.fill([count, 1], task.tokenizer.start_id)
             start = tf.ragged.boolean_mask(start, is_empty[:, None])

@@ -28,6 +28,11 @@ class TextGenerator(Task):
     50 most probable tokens for sampling. What a prompt becomes does not depend
     on those beside it; a sampled text depends on the seed and on its index.
 
+    ```python
+    generator = TextGenerator.from_preset(folder)
+    answer = generator.chat([{"role": "user", "content": "Name a colour."}])
+    ```
+
     Args:
         model: a `CausalLM`.
         tokenizer: a `Tokenizer`.
@@ -70,15 +75,26 @@ class TextGenerator(Task):
     Example:
 
     ```python
+    from keras_attention import CausalLM, TransformerDecoder
+    from keras_attention.data import SentencePieceTokenizer
     from keras_attention.tasks import TextGenerator
 
-    generator = TextGenerator.from_preset("hf://Qwen/Qwen2.5-0.5B-Instruct")
-    text = generator("The capital of France is", max_new_tokens=5)
-    answer = generator.chat(
-        [{"role": "user", "content": "Name a colour."}], temperature=0.7, seed=1
+    texts = ["a man rides a horse .", "two dogs sleep on the mat ."]
+    tokenizer = SentencePieceTokenizer.train(texts, vocabulary_size=24)
+    size = tokenizer.vocabulary_size
+    generator = TextGenerator(
+        CausalLM(TransformerDecoder(size, 1, 32, 4)),
+        tokenizer,
+        generation={"max_new_tokens": 5},
+        chat_template="{% for message in messages %}"
+        "{{ message.role }}: {{ message.content }} {% endfor %}",
     )
-    for piece in generator.stream("Once upon a time", max_new_tokens=100):
+    text = generator("a man")
+    for piece in generator.stream("two dogs", temperature=0.7, seed=1):
         print(piece, end="", flush=True)
+    answer = generator.chat([{"role": "user", "content": "a horse"}])
+    generator.save("generator")
+    generator = TextGenerator.load("generator")
     ```
     """
 

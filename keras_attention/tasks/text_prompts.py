@@ -5,8 +5,6 @@ import warnings
 from keras_attention.data.tokenizers.base import FIRST
 from keras_attention.tasks import chat_template, text_batches
 
-EMPTY = "A prompt is empty, and the tokenizer has no start token to begin with."
-
 
 class TextPrompts:
     """Turns texts and chats into the ids with which a model begins.
@@ -23,6 +21,10 @@ class TextPrompts:
     Raises:
         ValueError: if the template cannot be compiled.
     """
+
+    EMPTY = (
+        "A prompt is empty, and the tokenizer has no start token to begin with."
+    )
 
     def __init__(self, decoder, tokenizer, template=None):
         self._tokenizer, self._template = tokenizer, None
@@ -144,5 +146,5 @@ class TextPrompts:
         if not row and start_id >= 0:
             row = [start_id]
         if not row:
-            raise ValueError(f"{EMPTY} Received: ''")
+            raise ValueError(f"{self.EMPTY} Received: ''")
         return row

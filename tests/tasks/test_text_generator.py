@@ -121,6 +121,7 @@ def test_pieces_of_a_stream_are_the_text_of_the_call(kind, generators):
         assert "" not in pieces
 
 
+@pytest.mark.full
 def test_what_a_prompt_becomes_depends_on_no_other(gpt2):
     options = {"max_new_tokens": 5}
     together = gpt2([PROMPTS[1], "", PROMPTS[3]], **options)
