@@ -358,14 +358,14 @@ SEARCHES = [
         "generation/test_sampling.py",
     ),
     fault(
-        "generation/constraints.py",
+        "generation/logits_processors.py",
         "completes_ngram",
         "starts <= position - size",
         "starts < position - size",
         "generation/test_constraints.py",
     ),
     fault(
-        "generation/constraints.py",
+        "generation/logits_processors.py",
         "delay_end",
         "position < min_length",
         "position <= min_length",

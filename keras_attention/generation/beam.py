@@ -6,8 +6,9 @@ from keras import ops
 
 from keras_attention.checks import check_boolean, is_real
 from keras_attention.generation import beam_state
-from keras_attention.generation.constraints import make_forbid
+from keras_attention.generation.constraints import make_constraints, read_ids
 from keras_attention.generation.greedy import most_probable
+from keras_attention.generation.logits_processors import make_processor
 from keras_attention.generation.loop import decode_rows, repeat_until_ended
 from keras_attention.generation.prompts import check_ids, read_prompt
 
@@ -32,14 +33,14 @@ def beam_search(
     memory=None,
     prompt_lengths=None,
     prefill_length=None,
-    min_length=0,
-    no_repeat_ngram_size=0,
+    **constraints,
 ):
     """Searches for the most probable continuations with a beam of hypotheses.
 
     Each row keeps `num_beams` running hypotheses. At each position their best
-    `2 * num_beams` continuations are ranked by summed log-probability. Those of
-    the first `num_beams` that end leave the beam with the score
+    `2 * num_beams` continuations (with `n` end tokens `(1 + n) * num_beams`)
+    are ranked by summed log-probability. Those of the first `num_beams` that
+    end leave the beam with the score
 
         sum of log-probabilities / (number of new tokens ** length_penalty)
 
@@ -47,9 +48,10 @@ def beam_search(
     `num_beams` that do not end run on. At `max_length` the hypotheses still
     running count as ended. A single beam is greedy search.
 
-    What `min_length` and `no_repeat_ngram_size` rule out is no continuation;
-    the log-probabilities of the others stay those of the model. A hypothesis
-    that they leave no token is lost. (A single beam ends there as it is.)
+    What the constraints rule out is no continuation; the log-probabilities of
+    the others stay those of the model, but for a repetition penalty, and that
+    of a forced token is 0. A hypothesis that they leave no token is lost. (A
+    single beam ends there as it is, and its score is that of the model alone.)
 
     `early_stopping` says when a row is complete. True: as soon as `num_beams`
     hypotheses have ended. False: when the worst of them also scores at least
@@ -70,7 +72,8 @@ def beam_search(
         prompt: Integers `(batch, prompt_length)`, padded on the right.
         max_length: Integer, the length of the result, prompt included. Inside
             a plain TensorFlow graph it may be a scalar tensor.
-        end_id: Integer, the token that ends a hypothesis, or None.
+        end_id: Integer or a list of them, the tokens that end a hypothesis, or
+            None.
         num_beams: Integer from 1 to 10,000.
         length_penalty: Number, the exponent of the length. 0 compares sums, 1
             means per token; higher values favour longer results.
@@ -82,11 +85,8 @@ def beam_search(
         prompt_lengths: `(batch,)`, the length of each prompt, as in
             `greedy_search`.
         prefill_length: Integer, as in `greedy_search`.
-        min_length: Integer, at most `max_length`: the end token cannot come
-            before the result has so many tokens, prompt included. 0 for no
-            minimum.
-        no_repeat_ngram_size: Integer `n`: no sequence of `n` tokens comes twice
-            in a result, prompt included. 0 to let them.
+        **constraints: Arguments of `Constraints`: `min_length`,
+            `max_new_tokens`, `forced_last_id` and so on.
 
     Returns:
         A dictionary: `"token_ids"`, int32 `(batch, max_length)`, and
@@ -106,26 +106,27 @@ def beam_search(
           the plain power of the length is the form most libraries use)
     """
     check_beams(num_beams, length_penalty, early_stopping, return_all_beams)
+    constraints = make_constraints(max_length, **constraints)
+    end_ids = read_ids("end_id", end_id)
     prompt = read_prompt(
         prompt,
         max_length=max_length,
         padding_id=padding_id,
         prompt_lengths=prompt_lengths,
         prefill_length=prefill_length,
+        max_new_tokens=constraints.max_new_tokens,
     )
-    forbid = make_forbid(
-        prompt.max_length, end_id, min_length, no_repeat_ngram_size
-    )
+    process = make_processor(constraints, prompt, end_ids, num_beams)
     if num_beams == 1:
         token_ids, scores, generated = decode_rows(
             step,
             most_probable,
             cache,
             prompt,
-            end_id=end_id,
+            end_ids=end_ids,
             padding_id=padding_id,
             memory=memory,
-            forbid=forbid,
+            process=process,
         )
         scores = scores / beam_state.penalty(generated, length_penalty)
         token_ids, scores = token_ids[:, None], scores[:, None]
@@ -136,11 +137,11 @@ def beam_search(
             prompt,
             beam_state.Rules(
                 prompt,
-                end_id,
+                end_ids,
                 length_penalty,
                 early_stopping,
                 return_all_beams,
-                forbid,
+                process,
             ),
             num_beams,
             padding_id,
@@ -187,7 +188,7 @@ def _search(step, cache, prompt, rules, num_beams, padding_id, memory):
         return {**state, "cache": beam_state.reorder(cache, parents)}
 
     logits, cache = step(prompt.token_ids[:, :first], cache, memory, 0)
-    check_ids(logits.shape[-1], end_id=rules.end_id, padding_id=padding_id)
+    check_ids(logits.shape[-1], end_id=rules.end_ids, padding_id=padding_id)
     logits, cache, memory = beam_state.repeat(
         (logits, cache, memory), num_beams
     )

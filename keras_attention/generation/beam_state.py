@@ -4,19 +4,21 @@ import collections
 
 from keras import ops, tree
 
+from keras_attention.generation.prompts import is_any_of
+
 Rules = collections.namedtuple(
     "Rules",
-    "prompt end_id length_penalty early_stopping keep_all forbid",
+    "prompt end_ids length_penalty early_stopping keep_all process",
 )
 Rules.__doc__ = """What does not change during a beam search.
 
 Attributes:
     prompt: The `Prompt`.
-    end_id: The token that ends a hypothesis, or None.
+    end_ids: Tuple of the tokens that end a hypothesis.
     length_penalty: The exponent of the length in a score.
     early_stopping: True, False or `"never"`; see `beam_search`.
     keep_all: Whether all finished hypotheses are wanted, or only the best.
-    forbid: None, or what `make_forbid` made.
+    process: None, or what `make_processor` made.
 """
 
 
@@ -31,7 +33,7 @@ def initial_state(prompt, num_beams):
     """
     lengths = prompt.lengths
     token_ids = ops.repeat(prompt.token_ids[:, None, :], num_beams, axis=1)
-    full = lengths >= prompt.max_length
+    full = lengths >= prompt.limits
     first = ops.arange(num_beams)[None, :] == 0
     dead = ops.cast(ops.where(first, 0.0, -float("inf")), "float32")
     scores = ops.zeros_like(lengths, dtype="float32")[:, None] + dead
@@ -60,18 +62,20 @@ def advance(rules, position, logits, state):
     """
     num_beams = state["scores"].shape[1]
     logits = ops.cast(logits, "float32")
-    allowed = logits
-    if rules.forbid is not None:
+    process = rules.process
+    if process is not None:
         rows = ops.reshape(state["token_ids"], (-1, rules.prompt.max_length))
-        allowed = rules.forbid(logits, rows, position)
-    sums, parents, tokens = best_continuations(logits, allowed, state["scores"])
+        process = lambda scores: rules.process(scores, rows, position)
+    # Should they all end, as many are left to run on.
+    count = num_beams * max(2, 1 + len(rules.end_ids))
+    sums, parents, tokens = best_continuations(
+        logits, state["scores"], count, process
+    )
     ids = gather(state["token_ids"], parents)
     place = ops.arange(rules.prompt.max_length) == position
     ids = ops.where(place, tokens[:, :, None], ids)
-    ends = position == rules.prompt.max_length - 1
-    ends = ops.logical_or(ends, ops.zeros_like(tokens, dtype="bool"))
-    if rules.end_id is not None:
-        ends = ops.logical_or(ends, tokens == rules.end_id)
+    is_last = position >= rules.prompt.limits - 1
+    ends = ops.logical_or(is_last[:, None], is_any_of(tokens, rules.end_ids))
 
     waiting = (rules.prompt.lengths > position)[:, None]
     generated = position + 1 - rules.prompt.lengths
@@ -90,7 +94,9 @@ def advance(rules, position, logits, state):
     # A longer prompt is still being fed: its beams stay as they are. Their
     # caches are all equal, so it does not matter which each continues.
     scores = ops.where(waiting, state["scores"], running)
-    ended = _settled(rules, generated, scores, finished_scores)
+    ended = ops.logical_or(
+        is_last, _settled(rules, generated, scores, finished_scores)
+    )
     state = {
         "token_ids": ops.where(
             waiting[:, :, None], state["token_ids"], gather(ids, chosen)
@@ -103,28 +109,34 @@ def advance(rules, position, logits, state):
     return state, gather(parents, chosen)
 
 
-def best_continuations(logits, allowed, scores):
+def best_continuations(logits, scores, count, process=None):
     """Ranks the continuations of all beams of a row by their sums.
 
     Args:
         logits: float32 `(batch * num_beams, vocabulary_size)`.
-        allowed: The logits, minus infinity for what may not follow.
         scores: `(batch, num_beams)`, the sums so far.
+        count: integer, how many continuations of a row are wanted.
+        process: None, or a function of all log-probabilities, which gives what
+            is added to the sums.
 
     Returns:
-        A tuple of `(batch, 2 * num_beams)`, best first: the sums, the beams
-        they continue and the tokens they add.
+        A tuple of `(batch, count)`, best first: the sums, the beams they
+        continue and the tokens they add.
     """
     num_beams = scores.shape[1]
     # The best of all are among the best of each beam, so the vocabulary is
-    # ranked beam by beam and never copied as a whole.
-    per_beam = min(2 * num_beams, logits.shape[-1])
-    best, tokens = ops.top_k(allowed, per_beam)
-    best = best - ops.logsumexp(logits, axis=-1, keepdims=True)
+    # ranked beam by beam and, without constraints, never copied as a whole.
+    per_beam = min(count, logits.shape[-1])
+    total = ops.logsumexp(logits, axis=-1, keepdims=True)
+    if process is None:
+        best, tokens = ops.top_k(logits, per_beam)
+        best = best - total
+    else:
+        best, tokens = ops.top_k(process(logits - total), per_beam)
     sums = scores[:, :, None] + ops.reshape(best, (-1, num_beams, per_beam))
     sums, chosen = ops.top_k(
         ops.reshape(sums, (-1, num_beams * per_beam)),
-        min(2 * num_beams, num_beams * per_beam),
+        min(count, num_beams * per_beam),
     )
     chosen = ops.cast(chosen, "int32")
     tokens = ops.reshape(tokens, (-1, num_beams * per_beam))
@@ -182,7 +194,7 @@ def _settled(rules, generated, scores, finished_scores):
     if rules.early_stopping is False:
         length, kept = generated, worst
     elif rules.length_penalty > 0:
-        length = rules.prompt.max_length - rules.prompt.lengths
+        length = rules.prompt.limits - rules.prompt.lengths
         kept = worst if rules.keep_all else finished_scores[:, 0]
     else:
         length = generated + 1

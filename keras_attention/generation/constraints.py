@@ -1,110 +1,181 @@
-"""Tokens that may not follow: an end too early, n-grams that repeat."""
+"""What a result must and may not hold, the same for every search."""
 
-from keras import ops
+import dataclasses
+import math
 
-from keras_attention.layers.copy_mixture import sum_by_token
+from keras_attention.checks import check_boolean, did_you_mean, is_real
 from keras_attention.tensors import known_integer
 
+_COUNTS = ("min_length", "min_new_tokens", "no_repeat_ngram_size")
 
-def make_forbid(max_length, end_id, min_length=0, no_repeat_ngram_size=0):
-    """Makes the function that rules out tokens.
+
+@dataclasses.dataclass(frozen=True)
+class Constraints:
+    """What the tokens of a result must and may not be.
+
+    Greedy search, sampling, beam search and `Generator` take each of these as
+    a keyword argument. They apply in this order: the repetition penalty, then
+    all that is ruled out, then what is forced, which wins over the rest.
 
     Args:
-        max_length: Integer or scalar tensor, the length of the result.
-        end_id: Integer, the token that ends a row, or None.
-        min_length: Integer. The end token cannot come before a row has so many
-            tokens, its prompt included. 0 for no minimum.
-        no_repeat_ngram_size: Integer `n`. No sequence of `n` tokens comes twice
-            in a row, its prompt included. 0 to let them.
-
-    Returns:
-        A function `(logits, token_ids, position) -> logits` that sets those of
-        the tokens that may not stand at `position` to minus infinity: float32
-        `(rows, vocabulary_size)`, with the tokens so far in int32
-        `(rows, length)`, of which those from `position` on do not count.
-        None where nothing is ruled out.
+        min_length: integer: the end token cannot come before the result has so
+            many tokens, prompt included. 0 for no minimum.
+        min_new_tokens: integer: the same, without the prompt.
+        max_new_tokens: integer: a row ends after so many tokens behind its own
+            prompt. None for no limit but `max_length`.
+        no_repeat_ngram_size: integer `n`: no sequence of `n` tokens comes twice
+            in a result, prompt included. 0 to let them.
+        repetition_penalty: positive number. The score of a token that the row
+            already holds, prompt included, is divided by it where it is
+            positive and multiplied where it is negative. Above 1 repeats
+            become less probable. Scores are logits, in beam search
+            log-probabilities. 1 for no penalty.
+        bad_words: lists of ids, each a sequence that may not come; one that is
+            nothing but the end token is passed over.
+        suppressed_ids: ids that never come.
+        suppressed_first_ids: ids that are not the first behind the prompt (nor
+            the second, where `forced_first_id` has the first).
+        forced_first_id: the id at position 1, behind a prompt of one token:
+            the target language of M2M100 or mBART. None for any.
+        forced_last_id: the id, or the ids, one of which is the last token of a
+            row that reaches its greatest length. None for any.
+        forced_ids: dictionary of positions, prompt included, and their ids, or
+            pairs of both.
+        renormalize: whether the probabilities that are left sum to 1 again,
+            which only the scores of a beam search show.
 
     Raises:
-        ValueError: if a setting is out of its range.
+        ValueError: if one of them is out of its range.
 
     Reference:
-        [Paulus et al., 2018, A Deep Reinforced Model for Abstractive
-        Summarization](https://arxiv.org/abs/1705.04304) (no trigram twice)
+        - [Keskar et al., 2019, CTRL: A Conditional Transformer Language Model
+          for Controllable Generation](https://arxiv.org/abs/1909.05858) (the
+          repetition penalty)
+        - [Paulus et al., 2018, A Deep Reinforced Model for Abstractive
+          Summarization](https://arxiv.org/abs/1705.04304) (no trigram twice)
     """
-    check_constraints(min_length, no_repeat_ngram_size, max_length)
-    longest = known_integer(max_length)
-    if longest is not None and no_repeat_ngram_size >= longest:
-        no_repeat_ngram_size = 0  # there is no room for two
-    has_minimum = min_length > 0 and end_id is not None
-    if not has_minimum and not no_repeat_ngram_size:
-        return None
 
-    def forbid(logits, token_ids, position):
-        if has_minimum:
-            logits = delay_end(logits, position, end_id, min_length)
-        if no_repeat_ngram_size:
-            repeats = completes_ngram(
-                token_ids, position, no_repeat_ngram_size, logits.shape[-1]
+    min_length: int = 0
+    min_new_tokens: int = 0
+    max_new_tokens: int | None = None
+    no_repeat_ngram_size: int = 0
+    repetition_penalty: float = 1.0
+    bad_words: tuple = ()
+    suppressed_ids: tuple = ()
+    suppressed_first_ids: tuple = ()
+    forced_first_id: int | None = None
+    forced_last_id: int | tuple | None = None
+    forced_ids: tuple = ()
+    renormalize: bool = False
+
+    def __post_init__(self):
+        for name in _COUNTS:
+            number = getattr(self, name)
+            if type(number) is not int or number < 0:
+                raise ValueError(
+                    f"`{name}` must be an integer of at least 0, which stands "
+                    f"for none. Received: {name}={number!r}"
+                )
+        number = self.max_new_tokens
+        if number is not None and (type(number) is not int or number < 1):
+            raise ValueError(
+                "`max_new_tokens` must be an integer of at least 1, or None. "
+                f"Received: max_new_tokens={number!r}"
             )
-            logits = ops.where(repeats, -float("inf"), logits)
-        return logits
+        penalty = self.repetition_penalty
+        if not is_real(penalty) or not 0 < penalty < math.inf:
+            raise ValueError(
+                "`repetition_penalty` must be a finite number above 0. "
+                f"Received: repetition_penalty={penalty!r}"
+            )
+        check_boolean("renormalize", self.renormalize)
+        forced = self.forced_ids
+        pairs = forced.items() if isinstance(forced, dict) else forced
+        self._set("forced_ids", _sequences("forced_ids", pairs, size=2))
+        self._set("bad_words", _sequences("bad_words", self.bad_words))
+        for name in ("suppressed_ids", "suppressed_first_ids"):
+            self._set(name, read_ids(name, getattr(self, name)))
+        if self.forced_first_id is not None:
+            read_ids("forced_first_id", [self.forced_first_id])
+        last = self.forced_last_id
+        self._set("forced_last_id", read_ids("forced_last_id", last))
 
-    return forbid
+    def _set(self, name, value):
+        object.__setattr__(self, name, value)
 
 
-def delay_end(logits, position, end_id, min_length):
-    """Sets the end token to minus infinity where it would come too early."""
-    is_end = ops.arange(logits.shape[-1]) == end_id
-    too_early = ops.logical_and(position < min_length, is_end)
-    return ops.where(too_early, -float("inf"), logits)
+NAMES = tuple(field.name for field in dataclasses.fields(Constraints))
 
 
-def completes_ngram(token_ids, position, size, vocabulary_size):
-    """Marks the tokens that would repeat an n-gram of their row.
-
-    All windows of a row are compared with its last `size - 1` tokens at once;
-    where they agree, the token that followed may not follow again.
+def make_constraints(max_length=None, **given):
+    """Makes `Constraints` of keyword arguments that a search was given.
 
     Args:
-        token_ids: Integers `(rows, length)`.
-        position: Integer or scalar tensor, how many tokens of a row count.
-        size: Integer, at least 1, tokens in an n-gram.
-        vocabulary_size: Integer.
+        max_length: the length of the result, which is compared with where it
+            is known.
+        **given: arguments of `Constraints`.
 
     Returns:
-        Boolean `(rows, vocabulary_size)`.
+        `Constraints`.
+
+    Raises:
+        ValueError: if there is no such constraint, or it is out of its range.
     """
-    # A window is named by its first position. Rolled, not cut, so that the
-    # shape is the same for all sizes: what comes round is in no window that
-    # is complete.
-    starts = ops.arange(ops.shape(token_ids)[1])
-    same = ops.broadcast_to(starts <= position - size, ops.shape(token_ids))
-    for i in range(size - 1):
-        place = ops.maximum(position - size + 1 + i, 0)
-        last = ops.take(token_ids, place, axis=1)[:, None]
-        same = ops.logical_and(same, ops.roll(token_ids, -i, axis=1) == last)
-    following = ops.roll(token_ids, 1 - size, axis=1)
-    same = ops.cast(same, "float32")[:, None]
-    return sum_by_token(same, following, vocabulary_size)[:, 0] > 0
-
-
-def check_constraints(min_length=0, no_repeat_ngram_size=0, max_length=None):
-    """Raises ValueError for a setting out of its range.
-
-    `max_length` is compared with where it is known.
-    """
-    for name, number in (
-        ("min_length", min_length),
-        ("no_repeat_ngram_size", no_repeat_ngram_size),
-    ):
-        if type(number) is not int or number < 0:
+    for name in given:
+        if name not in NAMES:
             raise ValueError(
-                f"`{name}` must be an integer of at least 0, which stands for "
-                f"none. Received: {name}={number!r}"
+                f"There is no argument {name!r}. What a result must and may "
+                f"not hold: {', '.join(NAMES)}.{did_you_mean(name, NAMES)}"
             )
+    constraints = Constraints(**given)
     longest = known_integer(max_length)
-    if longest is not None and min_length > longest:
+    if longest is not None and constraints.min_length > longest:
         raise ValueError(
             "`min_length` must be at most `max_length`. Received: "
-            f"min_length={min_length}, max_length={longest}"
+            f"min_length={constraints.min_length}, max_length={longest}"
         )
+    return constraints
+
+
+def read_ids(name, ids):
+    """Reads one id, several or None.
+
+    Args:
+        name: the argument's name.
+        ids: what was received.
+
+    Returns:
+        A tuple of integers.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if ids is None:
+        return ()
+    several = (
+        list(ids)
+        if hasattr(ids, "__iter__") and not isinstance(ids, (str, dict))
+        else [ids]
+    )
+    for number in several:
+        is_id = hasattr(number, "__index__") and not isinstance(number, bool)
+        if not is_id or number < 0:
+            raise ValueError(
+                f"`{name}` must hold ids, each an integer from 0 on. "
+                f"Received: {name}={ids!r}"
+            )
+    return tuple(map(int, several))
+
+
+def _sequences(name, rows, size=None):
+    """Reads a list of lists of ids, each of `size` where it is given."""
+    is_list = hasattr(rows, "__iter__") and not isinstance(rows, str)
+    rows = list(rows) if is_list else [rows]
+    for row in rows:
+        fits = isinstance(row, (list, tuple)) and len(row) > 0
+        if not fits or size not in (None, len(row)):
+            expected = "pairs of a position and an id" if size else "lists"
+            raise ValueError(
+                f"`{name}` must hold {expected}. Received: {row!r}"
+            )
+    return tuple(read_ids(name, row) for row in rows)

@@ -1,22 +1,18 @@
 """A model with its generation settings, compiled."""
 
 import functools
-import inspect
 import operator
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.checks import check_boolean, did_you_mean
-from keras_attention.generation.beam import beam_search, check_beams
-from keras_attention.generation.constraints import check_constraints
-from keras_attention.generation.greedy import greedy_search
+from keras_attention.checks import check_boolean
+from keras_attention.generation.constraints import make_constraints
 from keras_attention.generation.prompts import read_prompt
-from keras_attention.generation.sampling import check_sampling, sample
+from keras_attention.generation.published import arguments_of
 from keras_attention.generation.search_memory import bytes_of_row, check_search
-
-STRATEGIES = {"greedy": greedy_search, "sampling": sample, "beam": beam_search}
+from keras_attention.generation.strategies import STRATEGIES, check_settings
 
 
 class Generator:
@@ -28,6 +24,9 @@ class Generator:
     graph once for all), and sees weights that change later. After a change of
     the model's structure (`quantize`, `enable_lora`) make a new generator.
 
+    `Generator.from_model(model)` takes all arguments from the
+    `generation_config.json` of a published model.
+
     Prompts of different lengths share their first tokens' call, whose length is
     then rounded down to a power of two, so that batches of one shape share a
     few compiled functions whatever their lengths are.
@@ -36,11 +35,12 @@ class Generator:
         model: A model with `step(token_ids, cache, memory, start)` and
             `init_cache(batch_size, max_length)`, and where it reads a source,
             `init_memory(source_ids)`.
-        max_length: Integer, the length of the result, prompt included.
-        end_id: Integer, the token that ends a row, or None.
+        max_length: Integer, the length of the result, prompt included. With
+            `max_new_tokens` it may be None: each result is then as long as its
+            batch needs, and every length of prompts is compiled anew.
+        end_id: Integer or a list of them, the tokens that end a row, or None.
         padding_id: Integer, the token after the end of a row.
-        min_length: Integer, as in `greedy_search`.
-        no_repeat_ngram_size: Integer, as in `greedy_search`.
+        start_id: Integer, the prompt of a row where none is given, or None.
         strategy: `"greedy"`, `"sampling"` or `"beam"`.
         settings: Dictionary of the keyword arguments of `sample` or
             `beam_search`, for example `{"num_beams": 4}`. With sampling,
@@ -48,9 +48,12 @@ class Generator:
             draws.
         jit_compile: Whether to compile with XLA. Without it TensorFlow runs a
             plain graph and JAX runs eagerly; PyTorch always does.
+        **constraints: Arguments of `Constraints`: `min_length`,
+            `max_new_tokens`, `repetition_penalty` and so on.
 
     Call arguments:
-        prompt: Integers `(batch, prompt_length)`, padded on the right.
+        prompt: Integers `(batch, prompt_length)`, padded on the right. None for
+            `start_id` alone, one row for each source.
         source_ids: For a model that reads a source: integers
             `(batch, source_length)`, or vectors of the caller's own.
         prompt_lengths: `(batch,)`. By default a prompt ends with its last token
@@ -78,42 +81,87 @@ class Generator:
         self,
         model,
         *,
-        max_length,
+        max_length=None,
         end_id,
         padding_id=0,
-        min_length=0,
-        no_repeat_ngram_size=0,
+        start_id=None,
         strategy="greedy",
         settings=None,
         jit_compile=True,
+        **constraints,
     ):
         settings = dict(settings or {})
-        _check_settings(strategy, settings)
+        check_settings(strategy, settings)
         check_boolean("jit_compile", jit_compile)
-        check_constraints(min_length, no_repeat_ngram_size, max_length)
+        made = make_constraints(max_length, **constraints)
+        if max_length is None and made.max_new_tokens is None:
+            raise ValueError(
+                "`max_length` or `max_new_tokens` is needed. Received: None"
+            )
         self.model = model
-        self.max_length = operator.index(max_length)
+        self.max_length = max_length
         self.end_id = end_id
         self.padding_id = padding_id
-        self.min_length = min_length
-        self.no_repeat_ngram_size = no_repeat_ngram_size
-        self._sizes = self.max_length, settings.get("num_beams", 1)
-        self._row_bytes = bytes_of_row(model, *self._sizes)
-        check_search(self._row_bytes, 1, *self._sizes)
+        self.start_id = start_id
+        self.constraints = made
+        self._arguments = constraints
+        self._num_beams = settings.get("num_beams", 1)
+        self._bytes = functools.cache(
+            lambda length: bytes_of_row(model, length, self._num_beams)
+        )
+        if max_length is not None:
+            self.max_length = operator.index(max_length)
+            self._check_memory(1, self.max_length)
         self._seeds = None
         if strategy == "sampling":
             self._seeds = keras.random.SeedGenerator(settings.pop("seed", None))
         self._search = functools.partial(STRATEGIES[strategy], **settings)
         self._run = self._compile(jit_compile)
 
-    def __call__(self, prompt, source_ids=None, prompt_lengths=None):
+    @classmethod
+    def from_model(cls, model, **changes):
+        """Makes the generator that a published folder describes.
+
+        What the folder asks for and this package lacks is named in a warning.
+
+        Args:
+            model: One that `from_preset` read from a folder of Hugging Face.
+                Its `generation` is the content of `generation_config.json`, or
+                the entries of generation in an older `config.json`.
+            **changes: Arguments of `Generator` in place of the folder's.
+                `settings` replace those of the same name; where `strategy` is
+                another, the folder's settings for that one count.
+
+        Returns:
+            A `Generator`.
+
+        Raises:
+            ValueError: if the model has no `generation`, an entry is of
+                another type, or the folder asks for beams that are sampled.
+
+        Example:
+
+        ```python
+        model = EncoderDecoder.from_preset("hf://facebook/m2m100_418M")
+        generator = Generator.from_model(model, forced_first_id=128_022)
+        token_ids = generator(source_ids=source_ids)["token_ids"]
+        ```
+        """
+        return cls(model, **arguments_of(model, changes))
+
+    def __call__(self, prompt=None, source_ids=None, prompt_lengths=None):
+        if prompt is None:
+            prompt = self._start(source_ids)
         if not ops.is_tensor(prompt):
             prompt = np.asarray(prompt)
+        max_length = self.max_length
+        if max_length is None and len(prompt.shape) == 2:
+            max_length = prompt.shape[1] + self.constraints.max_new_tokens
         if prompt.shape:
-            check_search(self._row_bytes, prompt.shape[0], *self._sizes)
+            self._check_memory(prompt.shape[0], max_length)
         checked = read_prompt(
             prompt,
-            max_length=self.max_length,
+            max_length=max_length,
             padding_id=self.padding_id,
             prompt_lengths=prompt_lengths,
         )
@@ -132,10 +180,23 @@ class Generator:
         prefill_length = checked.prefill_length
         if prefill_length < inputs["prompt"].shape[1]:
             prefill_length = 1 << (prefill_length.bit_length() - 1)
-        results = self._run(inputs, prefill_length)
+        results = self._run(inputs, prefill_length, max_length)
         return {k: ops.convert_to_numpy(v) for k, v in results.items()}
 
-    def _generate(self, inputs, prefill_length):
+    def _start(self, source_ids):
+        if self.start_id is None or source_ids is None:
+            raise ValueError(
+                "A prompt is needed, or `source_ids` and the `start_id` of the "
+                f"generator. Received: start_id={self.start_id}"
+            )
+        count = np.shape(source_ids)[0]
+        return np.full((count, 1), self.start_id, "int32")
+
+    def _check_memory(self, rows, max_length):
+        needed = self._bytes(max_length)
+        check_search(needed, rows, max_length, self._num_beams)
+
+    def _generate(self, inputs, prefill_length, max_length):
         arguments = dict(inputs)
         memory = None
         if "source_ids" in arguments:
@@ -143,16 +204,15 @@ class Generator:
         prompt = arguments.pop("prompt")
         return self._search(
             self.model.step,
-            self.model.init_cache(ops.shape(prompt)[0], self.max_length),
+            self.model.init_cache(ops.shape(prompt)[0], max_length),
             prompt,
-            max_length=self.max_length,
+            max_length=max_length,
             end_id=self.end_id,
             padding_id=self.padding_id,
-            min_length=self.min_length,
-            no_repeat_ngram_size=self.no_repeat_ngram_size,
             memory=memory,
             prefill_length=prefill_length,
             **arguments,
+            **self._arguments,
         )
 
     def _compile(self, jit_compile):
@@ -175,15 +235,15 @@ class Generator:
         import jax
 
         # Closing over the weights would make constants of them.
-        @functools.partial(jax.jit, static_argnames="prefill_length")
-        def compiled(variables, inputs, prefill_length):
+        @functools.partial(jax.jit, static_argnums=(2, 3))
+        def compiled(variables, *arguments):
             mapping = zip(self.model.variables, variables, strict=True)
             with keras.StatelessScope(state_mapping=mapping):
-                return self._generate(inputs, prefill_length)
+                return self._generate(*arguments)
 
-        def run(inputs, prefill_length):
+        def run(*arguments):
             variables = [v.value for v in self.model.variables]
-            return compiled(variables, inputs, prefill_length=prefill_length)
+            return compiled(variables, *arguments)
 
         return run
 
@@ -208,37 +268,14 @@ def _for_all_shapes(function):
     """Traces a `tf.function` of batches once, whatever their shapes."""
     import tensorflow as tf
 
-    def run(inputs, prefill_length):
+    def run(inputs, *lengths):
         specs = {
             name: tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
             for name, tensor in inputs.items()
         }
         if "seed" in specs:
             specs["seed"] = inputs["seed"]
-        graph = function.get_concrete_function(specs, prefill_length)
-        return graph(inputs, prefill_length)
+        graph = function.get_concrete_function(specs, *lengths)
+        return graph(inputs, *lengths)
 
     return run
-
-
-def _check_settings(strategy, settings):
-    if strategy not in STRATEGIES:
-        raise ValueError(
-            f"`strategy` must be one of {', '.join(STRATEGIES)}. "
-            f"Received: strategy={strategy!r}."
-            f"{did_you_mean(strategy, STRATEGIES)}"
-        )
-    known = set(inspect.signature(STRATEGIES[strategy]).parameters)
-    known -= set(inspect.signature(greedy_search).parameters)
-    for name in settings:
-        if name not in known:
-            raise ValueError(
-                f"`settings` of the strategy {strategy!r} may hold "
-                f"{', '.join(sorted(known)) or 'nothing'}. "
-                f"Received: {name!r}.{did_you_mean(name, known)}"
-            )
-    checked = {k: settings[k] for k in settings.keys() - {"seed"}}
-    if strategy == "beam":
-        check_beams(**checked)
-    elif strategy == "sampling":
-        check_sampling(**checked)

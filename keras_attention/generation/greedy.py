@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from keras_attention.generation.constraints import make_forbid
+from keras_attention.generation.constraints import make_constraints, read_ids
+from keras_attention.generation.logits_processors import make_processor
 from keras_attention.generation.loop import decode_rows
 from keras_attention.generation.prompts import read_prompt
 
@@ -18,15 +19,14 @@ def greedy_search(
     memory=None,
     prompt_lengths=None,
     prefill_length=None,
-    min_length=0,
-    no_repeat_ngram_size=0,
+    **constraints,
 ):
     """Extends every prompt by the most probable token until it ends.
 
     All rows advance together, one position at a time: the tokens that every
     prompt has are fed in one call, and a longer prompt is then fed its own
     tokens until they run out. The loop stops when every row has ended. A row
-    that `min_length` and `no_repeat_ngram_size` leave no token ends as it is.
+    that its constraints leave no token ends as it is.
 
     Args:
         step: The model, `(token_ids, cache, memory, start) -> (logits, cache)`.
@@ -38,8 +38,8 @@ def greedy_search(
         prompt: Integers `(batch, prompt_length)`, padded on the right.
         max_length: Integer, the length of the result, prompt included. Inside
             a plain TensorFlow graph it may be a scalar tensor.
-        end_id: Integer, the token that ends a row. With None no row ends
-            before `max_length`.
+        end_id: Integer or a list of them, the tokens that end a row. With
+            None no row ends before `max_length`.
         padding_id: Integer, the token after the end of a row.
         memory: None, or a nested dictionary of batch-first tensors that `step`
             reads and does not change.
@@ -50,40 +50,37 @@ def greedy_search(
             most the length of the shortest prompt. By default that length; to
             be given where the prompt's values are not known, under `jax.jit`
             and under `tf.function(jit_compile=True)`.
-        min_length: Integer, at most `max_length`: the end token cannot come
-            before the result has so many tokens, prompt included. 0 for no
-            minimum.
-        no_repeat_ngram_size: Integer `n`: no sequence of `n` tokens comes twice
-            in a result, prompt included. 0 to let them.
+        **constraints: Arguments of `Constraints`: `min_length`,
+            `max_new_tokens`, `repetition_penalty` and so on.
 
     Returns:
         A dictionary: `"token_ids"`, int32 `(batch, max_length)`, the prompt and
         what follows, up to the end token and then `padding_id`; `"scores"`,
         float32 `(batch,)`, the summed log-probabilities of the new tokens,
-        under the model itself, before any are ruled out.
+        under the model itself, before any are penalized, ruled out or forced.
 
     Raises:
         ValueError: if an argument does not fit the others.
     """
+    constraints = make_constraints(max_length, **constraints)
+    end_ids = read_ids("end_id", end_id)
     prompt = read_prompt(
         prompt,
         max_length=max_length,
         padding_id=padding_id,
         prompt_lengths=prompt_lengths,
         prefill_length=prefill_length,
-    )
-    forbid = make_forbid(
-        prompt.max_length, end_id, min_length, no_repeat_ngram_size
+        max_new_tokens=constraints.max_new_tokens,
     )
     token_ids, scores, _ = decode_rows(
         step,
         most_probable,
         cache,
         prompt,
-        end_id=end_id,
+        end_ids=end_ids,
         padding_id=padding_id,
         memory=memory,
-        forbid=forbid,
+        process=make_processor(constraints, prompt, end_ids),
     )
     return {"token_ids": token_ids, "scores": scores}
 

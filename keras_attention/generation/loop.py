@@ -3,7 +3,7 @@
 import keras
 from keras import ops, tree
 
-from keras_attention.generation.prompts import check_ids
+from keras_attention.generation.prompts import check_ids, is_any_of
 
 
 def repeat_until_ended(body, position, max_length, state):
@@ -52,7 +52,7 @@ def like(old, new):
 
 
 def decode_rows(
-    step, choose, cache, prompt, *, end_id, padding_id, memory, forbid=None
+    step, choose, cache, prompt, *, end_ids, padding_id, memory, process=None
 ):
     """Extends every row by one token at a time.
 
@@ -62,18 +62,18 @@ def decode_rows(
             `(batch, vocabulary_size)` to int32 `(batch,)`.
         cache: Nested dictionary of batch-first tensors.
         prompt: A `Prompt`.
-        end_id: The token that ends a row, or None.
+        end_ids: Tuple of the tokens that end a row.
         padding_id: The token that stands after the end.
         memory: What `step` reads besides, or None.
-        forbid: None, or a function as `make_forbid` makes it. A row that it
-            leaves no token ends as it is.
+        process: None, or a function as `make_processor` makes it. A row that
+            it leaves no token ends as it is.
 
     Returns:
         A tuple `(token_ids, scores, generated)`: int32 `(batch, max_length)`,
         the summed log-probabilities `(batch,)` of the generated tokens and
         their number, int32 `(batch,)`.
     """
-    token_ids, lengths, first, max_length = prompt
+    token_ids, lengths, first, max_length, limits = prompt
     positions = ops.arange(max_length)[None, :]
 
     def extend(position, logits, cache, state):
@@ -83,8 +83,8 @@ def decode_rows(
             lengths <= position, ops.logical_not(state["ended"])
         )
         allowed, ended = logits, state["ended"]
-        if forbid is not None:
-            allowed = forbid(logits, state["token_ids"], position)
+        if process is not None:
+            allowed = process(logits, state["token_ids"], position)
             is_left = ops.any(allowed > -float("inf"), axis=1)
             allowed = ops.where(is_left[:, None], allowed, logits)
             stuck = ops.logical_and(active, ops.logical_not(is_left))
@@ -92,7 +92,9 @@ def decode_rows(
             active = ops.logical_and(active, is_left)
         chosen = choose(allowed, position)
         place = ops.logical_and(positions == position, active[:, None])
-        ends = ops.zeros_like(active) if end_id is None else chosen == end_id
+        ends = ops.logical_or(
+            is_any_of(chosen, end_ids), position >= limits - 1
+        )
         log_probability = ops.squeeze(
             ops.take_along_axis(logits, chosen[:, None], axis=1), axis=1
         ) - ops.logsumexp(logits, axis=1)
@@ -112,12 +114,12 @@ def decode_rows(
         return extend(position, logits, cache, state)
 
     logits, cache = step(token_ids[:, :first], cache, memory, 0)
-    check_ids(logits.shape[-1], end_id=end_id, padding_id=padding_id)
+    check_ids(logits.shape[-1], end_id=end_ids, padding_id=padding_id)
     state = {
         "token_ids": token_ids,
         "scores": ops.zeros_like(lengths, dtype="float32"),
         "generated": ops.zeros_like(lengths),
-        "ended": lengths >= max_length,
+        "ended": lengths >= limits,
     }
     state = extend(first, logits, cache, state)
     state = repeat_until_ended(body, first + 1, max_length, state)

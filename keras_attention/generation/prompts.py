@@ -9,7 +9,8 @@ from keras import ops
 from keras_attention.tensors import known_integer
 
 Prompt = collections.namedtuple(
-    "Prompt", ["token_ids", "lengths", "prefill_length", "max_length"]
+    "Prompt",
+    ["token_ids", "lengths", "prefill_length", "max_length", "limits"],
 )
 Prompt.__doc__ = """A checked batch of prompts with room for what follows.
 
@@ -19,6 +20,8 @@ Attributes:
     prefill_length: How many tokens every row has for certain, and which are
         therefore fed in one call.
     max_length: Length of the result.
+    limits: int32 tensor `(batch,)`, the greatest length of each row, which
+        ends there: at most `max_length`.
 """
 
 
@@ -31,7 +34,13 @@ def concrete(values):
 
 
 def read_prompt(
-    prompt, *, max_length, padding_id, prompt_lengths=None, prefill_length=None
+    prompt,
+    *,
+    max_length,
+    padding_id,
+    prompt_lengths=None,
+    prefill_length=None,
+    max_new_tokens=None,
 ):
     """Checks a right-padded prompt and makes room for `max_length` tokens.
 
@@ -46,6 +55,8 @@ def read_prompt(
         prefill_length: Integer, at most the length of the shortest row. By
             default exactly that, which has to be known while a graph is
             traced, except in a plain TensorFlow graph.
+        max_new_tokens: Integer, how many tokens follow a prompt at most, or
+            None.
 
     Returns:
         A `Prompt`.
@@ -76,22 +87,34 @@ def read_prompt(
     )
     own = ops.arange(max_length)[None, :] < lengths[:, None]
     token_ids = ops.where(own, token_ids, padding_id)
-    return Prompt(token_ids, lengths, prefill_length, max_length)
+    limits = ops.zeros_like(lengths) + max_length
+    if max_new_tokens is not None:
+        limits = ops.minimum(limits, lengths + max_new_tokens)
+    return Prompt(token_ids, lengths, prefill_length, max_length, limits)
 
 
 def check_ids(vocabulary_size, **ids):
     """Raises ValueError for an id, given by its name, outside the vocabulary.
 
-    An id of None is accepted.
+    Args:
+        vocabulary_size: Integer.
+        **ids: An id or several of them, by the argument's name.
     """
-    for name, value in ids.items():
-        if value is None:
-            continue
-        if isinstance(value, float) or not 0 <= value < vocabulary_size:
-            raise ValueError(
-                f"`{name}` must be a token of the vocabulary, an integer from "
-                f"0 to {vocabulary_size - 1}. Received: {name}={value}"
-            )
+    for name, given in ids.items():
+        for value in given if isinstance(given, (list, tuple)) else [given]:
+            if isinstance(value, float) or not 0 <= value < vocabulary_size:
+                raise ValueError(
+                    f"`{name}` must be a token of the vocabulary, an integer "
+                    f"from 0 to {vocabulary_size - 1}. Received: {name}={value}"
+                )
+
+
+def is_any_of(token_ids, ids):
+    """Where tokens are one of some ids: boolean, of the same shape."""
+    found = ops.zeros_like(token_ids, dtype="bool")
+    for number in ids:
+        found = ops.logical_or(found, token_ids == number)
+    return found
 
 
 def _matrix_of_ids(prompt):

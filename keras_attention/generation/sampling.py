@@ -5,7 +5,8 @@ import math
 from keras import ops
 
 from keras_attention.checks import is_real
-from keras_attention.generation.constraints import make_forbid
+from keras_attention.generation.constraints import make_constraints, read_ids
+from keras_attention.generation.logits_processors import make_processor
 from keras_attention.generation.loop import decode_rows
 from keras_attention.generation.prompts import read_prompt
 from keras_attention.generation.uniform import uniform
@@ -22,21 +23,21 @@ def sample(
     temperature=1.0,
     top_k=None,
     top_p=None,
+    min_p=None,
     padding_id=0,
     memory=None,
     prompt_lengths=None,
     prefill_length=None,
-    min_length=0,
-    no_repeat_ngram_size=0,
+    **constraints,
 ):
     """Extends every prompt by tokens drawn from the model's distribution.
 
-    What `min_length` and `no_repeat_ngram_size` rule out is dropped first. The
-    logits are divided by `temperature`, then everything outside the `top_k`
-    most probable tokens is dropped, then everything outside the smallest set
-    that holds a probability of `top_p`. Where several tokens are exactly as
-    probable as the last one kept, all of them are kept, so the result does not
-    depend on how a backend orders equals.
+    Constraints come first. The logits are divided by `temperature`, then
+    everything outside the `top_k` most probable tokens is dropped, then
+    everything outside the smallest set that holds a probability of `top_p`,
+    then what is less probable than `min_p` times the most probable. Where
+    several tokens are exactly as probable as the last one kept, all of them are
+    kept, so the result does not depend on how a backend orders equals.
 
     One uniform number for each row and position is drawn from `seed` before the
     loop, and the inverse of the cumulative distribution maps it to a token.
@@ -47,7 +48,7 @@ def sample(
         cache: Nested dictionary of batch-first tensors.
         prompt: Integers `(batch, prompt_length)`, padded on the right.
         max_length: Integer, the length of the result, prompt included.
-        end_id: Integer, the token that ends a row, or None.
+        end_id: Integer or a list of them, the tokens that end a row, or None.
         seed: An integer, a `keras.random.SeedGenerator`, or a tensor `(2,)` as
             its `next()` returns it, which can be an argument of a compiled
             function. The same seed gives the same draws, on every backend.
@@ -55,13 +56,13 @@ def sample(
             towards greedy search.
         top_k: Integer, or None to keep the whole vocabulary.
         top_p: Number above 0 and at most 1, or None to keep everything.
+        min_p: Number from 0 to 1, or None to keep everything.
         padding_id: Integer, the token after the end of a row.
         memory: None, or what `step` reads besides.
         prompt_lengths: `(batch,)`, the length of each prompt, as in
             `greedy_search`.
         prefill_length: Integer, as in `greedy_search`.
-        min_length: Integer, as in `greedy_search`.
-        no_repeat_ngram_size: Integer, as in `greedy_search`.
+        **constraints: Arguments of `Constraints`.
 
     Returns:
         A dictionary: `"token_ids"`, int32 `(batch, max_length)`; `"scores"`,
@@ -77,17 +78,19 @@ def sample(
           https://arxiv.org/abs/1805.04833) (top k)
         - [Holtzman et al., 2020, The Curious Case of Neural Text
           Degeneration](https://arxiv.org/abs/1904.09751) (nucleus)
+        - [Nguyen et al., 2024, Turning Up the Heat: Min-p Sampling](
+          https://arxiv.org/abs/2407.01082)
     """
-    check_sampling(temperature, top_k, top_p)
+    check_sampling(temperature, top_k, top_p, min_p)
+    constraints = make_constraints(max_length, **constraints)
+    end_ids = read_ids("end_id", end_id)
     prompt = read_prompt(
         prompt,
         max_length=max_length,
         padding_id=padding_id,
         prompt_lengths=prompt_lengths,
         prefill_length=prefill_length,
-    )
-    forbid = make_forbid(
-        prompt.max_length, end_id, min_length, no_repeat_ngram_size
+        max_new_tokens=constraints.max_new_tokens,
     )
     noise = uniform(seed, ops.shape(prompt.token_ids)[0], max_length)
 
@@ -97,6 +100,8 @@ def sample(
             logits = keep_top_k(logits, top_k)
         if top_p is not None:
             logits = keep_top_p(logits, top_p)
+        if min_p is not None:
+            logits = keep_min_p(logits, min_p)
         return draw(logits, ops.take(noise, position, axis=1))
 
     token_ids, scores, _ = decode_rows(
@@ -104,10 +109,10 @@ def sample(
         choose,
         cache,
         prompt,
-        end_id=end_id,
+        end_ids=end_ids,
         padding_id=padding_id,
         memory=memory,
-        forbid=forbid,
+        process=make_processor(constraints, prompt, end_ids),
     )
     return {"token_ids": token_ids, "scores": scores}
 
@@ -148,6 +153,13 @@ def keep_top_p(logits, p):
     return ops.where(probabilities < lowest, -float("inf"), logits)
 
 
+def keep_min_p(logits, p):
+    """Sets all below `p` times the highest probability to minus infinity."""
+    probabilities = ops.softmax(logits, axis=-1)
+    lowest = p * ops.max(probabilities, axis=-1, keepdims=True)
+    return ops.where(probabilities < lowest, -float("inf"), logits)
+
+
 def draw(logits, uniform):
     """Draws by the inverse of the cumulative distribution.
 
@@ -172,7 +184,7 @@ def draw(logits, uniform):
     return ops.cast(token_ids, "int32")
 
 
-def check_sampling(temperature=1.0, top_k=None, top_p=None):
+def check_sampling(temperature=1.0, top_k=None, top_p=None, min_p=None):
     """Raises ValueError for a setting out of its range."""
     if not is_real(temperature) or not 0 < temperature < math.inf:
         raise ValueError(
@@ -189,4 +201,9 @@ def check_sampling(temperature=1.0, top_k=None, top_p=None):
         raise ValueError(
             "`top_p` must be a number above 0 and at most 1, or None. "
             f"Received: top_p={top_p!r}"
+        )
+    if min_p is not None and (not is_real(min_p) or not 0 <= min_p <= 1):
+        raise ValueError(
+            "`min_p` must be a number from 0 to 1, or None. "
+            f"Received: min_p={min_p!r}"
         )

@@ -10,6 +10,7 @@ from keras_attention import zoo
 from keras_attention.checks import did_you_mean
 from keras_attention.json_files import read_json
 from keras_attention.memory import without_limit
+from keras_attention.models import generation_config
 from keras_attention.models.assembling import base_of, kind_of, make_model
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.reading import check_layers, fill
@@ -70,17 +71,18 @@ def read(cls, folder, **arguments):
     base = base_of(model, kind, family)
     _check_layers(base, family, config)
     fill(model, base, variables, family, config, kind, folder)
-    _remember(model, entries, arguments)
+    _remember(model, entries, arguments, folder)
     return model
 
 
 def imitate(cls, folder, **arguments):
     """Makes a model as `read` does, but with fresh weights."""
+    folder = Path(folder)
     family, config, entries, arguments = _configure(
-        cls, Path(folder), arguments, has_weights=False
+        cls, folder, arguments, has_weights=False
     )
     model, _ = make_model(cls, family, config, arguments)
-    _remember(model, entries, arguments)
+    _remember(model, entries, arguments, folder)
     return model
 
 
@@ -154,7 +156,9 @@ def write(model, folder):
     config = family.configuration("config.json", entries)
     kind = kind_of(type(model), family)
     base = base_of(model, kind, family)
-    write_files(model, base, family, config, kind, Path(folder), entries)
+    folder = Path(folder)
+    write_files(model, base, family, config, kind, folder, entries)
+    generation_config.write(folder, model.generation)
 
 
 def find_size(name):
@@ -234,7 +238,9 @@ def _split(cls, family, entries, arguments):
     return changes, rest
 
 
-def _remember(model, entries, arguments):
-    """Keeps the configuration with which a model can be written."""
+def _remember(model, entries, arguments, folder=None):
+    """Keeps how a model generates, and what it can be written with."""
+    if hasattr(model, "step"):
+        model.generation = generation_config.read(folder, entries)
     if _HARMLESS.issuperset(arguments):
         model.published = entries

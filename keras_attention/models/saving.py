@@ -27,6 +27,9 @@ class Preset(AnyLengthExport, ChecksBooleans):
     published = None
     """The `config.json` of a published model, with which it is written."""
 
+    generation = None
+    """Its `generation_config.json`, for `Generator.from_model`."""
+
     def get_config(self):
         """Gives the constructor's arguments, and which layers are quantized.
 
@@ -34,7 +37,11 @@ class Preset(AnyLengthExport, ChecksBooleans):
         not in that of the model which makes the layer.
         """
         config, quantized = super().get_config(), _quantized(self)
-        further = {"quantization": quantized, "published": self.published}
+        further = {
+            "quantization": quantized,
+            "published": self.published,
+            "generation": self.generation,
+        }
         return {**config, **{n: x for n, x in further.items() if x}}
 
     @classmethod
@@ -42,9 +49,10 @@ class Preset(AnyLengthExport, ChecksBooleans):
         """Makes a model as `get_config` described it."""
         config = dict(config)
         quantized = config.pop("quantization", ())
-        published = config.pop("published", None)
+        kept = {n: config.pop(n, None) for n in ("published", "generation")}
         model = super().from_config(config, custom_objects)
-        model.published = published
+        for name, value in kept.items():
+            setattr(model, name, value)
         layers = _layers(model)
         for entry in quantized:
             # A model within this one has come back as it was.

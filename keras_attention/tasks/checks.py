@@ -1,7 +1,7 @@
 """Whether the parts of a task fit together."""
 
 from keras_attention.generation.beam import check_beams
-from keras_attention.generation.constraints import check_constraints
+from keras_attention.generation.constraints import make_constraints
 from keras_attention.generation.search_memory import bytes_of_row, check_search
 
 # The least that makes sense: something, and start and end around it.
@@ -41,10 +41,10 @@ def check_settings(model, settings):
                 f"{name} must be an integer of at least {least}. Received: "
                 f"{name}={number!r}"
             )
-    check_constraints(
-        settings["min_length"],
-        settings["no_repeat_ngram_size"],
+    make_constraints(
         settings["max_length"],
+        min_length=settings["min_length"],
+        no_repeat_ngram_size=settings["no_repeat_ngram_size"],
     )
     check_beams(settings["num_beams"], settings["length_penalty"])
     # Of one text: a batch may be smaller than `batch_size`.

@@ -7,10 +7,12 @@ import pytest
 from keras import ops
 
 from keras_attention.generation import beam_search, greedy_search, sample
-from keras_attention.generation.constraints import (
+from keras_attention.generation.constraints import Constraints
+from keras_attention.generation.logits_processors import (
     completes_ngram,
-    make_forbid,
+    make_processor,
 )
+from keras_attention.generation.prompts import read_prompt
 from tests.generation.fakes import (
     FakeModel,
     Restrained,
@@ -179,9 +181,10 @@ def test_tokens_beyond_the_vocabulary_mark_nothing():
 
 
 def test_without_rules_nothing_is_computed():
-    assert make_forbid(LENGTH, END) is None
+    prompt = read_prompt([[1]], max_length=LENGTH, padding_id=0)
+    assert make_processor(Constraints(), prompt, (END,)) is None
     # What never ends has every length there is.
-    assert make_forbid(LENGTH, None, min_length=5) is None
+    assert make_processor(Constraints(min_length=5), prompt) is None
 
 
 def test_padding_is_a_token_like_others_where_a_model_says_it():

@@ -10,8 +10,10 @@ from keras_attention import (
     attention,
     memory,
 )
-from keras_attention.generation import constraints
+from keras_attention.generation.constraints import Constraints
 from keras_attention.generation.generator import Generator
+from keras_attention.generation.logits_processors import make_processor
+from keras_attention.generation.prompts import read_prompt
 from keras_attention.generation.search_memory import bytes_of_row
 from tests.tools import to_numpy
 
@@ -108,9 +110,13 @@ def test_a_batch_beyond_the_memory_is_refused_and_a_part_of_it_is_not(
 
 
 def test_an_ngram_longer_than_the_result_takes_no_time(monkeypatch):
-    assert constraints.make_forbid(9, 2, 0, 10**12) is None
-    assert constraints.make_forbid(9, 2, 0, 9) is None
-    forbid = constraints.make_forbid(9, 2, 0, 8)
+    prompt = read_prompt([[5]], max_length=9, padding_id=0)
+
+    def forbid(size):
+        return make_processor(Constraints(no_repeat_ngram_size=size), prompt)
+
+    assert forbid(10**12) is None
+    assert forbid(9) is None
     row = np.full((1, 9), 5, "int32")
-    left = to_numpy(forbid(np.zeros((1, 11), "float32"), row, 8))
+    left = to_numpy(forbid(8)(np.zeros((1, 11), "float32"), row, 8))
     assert left[0, 5] == -np.inf and np.isfinite(left[0]).sum() == 10
