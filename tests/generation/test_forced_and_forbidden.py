@@ -95,9 +95,13 @@ def test_greedy_search_keeps_the_rules(given):
         assert found.tolist() == padded([expected], LENGTH)[0].tolist()
 
 
-@pytest.mark.few
 @pytest.mark.parametrize(
-    "given", [*RULES, {"repetition_penalty": 1.6}], ids=lambda x: next(iter(x))
+    "given",
+    [
+        {"repetition_penalty": 1.6},
+        *[pytest.param(given, marks=pytest.mark.full) for given in RULES],
+    ],
+    ids=lambda x: next(iter(x)),
 )
 def test_beams_keep_the_rules(given):
     model = FakeModel(VOCABULARY, LENGTH, seed=5, scale=1.0)
@@ -111,7 +115,7 @@ def test_beams_keep_the_rules(given):
         np.testing.assert_allclose(result["scores"][i], score, rtol=1e-4)
 
 
-@pytest.mark.few
+@pytest.mark.full
 @rules
 def test_samples_keep_the_rules(given):
     model = FakeModel(VOCABULARY, LENGTH, seed=5, scale=0.5)
