@@ -6,7 +6,7 @@ from keras_attention.zoo.core.family import Family
 
 def parts(config):
     """The arguments of the models."""
-    return gated_decoder.decoder(config, windows=[config.sliding_window])
+    return gated_decoder.decoder(config, windows=[config.get("sliding_window")])
 
 
 _BOTH = {"max_position_embeddings": 32768, "rms_norm_eps": 1e-5}
@@ -15,10 +15,6 @@ MISTRAL = Family(
     name="Mistral",
     paper="Jiang et al. 2023, https://arxiv.org/abs/2310.06825",
     model_types=("mistral",),
-    architectures={
-        "TransformerDecoder": "MistralModel",
-        "CausalLM": "MistralForCausalLM",
-    },
     prefix="model",
     sizes={
         "mistral_7b": _BOTH,
@@ -45,5 +41,5 @@ MISTRAL = Family(
     tensors=gated_decoder.tensors(
         **gated_decoder.ATTENTION, **gated_decoder.GATED
     ),
-    heads={"CausalLM": arguments.LM_HEAD},
+    **arguments.causal_lm("MistralModel", "MistralForCausalLM"),
 )

@@ -308,10 +308,18 @@ def test_gray_images_need_no_axis_for_their_channel(rng):
         ImageConvolutionEncoder((4, 6))(np.zeros((2, 3, 9), "float32"))
 
 
+def test_padding_on_the_left_leaves_the_last_token(rng):
+    x = rng.normal(size=(2, 5, DIM)).astype("float32")
+    mask = np.arange(5) >= np.array([[2], [0]])
+    near(SequencePooling("last")(x, padding_mask=mask), x[:, -1])
+    first = to_numpy(SequencePooling("first")(x, padding_mask=mask))
+    near(first, [0 * x[0, 0], x[1, 0]])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_classes": 1}, "num_classes must be an integer of 2 or more"),
+        ({"num_classes": 0}, "num_classes must be a positive integer"),
         ({"dropout": 1.0}, "dropout"),
         ({"hidden_dim": 0}, "hidden_dim"),
         ({"activation": "swiglu"}, "single projection.*a gated form"),

@@ -3,6 +3,7 @@
 Functions take a `Configuration`, whose entries have the names of BERT.
 """
 
+from keras_attention.zoo.core import labels
 from keras_attention.zoo.core.rotary import rotary  # noqa: F401
 from keras_attention.zoo.core.tensors import Fused, Transposed
 
@@ -71,11 +72,11 @@ def model(c, **changes):
         `TransformerDecoder`.
     """
     return {
-        "vocabulary_size": c.get("vocab_size"),
+        "vocabulary_size": c.vocab_size if "vocab_size" in c.entries else None,
         "num_layers": c.num_hidden_layers,
         "hidden_dim": c.hidden_size,
         "num_heads": c.num_attention_heads,
-        "intermediate_dim": c.intermediate_size,
+        "intermediate_dim": c.get("intermediate_size", 4 * c.hidden_size),
         "dropout": c.get("hidden_dropout_prob", 0.0),
         **changes,
     }
@@ -112,10 +113,20 @@ def tokens(c, **options):
     return embedding
 
 
-def num_classes(c):
-    """How many classes a classifier tells apart."""
-    labels = c.get("id2label")
-    return len(labels) if labels else c.get("num_labels", 2)
+def learned(c, **options):
+    """Positions with a learned vector each."""
+    options = {"max_length": c.max_position_embeddings, **options}
+    return part("learned", **options)
+
+
+def layer_norm(c):
+    """The normalization of a model."""
+    return part("layer_norm", epsilon=c.layer_norm_eps)
+
+
+def classes(c):
+    """The number of classes of a classifier, and their names."""
+    return {"num_classes": labels.number(c), "labels": labels.names(c)}
 
 
 def bert(c, **changes):
@@ -133,7 +144,7 @@ def bert(c, **changes):
     encoder = model(
         c,
         attention=attention(c),
-        position=part("learned", max_length=c.max_position_embeddings),
+        position=learned(c),
         feed_forward=feed_forward(c),
         normalization=norm,
         residual="post_norm",
@@ -144,7 +155,7 @@ def bert(c, **changes):
         "encoder": {**encoder, **changes},
         "masked_lm": {"activation": activation, "normalization": norm},
         "classifier": {
-            "num_classes": num_classes(c),
+            **classes(c),
             "pooling": "first",
             "hidden_dim": c.hidden_size,
             "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),
@@ -174,6 +185,22 @@ def decoder(c, **changes):
 
 # The head of a decoder whose logits have a matrix of their own.
 LM_HEAD = {UNTIED_DECODER: Transposed("lm_head.weight")}
+
+
+def causal_lm(decoder, with_head):
+    """What the family of a decoder says of its classes.
+
+    Args:
+        decoder: name of the class of `transformers` without a head.
+        with_head: name of that with one.
+
+    Returns:
+        Dictionary of arguments of `Family`.
+    """
+    return {
+        "architectures": {"TransformerDecoder": decoder, "CausalLM": with_head},
+        "heads": {"CausalLM": LM_HEAD},
+    }
 
 
 def masked_lm(transform, norm, bias, decoder):
