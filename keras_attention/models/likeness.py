@@ -7,7 +7,7 @@ from keras_attention.models.assembling import base_of, make_model
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.describing import activation_name
 from keras_attention.zoo.core.reading import LOGITS
-from keras_attention.zoo.core.tensors import bind
+from keras_attention.zoo.core.writing import bind_all
 
 # What changes no result: names, and what acts in training alone; or what is
 # compared by itself.
@@ -220,18 +220,12 @@ def _fill(twin, model, variables, family, config, kind):
         numbers[id(theirs[LOGITS][0])] = ops.convert_to_numpy(matrix).T
     for variable in variables:
         if id(variable) in numbers:
-            fresh.give(
-                variable, fresh.copied(numbers[id(variable)], variable)
-            )
+            fresh.give(variable, fresh.copied(numbers[id(variable)], variable))
         else:
             fresh.draw(variable)  # a bias of zeros, and states of seeds
     return []
 
 
 def _bindings(model, family, config, kind):
-    count = family.counts(config)
     base = base_of(model, kind, family)
-    return [
-        *bind(base, family.table(config), count),
-        *bind(model, family.head(kind, config), count),
-    ]
+    return bind_all(model, base, family, config, kind)

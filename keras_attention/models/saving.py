@@ -111,14 +111,16 @@ class Preset(AnyLengthExport, ChecksBooleans):
         Marian with `"post_norm"`. It then knows no start and end tokens;
         `TextToText.to_huggingface` writes those of its tokenizers.
 
+        Adapters of LoRA are folded into the weights that are written.
+
         Args:
             folder: path; made where it is missing. It gets `config.json` and
                 `model.safetensors`.
 
         Raises:
             ValueError: if no family has the parts of the model (the message
-                names what differs from the nearest), or it is quantized or
-                adapted by LoRA.
+                names what differs from the nearest), or it is quantized; a
+                model of no family also if it is adapted by LoRA.
         """
         publishing.write(self, folder)
 
