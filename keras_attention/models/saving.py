@@ -8,7 +8,7 @@ import keras
 
 from keras_attention.json_files import read_json
 from keras_attention.layers.residual import Residual
-from keras_attention.models import preset_files, published
+from keras_attention.models import preset_files, published, publishing
 from keras_attention.models.exporting import AnyLengthExport
 from keras_attention.models.preset_files import CONFIG
 from keras_attention.registry import ChecksBooleans
