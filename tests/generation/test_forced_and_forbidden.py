@@ -149,6 +149,27 @@ def test_any_of_several_ids_ends_a_row(function):
     assert several[0].tolist() != one.tolist()
 
 
+def test_as_many_beams_run_on_as_there_are_though_several_ids_end_others():
+    def step(token_ids, cache, memory, start):
+        shares = [[0.3, 0.25, 0.2, 0.13, 0.12]]
+        logits = keras.ops.log(keras.ops.convert_to_tensor(shares))
+        return keras.ops.repeat(logits, token_ids.shape[0], axis=0), cache
+
+    result = beam_search(
+        step,
+        {"a": keras.ops.zeros((1, 1))},
+        [[4]],
+        max_length=3,
+        end_id=[0, 1, 2],
+        num_beams=2,
+        length_penalty=9.0,
+        early_stopping="never",
+        return_all_beams=True,
+    )
+    # The second beam goes on with 4, the fifth of all tokens.
+    assert to_numpy(result["token_ids"])[0].tolist() == [[4, 3, 0], [4, 4, 0]]
+
+
 def test_a_repetition_penalty_acts_on_logits_by_their_sign():
     def step(token_ids, cache, memory, start):
         logits = keras.ops.convert_to_tensor([[3.0, 2.5, -2.0, -3.0]])
