@@ -22,6 +22,7 @@ import warnings
 
 from keras_attention.data import load_columns
 from keras_attention.data.docstrings import load_docstrings
+from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import UsageError, check_numbers
 from keras_attention.runs.commands import (
     answer,
@@ -221,7 +222,7 @@ def evaluate(arguments):
     began = time.perf_counter()
     summaries = task(texts)
     seconds = time.perf_counter() - began
-    print_scores(summaries, texts, references)
+    tell_scores(arguments, print_scores(summaries, texts, references))
     print(f"{len(texts) / seconds:.1f} texts per second")
     samples = first(arguments.show, (texts, references))
     show_samples(task, *samples, arguments.run, SHOWN)

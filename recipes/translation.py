@@ -22,6 +22,7 @@ import time
 import numpy as np
 
 from keras_attention.data import load_parallel
+from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import check_numbers
 from keras_attention.runs.commands import (
     answer,
@@ -154,9 +155,11 @@ def evaluate(arguments):
     translations = task(sources)
     seconds = time.perf_counter() - began
     metrics = metrics_for(targets, arguments.tokenized)
+    scores = {}
     for name, metric in metrics.items():
-        score = metric.corpus_score(translations, [targets])
-        print(f"{name} {score.score:.2f} ({metric.get_signature()})")
+        scores[name] = metric.corpus_score(translations, [targets]).score
+        print(f"{name} {scores[name]:.2f} ({metric.get_signature()})")
+    tell_scores(arguments, scores)
     exact = np.mean(np.array(translations) == np.array(targets))
     print(f"exact match {exact:.2%} of {len(targets)} sentences")
     print(f"{len(sources) / seconds:.1f} sentences per second")

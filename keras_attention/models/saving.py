@@ -1,23 +1,19 @@
 """Models as folders: a configuration and the weights."""
 
-import json
 import re
 import textwrap
 from pathlib import Path
 
 import keras
 
-from keras_attention import files
 from keras_attention.json_files import read_json
 from keras_attention.layers.residual import Residual
-from keras_attention.models import published
+from keras_attention.models import preset_files, published
 from keras_attention.models.exporting import AnyLengthExport
-from keras_attention.models.weights import load_weights, save_weights
+from keras_attention.models.preset_files import CONFIG
 from keras_attention.registry import ChecksBooleans
 from keras_attention.zoo.core import hub
 
-CONFIG = "config.json"
-WEIGHTS = "model.weights.h5"
 LONGEST_REASON = 400  # characters kept of what Keras says
 
 
@@ -61,23 +57,42 @@ class Preset(AnyLengthExport, ChecksBooleans):
                 )
         return model
 
-    def save_to_preset(self, folder):
-        """Writes `config.json` and `model.weights.h5` into a folder.
+    def save_to_preset(
+        self, folder, *, tokenizer=None, training=None, scores=None
+    ):
+        """Writes the model into a folder, with a model card.
 
-        Each file is whole at any moment. (A kill between the two leaves the
-        new weights beside the configuration that was there before.)
+        The folder gets `config.json`, `model.safetensors` and `README.md`,
+        and the tokenizer's file. Each file is whole at any moment. (A kill
+        between two leaves the new weights beside the configuration that was
+        there before.) The weights are one file of whatever size, since
+        several could not be replaced at once. A `README.md` that somebody
+        wrote or edited is kept.
 
         Args:
             folder: path; made where it is missing.
+            tokenizer: what has a `save(path)`, such as a
+                `SentencePieceTokenizer`, which goes into `tokenizer.model`.
+            training: how the model was trained, for the card: a text, or a
+                dictionary of settings.
+            scores: dictionary from names of metrics to numbers, for the card.
+
+        Raises:
+            OSError: if a file cannot be written.
+            ValueError: if the folder holds something else, such as a model
+                of Hugging Face, which it keeps.
+
+        Example:
+
+        ```python
+        from keras_attention import TransformerEncoder
+
+        encoder = TransformerEncoder(100, 2, 8, 2)
+        encoder.save_to_preset("small", training="Not yet.")
+        encoder = TransformerEncoder.from_preset("small")
+        ```
         """
-        folder = Path(folder)
-        description = keras.saving.serialize_keras_object(self)
-        description.pop("build_config", None)
-        description.pop("compile_config", None)
-        text = json.dumps(description, indent=2)
-        with files.replacing(folder / CONFIG) as config:
-            config.write_text(text, encoding="utf-8")
-            save_weights(self, folder / WEIGHTS)
+        preset_files.write(self, Path(folder), tokenizer, training, scores)
 
     def to_huggingface(self, folder):
         """Writes a published model as a folder that `transformers` reads.
@@ -169,7 +184,7 @@ class Preset(AnyLengthExport, ChecksBooleans):
                 f"{path} describes a {type(model).__name__}, not a "
                 f"{cls.__name__}."
             )
-        load_weights(model, folder / WEIGHTS)
+        preset_files.load(model, folder)
         return model
 
 

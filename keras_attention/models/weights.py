@@ -50,10 +50,7 @@ def save_weights(model, path):
             not built.
     """
     path = check_path(path)
-    if not model.built:
-        raise ValueError(
-            f"`model` must be built before its weights are saved in {path}."
-        )
+    check_built(model, path)
     with hdf5.writing(path) as file:
         saving_lib._save_state(
             model,
@@ -81,28 +78,54 @@ def load_weights(model, path):
             built.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"No weights at {path}.")
-    if not model.built:
-        raise ValueError(
-            f"`model` must be built before it is given the weights in {path}."
-        )
-    try:
+    check_built(model, path)
+
+    def check():
         with hdf5.reading(path) as (_, arrays):
             shapes = {name: array.shape for name, array in arrays.items()}
         _check_room(shapes, model)
+
+    set_safely(model, path, check, lambda: _load(model, path))
+
+
+def check_built(model, path):
+    """Refuses a model that has no weights yet, to be saved or loaded."""
+    if not model.built:
+        raise ValueError(
+            f"`model` must be built before its weights are those in {path}."
+        )
+
+
+def set_safely(model, path, check, load):
+    """Sets all weights of a model from a file, or none.
+
+    Args:
+        model: a built model.
+        path: `pathlib.Path` of the file.
+        check: function that refuses, before any is read, a file that does
+            not fit.
+        load: function that sets the weights.
+
+    Raises:
+        ValueError: if the file is missing or refused; the model is then as
+            it was.
+    """
+    if not path.is_file():
+        raise ValueError(f"No weights at {path}.")
+    try:
+        check()
         with _Rehearsal() as rehearsal:
-            _load(model, path)
+            load()
         rehearsal.check_all_set(model)
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is truncated or holds no weights of this model: {error}"
         ) from None
     try:
-        _load(model, path)
+        load()
     except BaseException:
         # What has been set is of this file: no way back, so to the end.
-        _load(model, path)
+        load()
         raise
 
 

@@ -3,6 +3,7 @@
 from keras_attention import tasks
 from keras_attention.data.images import list_images
 from keras_attention.printing import visible
+from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import UsageError
 from keras_attention.runs.classification_data import (
     check_source,
@@ -53,6 +54,7 @@ def judge(arguments, config, folder):
     found = scores(numbers, predicted)
     print(f"accuracy {found['accuracy']:.2%} of {len(numbers)} examples")
     print(f"macro-F1 {100 * found['macro_f1']:.2f}")
+    tell_scores(arguments, found)
     pictures = [
         folder.parent / f"{name}_{arguments.split}.png"
         for name in ("confusion", "calibration")

@@ -48,20 +48,27 @@ def print_scores(summaries, texts, references):
 
     Args:
         summaries, texts, references: lists of strings.
+
+    Returns:
+        The means of `rouge` for the summaries.
     """
     rows = {
         "model": summaries,
         f"lead-{SENTENCES}": [lead(text) for text in texts],
         "reference": references,
     }
+    found = {}
     print(f"{'':9}  ROUGE-1  ROUGE-2  ROUGE-L  compression")
     for name, outputs in rows.items():
-        scores = [f"{x:7.2f}" for x in rouge(outputs, references).values()]
-        if outputs is references:
-            scores = [f"{'-':>7}"] * 3
+        scores = [f"{'-':>7}"] * 3
+        if outputs is not references:
+            means = rouge(outputs, references)
+            found[name] = means
+            scores = [f"{x:7.2f}" for x in means.values()]
         ratio = f"{compression(texts, outputs):11.2f}"
         print(f"{name:9}  {'  '.join([*scores, ratio])}")
     print(
         f"{len(texts)} texts; F1 of rouge-score with stemming; compression: "
         "words of the texts over words of the summaries"
     )
+    return found["model"]

@@ -8,6 +8,7 @@ import keras
 
 from keras_attention import training
 from keras_attention.files import replacing
+from keras_attention.runs.cards import describe, kept_score
 from keras_attention.runs.curves import plot_curves
 from keras_attention.runs.folder import (
     CHECKPOINT,
@@ -157,7 +158,11 @@ def finish_run(config, task, validation, run, metric="perplexity"):
         metric: name of the metric that tells the better weights.
     """
     metrics = choose_weights(task.model, validation, run, metric)
-    task.save(run / TASK)
+    task.save(
+        run / TASK,
+        training=describe(config),
+        scores=kept_score(metrics, metric),
+    )
     length = {"epochs": config.epochs, "steps": config.steps}
     with replacing(run / METRICS) as partial:
         text = json.dumps({**length, **metrics}, indent=2) + "\n"

@@ -8,12 +8,15 @@ from keras_attention.checks import did_you_mean
 from keras_attention.data.tokenizer import SentencePieceTokenizer
 from keras_attention.files import recover, replacing_folder
 from keras_attention.json_files import read_json
+from keras_attention.models.card import CARD, write_card
 
 TASK = "task.json"
 DIGESTS = "tokenizer_sha256"  # in it, by the names of files
 
 
-def save_task(folder, kind, model, settings, tokenizers):
+def save_task(
+    folder, kind, model, settings, tokenizers, title, use, training, scores
+):
     """Writes the parts of a task; they are all there or none is.
 
     Args:
@@ -22,6 +25,9 @@ def save_task(folder, kind, model, settings, tokenizers):
         model: a model with `save_to_preset`.
         settings: dictionary that JSON can hold.
         tokenizers: dictionary from a file's name to a tokenizer.
+        title: string, of the model card.
+        use: string, the code that loads the task.
+        training, scores: as of `save_to_preset`.
 
     Raises:
         ValueError: if the folder holds something else.
@@ -36,6 +42,22 @@ def save_task(folder, kind, model, settings, tokenizers):
             json.dumps({"task": kind, **settings, DIGESTS: digests}, indent=2),
             encoding="utf-8",
         )
+        write_card(
+            partial / CARD,
+            Path(folder) / CARD,
+            model,
+            use,
+            title=title,
+            rows=[*_told(tokenizers), *settings.items()],
+            training=training,
+            scores=scores,
+        )
+
+
+def _told(tokenizers):
+    """What a card says of the tokenizers."""
+    for name, tokenizer in tokenizers.items():
+        yield name, f"{tokenizer.vocabulary_size:,} tokens"
 
 
 def load_task(folder, kind, model_class, known, tokenizers, settings):

@@ -1,8 +1,11 @@
 """Base of all tasks: a model, settings, a folder and an export."""
 
 import inspect
+import json
+from pathlib import Path
 
 from keras_attention import export
+from keras_attention.models.card import import_line
 from keras_attention.tasks.folder import load_task, save_task
 
 
@@ -26,21 +29,35 @@ class Task:
         """Gives the settings that a folder keeps, a dictionary."""
         return self.settings
 
-    def save(self, folder):
-        """Writes model, tokenizers and settings into a folder.
+    def save(self, folder, *, training=None, scores=None):
+        """Writes model, tokenizers, settings and a card into a folder.
 
         The folder is complete or not there at all, and an earlier task in
-        its place is kept until then.
+        its place is kept until then. A `README.md` that somebody wrote or
+        edited there stays.
 
         Args:
             folder: path.
+            training: how the model was trained, for the model card
+                `README.md`: a text, or a dictionary of settings.
+            scores: dictionary from names of metrics to numbers, for the card.
 
         Raises:
             ValueError: if the folder holds something else.
         """
         files = zip(self.tokenizer_files, self.tokenizers(), strict=True)
+        cls, name = type(self), Path(folder).resolve().name
         save_task(
-            folder, self.kind, self.model, self.saved_settings(), dict(files)
+            folder,
+            self.kind,
+            self.model,
+            self.saved_settings(),
+            dict(files),
+            title=cls.__name__,
+            use=f"{import_line(cls)}\n\n"
+            f"task = {cls.__name__}.load({json.dumps(name)})",
+            training=training,
+            scores=scores,
         )
 
     @classmethod

@@ -81,7 +81,7 @@ def list_tensors(path):
                 f"{length} bytes in a file of {size}."
             )
         try:
-            header = json.loads(file.read(length))
+            header = json.loads(file.read(length), object_pairs_hook=_object)
             if not isinstance(header, dict):
                 raise TypeError("it is no object")
             entries = _entries(path, header, 8 + length)
@@ -90,14 +90,38 @@ def list_tensors(path):
                 f"{path} has a header that is none of a safetensors file: "
                 f"{type(error).__name__} {error}"
             ) from None
-    for entry in entries.values():
+    _check_places(path, entries, 8 + length, size)
+    return entries
+
+
+def _object(pairs):
+    """Makes a dictionary, in which no key comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it names something twice")
+    return found
+
+
+def _check_places(path, entries, start, size):
+    """Refuses tensors that share bytes, and bytes of no tensor."""
+    for entry in sorted(entries.values(), key=lambda entry: entry.where):
         begin, end = entry.where
         if end > size:
             raise ValueError(
                 f"{path} is truncated: {entry.name} ends at byte {end} of "
                 f"{size}."
             )
-    return entries
+        if begin != start:
+            raise ValueError(
+                f"{path} is no safetensors file: {entry.name} begins at byte "
+                f"{begin}, and what comes before it ends at {start}."
+            )
+        start = end
+    if start != size:
+        raise ValueError(
+            f"{path} is no safetensors file: its tensors end at byte {start} "
+            f"of {size}."
+        )
 
 
 def _entries(path, header, start):
@@ -129,6 +153,44 @@ def _read(stored):
     return array.view(stored.dtype).reshape(stored.shape)
 
 
+def read_metadata(path):
+    """Reads the strings that a file holds beside its tensors.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        Dictionary, empty for what is no such file.
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        try:
+            header = json.loads(file.read(min(length, _LONGEST_HEADER)))
+            return dict(header.get("__metadata__") or {})
+        except (AttributeError, RecursionError, TypeError, ValueError):
+            return {}
+
+
+def read(stored):
+    """Reads a tensor into memory of its own, with none of the file's pages.
+
+    Args:
+        stored: a `Stored` of `list_tensors`.
+
+    Returns:
+        A NumPy array.
+
+    Raises:
+        ValueError: if the file has become shorter.
+    """
+    begin, end = stored.where
+    content = np.fromfile(stored.path, np.uint8, end - begin, offset=begin)
+    if len(content) < end - begin:
+        raise ValueError(f"{stored.path} is truncated: it lacks {stored.name}")
+    return content.view(stored.dtype).reshape(stored.shape)
+
+
 def write(path, tensors, metadata=None):
     """Writes a file, one tensor in memory at a time.
 
@@ -137,12 +199,19 @@ def write(path, tensors, metadata=None):
         tensors: dictionary from name to `(shape, dtype, function)`, where the
             function gives the NumPy array.
         metadata: dictionary of strings, or None.
+
+    Raises:
+        ValueError: if the format has no such dtype.
     """
     header, end = {}, 0
     if metadata:
         header["__metadata__"] = metadata
     for name, (shape, dtype, _) in tensors.items():
         dtype = np.dtype(dtype)
+        if dtype not in _NAMES:
+            raise ValueError(
+                f"{name} is of {dtype}, which a safetensors file cannot hold."
+            )
         begin, end = end, end + math.prod(shape) * dtype.itemsize
         header[name] = {
             "dtype": _NAMES[dtype],

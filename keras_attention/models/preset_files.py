@@ -1,0 +1,117 @@
+"""The files of a model's folder."""
+
+import contextlib
+import json
+
+import keras
+
+from keras_attention import files
+from keras_attention.json_files import read_json
+from keras_attention.models.card import CARD, import_line, write_card
+from keras_attention.models.tensor_weights import (
+    FORMAT,
+    WEIGHTS,
+    load_tensors,
+    write_tensors,
+)
+from keras_attention.models.weights import load_weights
+from keras_attention.zoo.core import safetensors
+
+CONFIG = "config.json"
+OLD_WEIGHTS = "model.weights.h5"  # what earlier versions wrote
+TOKENIZER = "tokenizer.model"
+
+
+def write(model, folder, tokenizer=None, training=None, scores=None):
+    """Writes a model as a folder; see `save_to_preset`.
+
+    Args:
+        model: the model.
+        folder: `pathlib.Path`.
+        tokenizer, training, scores: as of `save_to_preset`.
+
+    Raises:
+        OSError, ValueError: as `save_to_preset`.
+    """
+    _check_is_ours(folder)
+    description = keras.saving.serialize_keras_object(model)
+    description.pop("build_config", None)
+    description.pop("compile_config", None)
+    text = json.dumps(description, indent=2)
+    names = [CARD, *[TOKENIZER] * (tokenizer is not None), CONFIG, WEIGHTS]
+    try:
+        with contextlib.ExitStack() as stack:
+            # All are written before the first, the weights, is in its place.
+            new = {
+                name: stack.enter_context(files.replacing(folder / name))
+                for name in names
+            }
+            new[CONFIG].write_text(text, encoding="utf-8")
+            write_tensors(model, new[WEIGHTS])
+            if tokenizer is not None:
+                tokenizer.save(new[TOKENIZER])
+            write_card(
+                new[CARD],
+                folder / CARD,
+                model,
+                _use(model, folder, tokenizer),
+                training=training,
+                scores=scores,
+            )
+    except OSError as error:
+        raise OSError(
+            f"{folder} cannot be written: {error.strerror or error}"
+        ) from error
+    (folder / OLD_WEIGHTS).unlink(missing_ok=True)
+
+
+def load(model, folder):
+    """Loads the weights of a folder, those of earlier versions too.
+
+    Args:
+        model: a built model.
+        folder: `pathlib.Path`.
+
+    Raises:
+        ValueError: if there are none, or they are not of this model.
+    """
+    # Where there are both, a kill has left the old ones behind.
+    if (folder / WEIGHTS).exists() or not (folder / OLD_WEIGHTS).exists():
+        load_tensors(model, folder / WEIGHTS)
+    else:
+        load_weights(model, folder / OLD_WEIGHTS)
+
+
+def _check_is_ours(folder):
+    """Refuses a folder in which files of somebody would be replaced."""
+    path = folder / CONFIG
+    if path.is_file():
+        content = read_json(path, allow_nan=True)
+        if not isinstance(content, dict) or "registered_name" not in content:
+            is_theirs = isinstance(content, dict) and "model_type" in content
+            what = "a model of Hugging Face" if is_theirs else "something else"
+            raise ValueError(
+                f"{path} is that of {what} and is not replaced. Name another "
+                "folder."
+            )
+        return
+    path = folder / WEIGHTS
+    if path.is_file() and safetensors.read_metadata(path) != FORMAT:
+        raise ValueError(
+            f"{path} was not written by this package and is not replaced. "
+            "Name another folder."
+        )
+
+
+def _use(model, folder, tokenizer):
+    """Gives the code that loads a model and its tokenizer."""
+    name = folder.resolve().name
+    parts = [("model", model, "from_preset", name)]
+    if tokenizer is not None:
+        parts.append(("tokenizer", tokenizer, "load", f"{name}/{TOKENIZER}"))
+    imports = dict.fromkeys(import_line(type(made)) for _, made, *_ in parts)
+    loads = [
+        f"{part} = {type(made).__name__}.{method}({json.dumps(path)})"
+        for part, made, method, path in parts
+    ]
+    return "\n".join([*imports, "", *loads])
