@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 
-import h5py
 import numpy as np
 import pytest
 from num2words import num2words
 
 from keras_attention import training
 from keras_attention.locks import one_process
+from keras_attention.zoo.core.safetensors import list_tensors
 from tests.recipes import in_process
 from tests.recipes.in_process import run as run_recipe
 from tests.tools import ROOT
@@ -86,16 +86,8 @@ def train(text, run, **changes):
 
 
 def weights(run):
-    found = {}
-    with h5py.File(run / "task" / "model.weights.h5") as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: item[...]})
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
-        )
-    return found
+    stored = list_tensors(run / "task" / "model.safetensors")
+    return {name: entry.load() for name, entry in stored.items()}
 
 
 @pytest.mark.full
