@@ -379,7 +379,7 @@ for sizes in ((7, 4, 8), (30_000, 4, 512)):  # the first loads what it needs
         before = bytes_of("VmRSS")
         function(model, path)
         peaks.append(bytes_of("VmHWM") - before)
-print(max(peaks[2:]) / path.stat().st_size)
+print(*[peak / path.stat().st_size for peak in peaks[2:]])
 """
 
 
@@ -387,8 +387,10 @@ print(max(peaks[2:]) / path.stat().st_size)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_files_take_little_memory_beside_the_model(tmp_path):
     # Of the weights, 55 per cent are the embedding's.
-    told = run_python(MEMORY, tmp_path)
-    assert float(told.splitlines()[-1]) < 1.3
+    told = run_python(MEMORY, tmp_path).splitlines()[-1]
+    writing, loading = map(float, told.split())
+    # Some versions of TensorFlow copy a variable of which rows are set.
+    assert writing < 1.3 and loading < 1.9
 
 
 FRESH = """
