@@ -97,11 +97,11 @@ def test_models_within_have_tables_of_their_own(tmp_path, make):
 
 @pytest.mark.full
 def test_the_code_of_a_card_runs(tmp_path):
-    tokenizer = SentencePieceTokenizer.train(SENTENCES, 20)
+    tokenizer = SentencePieceTokenizer.train(SENTENCES, 23)
     encoder().save_to_preset(tmp_path / 'a "name"', tokenizer=tokenizer)
     card = card_of(tmp_path / 'a "name"')
     code = card.split("```python\n")[1].split("```")[0]
-    check = "assert tokenizer.vocabulary_size == 20 and model.num_heads == 3"
+    check = "assert tokenizer.vocabulary_size == 23 and model.num_heads == 3"
     subprocess.run(
         [sys.executable, "-c", code + check],
         cwd=tmp_path,

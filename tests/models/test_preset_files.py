@@ -371,24 +371,26 @@ def bytes_of(name):
 
 path = pathlib.Path(sys.argv[1]) / "model.safetensors"
 peaks = []
-for vocabulary_size in (7, 80_000):  # the first loads what it needs
-    model = TransformerEncoder(vocabulary_size, 1, 512, 8)
+for sizes in ((7, 4, 8), (30_000, 4, 512)):  # the first loads what it needs
+    model = TransformerEncoder(*sizes, num_heads=8)
     for function in (write_tensors, load_tensors):
         gc.collect()
         pathlib.Path("/proc/self/clear_refs").write_text("5")
         before = bytes_of("VmRSS")
         function(model, path)
         peaks.append(bytes_of("VmHWM") - before)
-print(max(peaks[2:]) / path.stat().st_size)
+print(*[peak / path.stat().st_size for peak in peaks[2:]])
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_one_large_weight_takes_little_memory(tmp_path):
-    # Of the weights, 93 per cent are the embedding's.
-    told = run_python(MEMORY, tmp_path)
-    assert float(told.splitlines()[-1]) < 1.3
+def test_files_take_little_memory_beside_the_model(tmp_path):
+    # Of the weights, 55 per cent are the embedding's.
+    told = run_python(MEMORY, tmp_path).splitlines()[-1]
+    writing, loading = map(float, told.split())
+    # Some versions of TensorFlow copy a variable of which rows are set.
+    assert writing < 1.3 and loading < 1.9
 
 
 FRESH = """

@@ -137,6 +137,9 @@ def test_a_finished_run_translates_evaluates_and_exports(trained, tmp_path):
         "  1 to 2 words: ",
     ):
         assert expected in scores.stdout, expected
+    card = (run / "task/README.md").read_text()
+    assert "| chrF (test, tokenized=True) | " in card
+    assert "| perplexity (validation) | " in card
     sentences = ["twenty-one", "four hundred and two"]
     given = command("translate", *sentences, "--run", run)
     piped = command("translate", "--run", run, stdin="\n".join(sentences))
