@@ -56,6 +56,7 @@ from keras_attention.layers.residuals import (
     SandwichNorm,
 )
 from keras_attention.layers.token_embedding import TokenEmbedding
+from keras_attention.models.adapting.conversion import convert_attention
 from keras_attention.models.causal_lm import CausalLM
 from keras_attention.models.classifier import Classifier
 from keras_attention.models.convolutional import ConvolutionalEncoder

@@ -270,6 +270,10 @@ class PositionalEncoding(Template, PositionHooks, keras.layers.Layer):
     def call(self, x, start=0):
         return self.embed(x, start=start)
 
+    def get_config(self):
+        # Keras writes none by itself for a layer that was given a policy.
+        return super().get_config()
+
 
 class _NoPosition(PositionHooks):
     weights = ()
