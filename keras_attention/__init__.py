@@ -57,6 +57,9 @@ from keras_attention.layers.residuals import (
 )
 from keras_attention.layers.token_embedding import TokenEmbedding
 from keras_attention.models.adapting.conversion import convert_attention
+from keras_attention.models.adapting.freezing import freeze
+from keras_attention.models.adapting.lora import enable_lora, merge_lora
+from keras_attention.models.adapting.lora_files import load_lora, save_lora
 from keras_attention.models.causal_lm import CausalLM
 from keras_attention.models.classifier import Classifier
 from keras_attention.models.convolutional import ConvolutionalEncoder

@@ -14,6 +14,7 @@ from keras_attention.models.assembling import base_of, kind_of, make_model
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.reading import check_layers, fill
 from keras_attention.zoo.core.sharing import settle
+from keras_attention.zoo.core.writing import bind_all
 from keras_attention.zoo.core.writing import write as write_files
 
 CONFIG = "config.json"
@@ -128,13 +129,15 @@ def count(cls, name):
 def write(model, folder):
     """Writes a model as a folder that `transformers` reads.
 
+    Adapters of LoRA are folded into the weights that are written.
+
     Args:
         model: one that `read` or `make` made, trained since or not.
         folder: path; made where it is missing.
 
     Raises:
         ValueError: if the model is of no published family, or its weights
-            are quantized or adapted by LoRA.
+            are quantized.
     """
     entries = getattr(model, "published", None)
     if entries is None:
@@ -143,18 +146,60 @@ def write(model, folder):
             "config.json describes it. Write one that came from from_preset, "
             "without arguments that change its sizes or parts."
         )
+    merged = {}
     for layer in model._flatten_layers():
-        for state in ("quantization_mode", "lora_enabled"):
-            if getattr(layer, state, None):
-                raise ValueError(
-                    f"{layer.name} has {state}={getattr(layer, state)}, which "
-                    "config.json cannot say. Write the model before that."
-                )
+        if getattr(layer, "quantization_mode", None):
+            raise ValueError(
+                f"{layer.name} has quantization_mode="
+                f"{layer.quantization_mode}, which config.json cannot say. "
+                "Write the model before that."
+            )
+        if getattr(layer, "lora_enabled", False):
+            name = "kernel" if hasattr(layer, "kernel") else "embeddings"
+            merged[id(getattr(layer, f"_{name}"))] = layer, name
+
+    def current(weight):
+        if id(weight) in merged:
+            return getattr(*merged[id(weight)])
+        return weight
+
+    known = _known_as(model)
+    write_files(model, *known, Path(folder), entries, current)
+
+
+def bindings(model):
+    """Pairs the weights of a published model with tensors by their names.
+
+    Args:
+        model: one that `read` or `make` made.
+
+    Returns:
+        List of `zoo.core.tensors.Binding`.
+    """
+    return bind_all(model, *_known_as(model))
+
+
+def family_of(model):
+    """Finds the family of a model, and its configuration.
+
+    Args:
+        model: any.
+
+    Returns:
+        `(family, configuration)`, or None for a model of no family.
+    """
+    entries = getattr(model, "published", None)
+    if entries is None:
+        return None
     family = zoo.find_family(entries["model_type"])
-    config = family.configuration("config.json", entries)
+    return family, family.configuration("config.json", entries)
+
+
+def _known_as(model):
+    """The base, family, configuration and kind of a published model."""
+    family, config = family_of(model)
     kind = kind_of(type(model), family)
-    base = base_of(model, kind, family)
-    write_files(model, base, family, config, kind, Path(folder), entries)
+    return base_of(model, kind, family), family, config, kind
 
 
 def find_size(name):

@@ -82,13 +82,15 @@ class Preset(AnyLengthExport, ChecksBooleans):
     def to_huggingface(self, folder):
         """Writes a published model as a folder that `transformers` reads.
 
+        Adapters of LoRA are folded into the weights that are written.
+
         Args:
             folder: path; made where it is missing. It gets `config.json` and
                 `model.safetensors`.
 
         Raises:
             ValueError: if the model did not come from `from_preset` with a
-                published family, or is quantized or adapted by LoRA.
+                published family, or is quantized.
         """
         published.write(self, folder)
 

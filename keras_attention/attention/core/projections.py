@@ -36,11 +36,12 @@ class Projection(keras.layers.EinsumDense):
         return ops.cast(kernel, self.compute_dtype)
 
     def add_weight(self, shape=None, *args, name=None, **kwargs):
-        if self.built and self.quantization_mode is None:
+        is_factor = name in ("lora_kernel_a", "lora_kernel_b")
+        if is_factor and self.quantization_mode is None:
             axes, number = tuple(self._kernel.shape), self.num_input_axes
             if name == "lora_kernel_a":
                 shape = (*axes[:number], shape[-1])
-            elif name == "lora_kernel_b":
+            else:
                 shape = (shape[0], *axes[number:])
         return super().add_weight(shape, *args, name=name, **kwargs)
 
