@@ -388,8 +388,8 @@ def test_what_cannot_be_written_is_refused(rng, folder, tmp_path):
     with pytest.raises(ValueError, match="arguments that change its sizes"):
         model.to_huggingface(tmp_path / "out")
     model = TransformerEncoder.from_preset(folder)
-    model.blocks[0].attention.query_dense.enable_lora(2)
-    with pytest.raises(ValueError, match="lora_enabled"):
+    model.blocks[0].attention.query_dense.quantize("int8")
+    with pytest.raises(ValueError, match="quantization_mode=int8"):
         model.to_huggingface(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -1,6 +1,10 @@
 """Parts of a model that training leaves as they are."""
 
-from keras_attention.models.adapting.parts import find_parts, own_weights
+from keras_attention.models.adapting.parts import (
+    as_list,
+    find_parts,
+    own_weights,
+)
 
 _ALL_BUT = "all but "
 
@@ -8,10 +12,10 @@ _ALL_BUT = "all but "
 def freeze(model, parts):
     """Freezes parts of a model: training leaves their weights as they are.
 
-    Call it before `compile`. What was frozen before stays so;
-    `model.trainable = True` frees all of it. Weights are frozen, and no
-    regularization such as dropout. A matrix of tokens that makes the logits
-    too is a part of the embedding.
+    Call it before `compile`. What was frozen before stays so; to free all of
+    it, set `model.trainable` to False and then to True. Dropout acts in
+    frozen parts as well. A matrix of tokens that makes the logits too is a
+    part of the embedding.
 
     Args:
         model: a Keras model.
@@ -39,7 +43,7 @@ def freeze(model, parts):
     model.compile("adam", "sparse_categorical_crossentropy")
     ```
     """
-    parts = [parts] if isinstance(parts, str) else list(parts)
+    parts = as_list(parts)
     frozen, kept = [], []
     for part in parts:
         if isinstance(part, str) and part.startswith(_ALL_BUT):

@@ -5,7 +5,12 @@ import math
 import keras
 
 from keras_attention.checks import check_integer, check_number, did_you_mean
-from keras_attention.models.adapting.parts import find_parts, named_layers
+from keras_attention.models.adapting.parts import (
+    as_list,
+    find_parts,
+    named_layers,
+    release,
+)
 
 ALL = "all"
 _FACTORS = {
@@ -69,6 +74,14 @@ def enable_lora(
     check_adaptable(model)
     layers = find_targets(model, targets)
     parts = find_parts(model, train)
+    _check_rank(rank, layers)
+    for layer in layers.values():
+        layer.enable_lora(rank, lora_alpha=alpha)
+    train_only(model, [w for part in parts for w in part.weights])
+    return model
+
+
+def _check_rank(rank, layers):
     for path, layer in layers.items():
         sides = sides_of(layer)
         if rank > min(sides):
@@ -77,10 +90,6 @@ def enable_lora(
                 f"Received: rank={rank} for {path}, of {sides[0]} inputs and "
                 f"{sides[1]} outputs"
             )
-    for layer in layers.values():
-        layer.enable_lora(rank, lora_alpha=alpha)
-    train_only(model, [w for part in parts for w in part.weights])
-    return model
 
 
 def merge_lora(model):
@@ -110,14 +119,15 @@ def merge_lora(model):
                 "its adapters cannot be folded in. save_to_preset saves both."
             )
     for layer in layers:
-        name = "kernel" if hasattr(layer, "lora_kernel_a") else "embeddings"
+        name = matrix_of(layer)
         getattr(layer, f"_{name}").assign(getattr(layer, name))
         for factor in _FACTORS[name]:
             layer._untrack_variable(getattr(layer, factor))
-            delattr(layer, factor)
+            # Keras collects garbage whenever a weight is deleted.
+            setattr(layer, factor, None)
         layer.lora_enabled = False
         layer.lora_rank = layer.lora_alpha = None
-    model.trainable = True
+    release(model)
     return model
 
 
@@ -127,10 +137,15 @@ def adapted_layers(model):
     return [x for x in layers if getattr(x, "lora_enabled", False)]
 
 
+def matrix_of(layer):
+    """What Keras calls the matrix of a layer: kernel or embeddings."""
+    is_embedding = isinstance(layer, keras.layers.Embedding)
+    return "embeddings" if is_embedding else "kernel"
+
+
 def factors_of(layer):
     """Gives the two variables of an adapter."""
-    name = "kernel" if hasattr(layer, "lora_kernel_a") else "embeddings"
-    return [getattr(layer, factor) for factor in _FACTORS[name]]
+    return [getattr(layer, factor) for factor in _FACTORS[matrix_of(layer)]]
 
 
 def check_adaptable(model):
@@ -167,7 +182,7 @@ def find_targets(model, targets):
     layers = projections_of(model)
     names = {_name(path): path for path in layers}
     found = {}
-    for target in [targets] if isinstance(targets, str) else targets:
+    for target in as_list(targets):
         chosen = {
             path: layer
             for path, layer in layers.items()
@@ -213,7 +228,7 @@ def train_only(model, weights):
         model: the model.
         weights: list of variables.
     """
-    model.trainable = True  # a frozen layer would hide its adapters
+    release(model)  # a frozen layer would hide its adapters
     trainable = {id(weight) for weight in model.trainable_weights}
     layers = adapted_layers(model)
     wanted = {id(x) for layer in layers for x in factors_of(layer)}

@@ -56,6 +56,18 @@ def own_weights(layer):
     return [weight for weight in layer.weights if id(weight) not in inner]
 
 
+def as_list(names):
+    """The names that a caller gave, of which one may stand alone."""
+    return list(names) if isinstance(names, (list, tuple)) else [names]
+
+
+def release(model):
+    """Makes all of a model trainable, whatever was frozen before."""
+    # TensorFlow passes over an attribute that is set to what it is.
+    model.trainable = False
+    model.trainable = True
+
+
 def find_parts(model, names):
     """Finds parts of a model by their names.
 
@@ -74,7 +86,7 @@ def find_parts(model, names):
     """
     layers = named_layers(model)
     found = []
-    for name in [names] if isinstance(names, str) else names:
+    for name in as_list(names):
         if not isinstance(name, str):
             raise ValueError(f"Expected the name of a part. Received: {name!r}")
         if name == HEAD:
