@@ -69,6 +69,7 @@ def test_all_but_some_parts(model):
     assert not model.trainable_weights
 
 
+@pytest.mark.full
 def test_training_leaves_frozen_parts_as_they_are(model, rng):
     freeze(model, ["embedding", "blocks.0-1"])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True))
