@@ -6,10 +6,16 @@ from keras_attention.export.classifiers import (
 )
 from keras_attention.export.ctranslate2 import ctranslate2
 from keras_attention.export.text_to_text import export_text_to_text
+from keras_attention.export.texts import (
+    export_masked_text,
+    export_text_embedder,
+)
 
 __all__ = [
     "ctranslate2",
     "export_image_classifier",
+    "export_masked_text",
     "export_text_classifier",
+    "export_text_embedder",
     "export_text_to_text",
 ]

@@ -4,11 +4,9 @@ import tensorflow as tf
 
 from keras_attention.export.graph_parts import (
     Hidden,
-    encode,
     in_batches,
-    tokenizer_in_graph,
-    warn_of_cut,
 )
+from keras_attention.export.text_rows import TextRows
 
 
 class ClassifierGraph(tf.Module):
@@ -37,8 +35,8 @@ class ClassifierGraph(tf.Module):
     def _labels(self):
         return {"labels": tf.constant(self._task.value.labels)}
 
-    def _serve(self, inputs):
-        rows, count, batch = self._prepare(inputs)
+    def _serve(self, *inputs):
+        rows, count, batch = self._prepare(*inputs)
         task = self._task.value
 
         def run(first, behind):
@@ -59,25 +57,22 @@ class TextClassifierGraph(ClassifierGraph):
     """Tokenizes and classifies, all in a graph."""
 
     def __init__(self, task):
-        self.tokenizer = tokenizer_in_graph(task.tokenizer)
+        self.rows = TextRows(task.inputs)
         super().__init__(task, tf.TensorSpec([None], tf.string, name="text"))
+        if "pair" in (task.tokenizer.templates or ()):
+            names = "first", "second"
+            self.served["pairs"] = tf.function(
+                self._serve,
+                input_signature=[
+                    tf.TensorSpec([None], tf.string, name=name)
+                    for name in names
+                ],
+                autograph=False,
+            )
 
-    def _prepare(self, text):
-        task = self._task.value
-        max_length = task.settings["max_length"]
-        rows = encode(self.tokenizer, text)
-        warn_of_cut(rows, max_length, "max_length")
-        starts = tf.fill([tf.size(text), 1], task.tokenizer.start_id)
-        rows = tf.concat([starts, rows[:, : max_length - 1]], axis=1)
-        return rows, tf.size(text), self._batch
-
-    def _batch(self, rows, first, behind):
-        rows = rows[first:behind]
-        padding_id = self._task.value.tokenizer.padding_id
-        batch = rows.to_tensor(padding_id)
-        # Keras warns of a softmax over a single key.
-        more = tf.maximum(2 - tf.shape(batch)[1], 0)
-        return tf.pad(batch, [[0, 0], [0, more]], constant_values=padding_id)
+    def _prepare(self, *texts):
+        rows = self.rows.encode(*texts)
+        return rows, rows["token_ids"].nrows(tf.int32), self.rows.batch
 
 
 class ImageClassifierGraph(ClassifierGraph):

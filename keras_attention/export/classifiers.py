@@ -21,7 +21,9 @@ def export_text_classifier(task, folder):
     The signature `serving_default` takes `text`, strings `(batch,)`, where
     the batch may be of any size, and gives `label`, strings `(batch,)`, and
     `probabilities`, float32 `(batch, classes)`; `labels` gives the names of
-    the classes in their order. Texts longer than `max_length` are cut, with a
+    the classes in their order. Where the tokenizer has a template for two
+    texts, the signature `pairs` takes `first` and `second` and gives the
+    same. Texts longer than `max_length` are cut, with a
     line on standard error that counts them.
 
     From another backend than TensorFlow the export runs in a process of its

@@ -4,8 +4,7 @@ import sys
 
 import tensorflow as tf
 
-from keras_attention import optional
-from keras_attention.data.tokenizer import BLANK
+from keras_attention.data.tokenizers.base import BLANK
 
 
 class Hidden:
@@ -13,17 +12,6 @@ class Hidden:
 
     def __init__(self, value):
         self.value = value
-
-
-def tokenizer_in_graph(tokenizer):
-    """Makes the operations of a `SentencePieceTokenizer`."""
-    tensorflow_text = optional.load("tensorflow_text", "The export")
-    # Resources of one name become one when the SavedModel is loaded: without
-    # names of their own, source and target would share a tokenizer.
-    mark = tokenizer.digest[:16]
-    return tensorflow_text.SentencepieceTokenizer(
-        tokenizer.proto, out_type=tf.int32, name=f"sentencepiece_{mark}"
-    )
 
 
 def encode(tokenizer, text):
@@ -48,6 +36,16 @@ def warn_of_cut(rows, max_length, setting):
         setting: what `max_length` is called.
     """
     too_long = rows.row_lengths() > max_length - 1
+    warn_of_too_long(too_long, f"{setting}={max_length}")
+
+
+def warn_of_too_long(too_long, limit):
+    """Counts on standard error the texts that are cut.
+
+    Args:
+        too_long: boolean `(batch,)`.
+        limit: string, the setting and its number.
+    """
     num_cut = tf.reduce_sum(tf.cast(too_long, tf.int32))
 
     def warn():
@@ -55,9 +53,9 @@ def warn_of_cut(rows, max_length, setting):
             "Cut",
             num_cut,
             "of",
-            rows.nrows(),
+            tf.size(too_long),
             "texts to",
-            f"{setting}={max_length} tokens.",
+            f"{limit} tokens.",
             output_stream=sys.stderr,
         )
         return 0

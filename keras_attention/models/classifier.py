@@ -14,6 +14,7 @@ from keras_attention.layers.feed_forward import (
 )
 from keras_attention.masks import as_mask
 from keras_attention.models import least_weights
+from keras_attention.models.backbone_encoder import as_encoder
 from keras_attention.models.call_inputs import read
 from keras_attention.models.saving import Preset
 from keras_attention.registry import PACKAGE, describe
@@ -31,7 +32,8 @@ class Classifier(Preset, keras.Model):
     Args:
         encoder: a `TransformerEncoder`, `RecurrentEncoder`,
             `ConvolutionalEncoder`, `ImageConvolutionEncoder`, or its
-            configuration.
+            configuration; or a text backbone of KerasHub (see
+            `BackboneEncoder`).
         num_classes: integer; 1 for one number, as in a regression or a score
             of relevance.
         pooling: `"mean"`, `"max"`, `"first"`, `"last"` or `"ends"` (see
@@ -100,6 +102,7 @@ class Classifier(Preset, keras.Model):
         super().__init__(**kwargs)
         if isinstance(encoder, dict):
             encoder = keras.saving.deserialize_keras_object(encoder)
+        encoder = as_encoder(encoder)
         check_integer("num_classes", num_classes)
         if hidden_dim is not None:
             check_integer("hidden_dim", hidden_dim)

@@ -2,13 +2,29 @@
 
 from keras_attention.tasks.folder import kind_of
 from keras_attention.tasks.image_classifier import ImageClassifier
+from keras_attention.tasks.masked_text import MaskedText
 from keras_attention.tasks.text_classifier import TextClassifier
+from keras_attention.tasks.text_embedder import TextEmbedder
 from keras_attention.tasks.text_to_text import TextToText
 
-__all__ = ["ImageClassifier", "TextClassifier", "TextToText", "load"]
+__all__ = [
+    "ImageClassifier",
+    "MaskedText",
+    "TextClassifier",
+    "TextEmbedder",
+    "TextToText",
+    "load",
+]
 
 _CLASSES = {
-    cls.kind: cls for cls in (ImageClassifier, TextClassifier, TextToText)
+    cls.kind: cls
+    for cls in (
+        ImageClassifier,
+        MaskedText,
+        TextClassifier,
+        TextEmbedder,
+        TextToText,
+    )
 }
 
 
@@ -20,7 +36,7 @@ def load(folder, **settings):
         **settings: settings of the task to change.
 
     Returns:
-        A `TextToText`, `TextClassifier` or `ImageClassifier`.
+        A task of the class that wrote it.
 
     Raises:
         ValueError: if it holds no task, or one of another kind.

@@ -1,6 +1,5 @@
 """Base of the tasks that name a class."""
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -105,8 +104,3 @@ def softmax(logits):
     logits = logits - logits.max(axis=-1, keepdims=True)
     exponentials = np.exp(logits)
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
-def compiles_shapes():
-    """Whether every new shape of a batch takes a compilation."""
-    return keras.backend.backend() == "jax"

@@ -5,7 +5,10 @@ import reprlib
 from pathlib import Path
 
 from keras_attention.checks import did_you_mean
-from keras_attention.data.tokenizer import SentencePieceTokenizer
+from keras_attention.data.tokenizers import (
+    SentencePieceTokenizer,
+    load_tokenizer,
+)
 from keras_attention.files import recover, replacing_folder
 from keras_attention.json_files import read_json
 from keras_attention.models.card import CARD, write_card
@@ -24,7 +27,9 @@ def save_task(
         kind: name of the kind of task.
         model: a model with `save_to_preset`.
         settings: dictionary that JSON can hold.
-        tokenizers: dictionary from a file's name to a tokenizer.
+        tokenizers: dictionary from a file's name, which ends in `.model`, to
+            a tokenizer. One that is no SentencePiece model becomes a folder
+            of this name without its end.
         title: string, of the model card.
         use: string, the code that loads the task.
         training, scores: as of `save_to_preset`.
@@ -36,6 +41,8 @@ def save_task(
         model.save_to_preset(partial)
         digests = {}
         for name, tokenizer in tokenizers.items():
+            if not isinstance(tokenizer, SentencePieceTokenizer):
+                name = Path(name).stem
             tokenizer.save(partial / name)
             digests[name] = tokenizer.digest
         (partial / TASK).write_text(
@@ -69,7 +76,7 @@ def load_task(folder, kind, model_class, known, tokenizers, settings):
         model_class: class of the model.
         known: dictionary from the names that settings may have to whether
             one must be there.
-        tokenizers: names of files.
+        tokenizers: names of files, as given to `save_task`.
         settings: dictionary of settings to change.
 
     Returns:
@@ -81,7 +88,7 @@ def load_task(folder, kind, model_class, known, tokenizers, settings):
     """
     folder = Path(folder)
     settings, digests = _read_settings(folder / TASK, kind, known, settings)
-    tokenizers = [_load_tokenizer(folder / x, digests) for x in tokenizers]
+    tokenizers = [_load_tokenizer(folder, x, digests) for x in tokenizers]
     return _load_model(folder, model_class), settings, *tokenizers
 
 
@@ -94,8 +101,14 @@ def kind_of(folder):
     return _read(Path(folder) / TASK)["task"]
 
 
-def _load_tokenizer(path, digests):
-    tokenizer = SentencePieceTokenizer.load(path)
+def _load_tokenizer(folder, name, digests):
+    path = folder / name
+    path = path.with_suffix("") if path.with_suffix("").is_dir() else path
+    if path.is_dir():
+        is_target = name.startswith("target")
+        tokenizer = load_tokenizer(path, target=is_target)
+    else:
+        tokenizer = SentencePieceTokenizer.load(path)
     # Folders of older versions name none.
     expected = digests.get(path.name, tokenizer.digest)
     if tokenizer.digest != expected:
@@ -128,7 +141,17 @@ def _read(path):
     return settings
 
 
-def _check_known(source, settings, known):
+def check_known(source, settings, known):
+    """Refuses settings that a task does not have.
+
+    Args:
+        source: string, where they come from.
+        settings: dictionary.
+        known: names that there may be.
+
+    Raises:
+        ValueError: for the first of them.
+    """
     unknown = sorted(settings.keys() - set(known))
     if unknown:
         raise ValueError(
@@ -138,7 +161,7 @@ def _check_known(source, settings, known):
 
 
 def _read_settings(path, expected, known, given):
-    _check_known("load(...)", given, known)
+    check_known("load(...)", given, known)
     settings = _read(path)
     kind = settings.pop("task")
     if kind != expected:
@@ -151,7 +174,7 @@ def _read_settings(path, expected, known, given):
             f"{path}: {DIGESTS} must be an object with an entry for each "
             f"tokenizer. Received: {reprlib.repr(digests)}"
         )
-    _check_known(path, settings, known)
+    check_known(path, settings, known)
     settings.update(given)
     for name, is_needed in known.items():
         if is_needed and name not in settings:

@@ -6,7 +6,8 @@ from keras_attention.checks import is_real
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.positions.core.grid import size_of
 from keras_attention.tasks.checks import check_positions, check_positive
-from keras_attention.tasks.classifier import Classifying, compiles_shapes
+from keras_attention.tasks.classifier import Classifying
+from keras_attention.tasks.text_batches import compiles_shapes
 
 
 class ImageClassifier(Classifying):

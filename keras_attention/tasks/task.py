@@ -5,8 +5,16 @@ import json
 from pathlib import Path
 
 from keras_attention import export
+from keras_attention.data.tokenizers import load_tokenizer
 from keras_attention.models.card import import_line
-from keras_attention.tasks.folder import load_task, save_task
+from keras_attention.tasks.describe import describe_task
+from keras_attention.tasks.folder import (
+    TASK,
+    check_known,
+    load_task,
+    save_task,
+)
+from keras_attention.zoo.core import hub
 
 
 class Task:
@@ -14,7 +22,8 @@ class Task:
 
     A task is made from its model, its tokenizers and its settings, in this
     order. It says its `kind`, which is part of the name of the function that
-    exports it, the class of its model, and the files of its tokenizers.
+    exports it, the class of its model, and the files of its tokenizers. What
+    a published folder says of its settings it reads in `preset_settings`.
     """
 
     kind = ""
@@ -88,12 +97,64 @@ class Task:
         except ValueError as error:
             raise ValueError(f"No usable task at {folder}: {error}") from error
 
+    @classmethod
+    def from_preset(cls, preset, **settings):
+        """Makes a task of a published model with its tokenizer.
+
+        Args:
+            preset: path of a folder of Hugging Face, or of one that `save`
+                wrote; `"hf://owner/name"` or `"hf://owner/name@revision"`.
+            **settings: settings of the task, in place of those that the
+                folder states.
+
+        Returns:
+            A task of this class.
+
+        Raises:
+            ValueError: if the folder has no tokenizer or no such model, the
+                two do not fit together, or a setting is unknown.
+        """
+        if isinstance(preset, str) and preset.startswith(hub.SCHEME):
+            preset = hub.fetch(preset)
+        folder = Path(preset)
+        if (folder / TASK).is_file():
+            return cls.load(folder, **settings)
+        check_known("from_preset(...)", settings, cls._setting_names())
+        # The model takes longer to read.
+        tokenizers = cls.preset_tokenizers(folder)
+        model = cls.model_class.from_preset(folder)
+        settings = {**cls.preset_settings(folder, model), **settings}
+        try:
+            return cls(model, *tokenizers, **settings)
+        except ValueError as error:
+            raise ValueError(
+                f"No usable {cls.__name__} in {folder}: {error}"
+            ) from error
+
+    @classmethod
+    def preset_tokenizers(cls, folder):
+        """Reads the tokenizers of a published folder, a list."""
+        return [load_tokenizer(folder)]
+
+    @classmethod
+    def preset_settings(cls, folder, model):
+        """Reads what a published folder says of settings, a dictionary.
+
+        Args:
+            folder: `pathlib.Path`.
+            model: the model that was read from it.
+        """
+        return {}
+
+    def __repr__(self):
+        return describe_task(self, self.tokenizers(), self.saved_settings())
+
     def export(self, folder):
         """Writes a TensorFlow SavedModel, to be served without this package.
 
-        See `keras_attention.export.export_text_to_text`,
-        `export_text_classifier` and `export_image_classifier` for what it
-        holds and how to serve it.
+        See the function of `keras_attention.export` that is called
+        `export_` and the task's kind, such as `export_text_classifier`, for
+        what it holds and how to serve it.
 
         Args:
             folder: path.

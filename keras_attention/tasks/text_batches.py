@@ -2,9 +2,10 @@
 
 import warnings
 
+import keras
 import numpy as np
 
-from keras_attention.data.tokenizer import is_blank
+from keras_attention.data.tokenizers.base import is_blank
 
 # Under XLA every new shape is compiled, so lengths are rounded up to a
 # multiple of this, and row counts to a power of two.
@@ -32,6 +33,23 @@ def encode_texts(
         ValueError: if `texts` holds something that is not a string of
             Unicode characters.
     """
+    check_texts(texts)
+    rows = encode_visible(tokenizer, texts)
+    limit = max_length - 1
+    num_cut = sum(len(row) > limit for row in rows)
+    warn_of_cut(num_cut, len(rows), f"{setting}={max_length}", stacklevel=4)
+    if mark == "start":
+        return [[tokenizer.start_id, *row[:limit]] for row in rows]
+    return [[*row[:limit], tokenizer.end_id] for row in rows]
+
+
+def check_texts(texts):
+    """Raises ValueError where a list holds what is no text.
+
+    Args:
+        texts: list, of which each item is to be a string of Unicode
+            characters.
+    """
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             raise ValueError(
@@ -45,18 +63,22 @@ def encode_texts(
                 f"texts must be valid Unicode. Received: {text!r} at index "
                 f"{index} ({error.reason})"
             ) from None
-    rows = encode_visible(tokenizer, texts)
-    limit = max_length - 1
-    num_cut = sum(len(row) > limit for row in rows)
+
+
+def warn_of_cut(num_cut, count, limit, stacklevel=3):
+    """Warns where texts were cut, and counts them.
+
+    Args:
+        num_cut: integer, how many were cut.
+        count: integer, how many there are.
+        limit: string, the setting and its number.
+        stacklevel: as of `warnings.warn`.
+    """
     if num_cut:
         warnings.warn(
-            f"Cut {num_cut} of {len(rows)} texts to "
-            f"{setting}={max_length} tokens.",
-            stacklevel=3,
+            f"Cut {num_cut} of {count} texts to {limit} tokens.",
+            stacklevel=stacklevel,
         )
-    if mark == "start":
-        return [[tokenizer.start_id, *row[:limit]] for row in rows]
-    return [[*row[:limit], tokenizer.end_id] for row in rows]
 
 
 def encode_visible(tokenizer, texts):
@@ -125,3 +147,8 @@ def rounded_shape(rows, batch_size, max_length):
     length = -(-length // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE
     count = 1 << (len(rows) - 1).bit_length()
     return min(count, batch_size), min(length, max_length)
+
+
+def compiles_shapes():
+    """Whether every new shape of a batch takes a compilation."""
+    return keras.backend.backend() == "jax"

@@ -1,32 +1,32 @@
 """Strings in, labels out."""
 
-from keras_attention.tasks import text_batches
-from keras_attention.tasks.checks import (
-    check_positions,
-    check_positive,
-    check_tokenizer,
-)
-from keras_attention.tasks.classifier import Classifying, compiles_shapes
+from keras_attention.models.published import CONFIG
+from keras_attention.tasks.classifier import Classifying
+from keras_attention.tasks.text_inputs import TextInputs, check_list
 
 
 class TextClassifier(Classifying):
-    """Names the class of a text.
+    """Names the class of a text, or of a pair of texts.
 
-    A text becomes a start token and its pieces; it is cut to `max_length`,
-    with a warning that counts the texts cut. What is found for a text does
+    A text gets the special tokens of a published tokenizer's template, or the
+    start id of one without; it is cut to `max_length`, with a warning that
+    counts the texts cut. What is found for a text does
     not depend on those beside it, but for flavours that cannot tell padding
     from text (`"fourier"`) or whose grid is that of the batch (`"axial"`).
 
     Args:
         model: a `Classifier` over an encoder of tokens.
-        tokenizer: a `SentencePieceTokenizer`.
+        tokenizer: a `Tokenizer`, such as a `SentencePieceTokenizer` or one
+            from `load_tokenizer`.
         labels: list of strings, the names of the classes in the order of the
-            model's logits.
-        max_length: integer, tokens of a text, the start included.
+            model's logits; by default the model's own.
+        max_length: integer, tokens of a text, special ones included; None for
+            what model and tokenizer allow, or 256 where neither has a limit.
         batch_size: integer, texts that are processed together.
 
     Call arguments:
-        texts: a string or a list of strings.
+        texts: a string, or a pair of them as a tuple, for models of pairs; or
+            a list of such.
 
     Returns:
         The label of the most probable class, or a list of labels.
@@ -59,22 +59,26 @@ class TextClassifier(Classifying):
     tokenizer_files = ("tokenizer.model",)
 
     def __init__(
-        self, model, tokenizer, labels, *, max_length=256, batch_size=32
+        self,
+        model,
+        tokenizer,
+        labels=None,
+        *,
+        max_length=None,
+        batch_size=32,
     ):
+        if labels is None:
+            labels = getattr(model, "labels", None)
         settings = {"max_length": max_length, "batch_size": batch_size}
         super().__init__(model, labels, settings)
-        check_positive(**settings)
-        if max_length < 2:
-            raise ValueError(
-                "max_length must be at least 2, the start and one token. "
-                f"Received: max_length={max_length}"
-            )
-        check_tokenizer("", tokenizer, model.encoder, ["start_id"])
-        check_positions(model.encoder, "max_length", max_length)
+        self.inputs = TextInputs(
+            model.encoder, tokenizer, max_length, batch_size
+        )
+        settings["max_length"] = self.inputs.max_length
         self.tokenizer = tokenizer
 
     def __call__(self, texts):
-        if isinstance(texts, str):
+        if isinstance(texts, (str, tuple)):
             return self([texts])[0]
         return self.name(self.probabilities(texts))
 
@@ -82,7 +86,7 @@ class TextClassifier(Classifying):
         """Gives the probability of each class.
 
         Args:
-            texts: list of strings.
+            texts: list of strings, or of pairs of them as tuples.
 
         Returns:
             NumPy float32 `(len(texts), len(labels))`, in the order of
@@ -91,34 +95,14 @@ class TextClassifier(Classifying):
         Raises:
             ValueError: if `texts` is not a list of strings.
         """
-        if isinstance(texts, str) or not hasattr(texts, "__iter__"):
-            raise ValueError(
-                f"texts must be a list of strings. Received: {texts!r}"
-            )
-        return super().probabilities(list(texts))
+        return super().probabilities(check_list(texts))
 
     def encode(self, texts):
-        """Turns a list of strings into lists of ids, as the model gets them."""
-        return text_batches.encode_texts(
-            self.tokenizer,
-            texts,
-            self.settings["max_length"],
-            setting="max_length",
-            mark="start",
-        )
+        """Turns a list of texts into lists of ids, as the model gets them."""
+        return [ids for ids, _ in self.inputs.encode(texts)]
 
     def batches(self, texts):
-        rows, size = self.encode(texts), self.settings["batch_size"]
-        for chosen in text_batches.in_batches(rows, size):
-            batch, shape = [rows[index] for index in chosen], None
-            if compiles_shapes():
-                shape = text_batches.rounded_shape(
-                    batch, size, self.settings["max_length"]
-                )
-            yield (
-                chosen,
-                text_batches.pad(batch, self.tokenizer.padding_id, shape),
-            )
+        return self.inputs.batches(self.inputs.encode(texts))
 
     def attention_inputs(self, texts):
         """What `attention_maps` takes: the model, its inputs and their tokens.
@@ -133,13 +117,25 @@ class TextClassifier(Classifying):
         Raises:
             ValueError: if there is no text, or something else.
         """
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        is_one = isinstance(texts, (str, tuple))
+        texts = [texts] if is_one else list(texts)
         if not texts:
             raise ValueError("texts must hold a string at least. Received: []")
-        rows = self.encode(texts)
-        token_ids = text_batches.pad(rows, self.tokenizer.padding_id)
-        tokens = self.tokenizer.pieces(rows)
-        return self.model, {"token_ids": token_ids}, {"token_ids": tokens}
+        rows = self.inputs.encode(texts)
+        tokens = self.tokenizer.pieces([ids for ids, _ in rows])
+        return self.model, self.inputs.arrays(rows), {"token_ids": tokens}
 
     def tokenizers(self):
         return [self.tokenizer]
+
+    @classmethod
+    def preset_settings(cls, folder, model):
+        problem = (model.published or {}).get("problem_type")
+        if problem == "multi_label_classification":
+            raise ValueError(
+                f"{folder / CONFIG} describes a model that gives several "
+                "classes to one text, with a probability each. A "
+                "TextClassifier names one class; read the model with "
+                "Classifier.from_preset."
+            )
+        return {}

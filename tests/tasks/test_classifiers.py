@@ -116,7 +116,7 @@ def test_damaged_folders_are_refused(tmp_path):
         with pytest.raises(ValueError, match=message):
             tasks.load(tmp_path / "task")
     path.write_text(json.dumps({"task": settings["task"]}))
-    with pytest.raises(ValueError, match="lacks the setting 'labels'"):
+    with pytest.raises(ValueError, match="labels must be"):
         tasks.load(tmp_path / "task")
     assert tasks.load(tmp_path / "task", labels=LABELS).labels == LABELS
     path.write_text(json.dumps({"task": ["a"]}))
