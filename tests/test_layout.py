@@ -50,6 +50,7 @@ FAMILIES = {
 # A pooled sequence is scored exactly.
 ALLOWED = {("attention.reduced", "attention.exact.base")}
 MOST_FILES, MOST_LINES = 16, 300
+MOST_LINES_OF_A_FAMILY = 80  # of the zoo
 
 
 def place(module):
@@ -145,6 +146,16 @@ def test_files_are_short():
         path.relative_to(ROOT).as_posix()
         for path in MODULES.values()
         if len(path.read_text().splitlines()) > MOST_LINES
+    }
+    assert not long
+
+
+def test_families_of_the_zoo_are_declared_in_a_few_lines():
+    long = {
+        path.name
+        for path in (ROOT / "zoo").glob("*.py")
+        if path.name != "__init__.py"
+        and len(path.read_text().splitlines()) > MOST_LINES_OF_A_FAMILY
     }
     assert not long
 

@@ -11,16 +11,13 @@ def parts(config):
         scale_attn_by_inverse_layer_idx=False,
         add_cross_attention=False,
     )
-    norm = arguments.part("layer_norm", epsilon=config.layer_norm_eps)
-    width = config.get("intermediate_size", 4 * config.hidden_size)
-    position = arguments.part(
-        "learned", max_length=config.max_position_embeddings
-    )
     return arguments.decoder(
         config,
-        intermediate_dim=width,
-        position=position,
-        normalization=norm,
+        intermediate_dim=config.get(
+            "intermediate_size", 4 * config.hidden_size
+        ),
+        position=arguments.learned(config),
+        normalization=arguments.layer_norm(config),
     )
 
 
@@ -29,10 +26,6 @@ GPT2 = Family(
     paper="Radford et al. 2019, Language Models are Unsupervised Multitask "
     "Learners",
     model_types=("gpt2",),
-    architectures={
-        "TransformerDecoder": "GPT2Model",
-        "CausalLM": "GPT2LMHeadModel",
-    },
     prefix="transformer",
     sizes={
         "gpt2": {},
@@ -82,5 +75,5 @@ GPT2 = Family(
             feed_forward_norm="ln_2",
         ),
     },
-    heads={"CausalLM": arguments.LM_HEAD},
+    **arguments.causal_lm("GPT2Model", "GPT2LMHeadModel"),
 )

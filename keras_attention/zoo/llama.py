@@ -39,10 +39,6 @@ LLAMA = Family(
     paper="Touvron et al. 2023, https://arxiv.org/abs/2307.09288; Grattafiori "
     "et al. 2024, https://arxiv.org/abs/2407.21783",
     model_types=("llama",),
-    architectures={
-        "TransformerDecoder": "LlamaModel",
-        "CausalLM": "LlamaForCausalLM",
-    },
     prefix="model",
     sizes={
         "llama2_7b": _size(4096, 11008, 32, 32, **_LLAMA_2),
@@ -72,5 +68,5 @@ LLAMA = Family(
     tensors=gated_decoder.tensors(
         **gated_decoder.ATTENTION, **gated_decoder.GATED
     ),
-    heads={"CausalLM": arguments.LM_HEAD},
+    **arguments.causal_lm("LlamaModel", "LlamaForCausalLM"),
 )

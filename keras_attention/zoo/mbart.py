@@ -8,9 +8,7 @@ def parts(config):
     """The arguments of the models."""
     return pairs.bart(
         config,
-        position=arguments.part(
-            "learned", max_length=config.max_position_embeddings, offset=2
-        ),
+        position=arguments.learned(config, offset=2),
         residual="pre_norm",
         embedding_normalization=pairs.layer_norm(),
     )

@@ -15,10 +15,6 @@ MISTRAL = Family(
     name="Mistral",
     paper="Jiang et al. 2023, https://arxiv.org/abs/2310.06825",
     model_types=("mistral",),
-    architectures={
-        "TransformerDecoder": "MistralModel",
-        "CausalLM": "MistralForCausalLM",
-    },
     prefix="model",
     sizes={
         "mistral_7b": _BOTH,
@@ -45,5 +41,5 @@ MISTRAL = Family(
     tensors=gated_decoder.tensors(
         **gated_decoder.ATTENTION, **gated_decoder.GATED
     ),
-    heads={"CausalLM": arguments.LM_HEAD},
+    **arguments.causal_lm("MistralModel", "MistralForCausalLM"),
 )

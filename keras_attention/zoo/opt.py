@@ -1,22 +1,18 @@
 """OPT: open decoders of Meta, of the sizes of GPT-3."""
 
-from keras_attention.zoo.core import arguments
+from keras_attention.zoo.core import arguments, fairseq
 from keras_attention.zoo.core.family import Family
-from keras_attention.zoo.core.gated_decoder import ATTENTION
 
 
 def parts(config):
     """The arguments of the models."""
     width, narrow = config.hidden_size, config.get("word_embed_proj_dim")
     bias, affine = config.enable_bias, config.layer_norm_elementwise_affine
-    places = config.max_position_embeddings
     return arguments.decoder(
         config,
         attention=arguments.attention(config, use_bias=bias),
         feed_forward=arguments.feed_forward(config, use_bias=bias),
-        position=arguments.part(
-            "learned", max_length=places, offset=2, skips_padding=True
-        ),
+        position=arguments.learned(config, offset=2, skips_padding=True),
         normalization=arguments.part(
             "layer_norm", epsilon=1e-5, center=affine, scale=affine
         ),
@@ -38,10 +34,6 @@ OPT = Family(
     name="OPT",
     paper="Zhang et al. 2022, https://arxiv.org/abs/2205.01068",
     model_types=("opt",),
-    architectures={
-        "TransformerDecoder": "OPTModel",
-        "CausalLM": "OPTForCausalLM",
-    },
     prefix="model",
     sizes={
         "opt_125m": {},
@@ -55,12 +47,7 @@ OPT = Family(
         "opt_30b": _size(7168, 48, 56),
         "opt_66b": _size(9216, 64, 72),
     },
-    names={
-        "ffn_dim": "intermediate_size",
-        "activation_function": "hidden_act",
-        "dropout": "hidden_dropout_prob",
-        "attention_dropout": "attention_probs_dropout_prob",
-    },
+    names={"ffn_dim": "intermediate_size", **fairseq.NAMES},
     defaults={
         "vocab_size": 50272,
         "hidden_size": 768,
@@ -85,15 +72,7 @@ OPT = Family(
         "embedding.output_projection": "decoder.project_out",
         "position.table": "decoder.embed_positions.weight",
         "final_norm": "decoder.final_layer_norm",
-        **arguments.blocks(
-            "decoder.layers.{i}.",
-            **ATTENTION,
-            output="self_attn.out_proj",
-            attention_norm="self_attn_layer_norm",
-            up="fc1",
-            down="fc2",
-            feed_forward_norm="final_layer_norm",
-        ),
+        **arguments.blocks("decoder.layers.{i}.", **fairseq.BLOCK),
     },
-    heads={"CausalLM": arguments.LM_HEAD},
+    **arguments.causal_lm("OPTModel", "OPTForCausalLM"),
 )

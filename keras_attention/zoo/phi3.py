@@ -32,10 +32,6 @@ PHI3 = Family(
     name="Phi-3",
     paper="Abdin et al. 2024, https://arxiv.org/abs/2404.14219",
     model_types=("phi3",),
-    architectures={
-        "TransformerDecoder": "Phi3Model",
-        "CausalLM": "Phi3ForCausalLM",
-    },
     prefix="model",
     sizes={
         "phi3_mini_4k": {"sliding_window": 2047},
@@ -73,5 +69,5 @@ PHI3 = Family(
         ),
         **arguments.fused("layers.{i}.mlp.gate_up_proj", "gate", "up"),
     },
-    heads={"CausalLM": arguments.LM_HEAD},
+    **arguments.causal_lm("Phi3Model", "Phi3ForCausalLM"),
 )

@@ -22,10 +22,6 @@ QWEN2 = Family(
     name="Qwen2",
     paper="Yang et al. 2024, https://arxiv.org/abs/2407.10671",
     model_types=("qwen2",),
-    architectures={
-        "TransformerDecoder": "Qwen2Model",
-        "CausalLM": "Qwen2ForCausalLM",
-    },
     prefix="model",
     sizes={
         "qwen2_0_5b": _size(896, 4864, 24, 14, 2, **_TIED),
@@ -50,5 +46,5 @@ QWEN2 = Family(
     tensors=gated_decoder.tensors(
         **gated_decoder.ATTENTION, **gated_decoder.GATED
     ),
-    heads={"CausalLM": arguments.LM_HEAD},
+    **arguments.causal_lm("Qwen2Model", "Qwen2ForCausalLM"),
 )

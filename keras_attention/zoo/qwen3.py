@@ -22,10 +22,6 @@ QWEN3 = Family(
     name="Qwen3",
     paper="Yang et al. 2025, https://arxiv.org/abs/2505.09388",
     model_types=("qwen3",),
-    architectures={
-        "TransformerDecoder": "Qwen3Model",
-        "CausalLM": "Qwen3ForCausalLM",
-    },
     prefix="model",
     sizes={
         "qwen3_0_6b": _size(1024, 3072, 28, 16, 8, **_TIED),
@@ -58,5 +54,5 @@ QWEN3 = Family(
         "blocks.{i}.attention.query_norm": "layers.{i}.self_attn.q_norm",
         "blocks.{i}.attention.key_norm": "layers.{i}.self_attn.k_norm",
     },
-    heads={"CausalLM": arguments.LM_HEAD},
+    **arguments.causal_lm("Qwen3Model", "Qwen3ForCausalLM"),
 )

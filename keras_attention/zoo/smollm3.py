@@ -36,10 +36,6 @@ SMOLLM3 = Family(
     name="SmolLM3",
     paper="Bakouch et al. 2025, https://huggingface.co/blog/smollm3",
     model_types=("smollm3",),
-    architectures={
-        "TransformerDecoder": "SmolLM3Model",
-        "CausalLM": "SmolLM3ForCausalLM",
-    },
     prefix="model",
     sizes={
         "smollm3_3b": {
@@ -68,5 +64,5 @@ SMOLLM3 = Family(
     tensors=gated_decoder.tensors(
         **gated_decoder.ATTENTION, **gated_decoder.GATED
     ),
-    heads={"CausalLM": arguments.LM_HEAD},
+    **arguments.causal_lm("SmolLM3Model", "SmolLM3ForCausalLM"),
 )

@@ -112,6 +112,17 @@ def tokens(c, **options):
     return embedding
 
 
+def learned(c, **options):
+    """Positions with a learned vector each."""
+    options = {"max_length": c.max_position_embeddings, **options}
+    return part("learned", **options)
+
+
+def layer_norm(c):
+    """The normalization of a model."""
+    return part("layer_norm", epsilon=c.layer_norm_eps)
+
+
 def num_classes(c):
     """How many classes a classifier tells apart."""
     labels = c.get("id2label")
@@ -133,7 +144,7 @@ def bert(c, **changes):
     encoder = model(
         c,
         attention=attention(c),
-        position=part("learned", max_length=c.max_position_embeddings),
+        position=learned(c),
         feed_forward=feed_forward(c),
         normalization=norm,
         residual="post_norm",
@@ -174,6 +185,22 @@ def decoder(c, **changes):
 
 # The head of a decoder whose logits have a matrix of their own.
 LM_HEAD = {UNTIED_DECODER: Transposed("lm_head.weight")}
+
+
+def causal_lm(decoder, with_head):
+    """What the family of a decoder says of its classes.
+
+    Args:
+        decoder: name of the class of `transformers` without a head.
+        with_head: name of that with one.
+
+    Returns:
+        Dictionary of arguments of `Family`.
+    """
+    return {
+        "architectures": {"TransformerDecoder": decoder, "CausalLM": with_head},
+        "heads": {"CausalLM": LM_HEAD},
+    }
 
 
 def masked_lm(transform, norm, bias, decoder):

@@ -71,8 +71,8 @@ def roberta(c, **changes):
     """
     # Positions begin behind the padding id, whose row padding has.
     offset = c.pad_token_id + 1
-    position = arguments.part(
-        "learned",
+    position = arguments.learned(
+        c,
         max_length=c.max_position_embeddings - offset,
         offset=offset,
         skips_padding=True,

@@ -169,7 +169,7 @@ def vit(c, tokens=1):
         c,
         attention=attention,
         feed_forward=arguments.feed_forward(c),
-        normalization=arguments.part("layer_norm", epsilon=c.layer_norm_eps),
+        normalization=arguments.layer_norm(c),
         embedding=embedding,
         position=arguments.part("learned", max_length=tokens + rows * columns),
     )

@@ -1,6 +1,6 @@
 """Arguments and tensors of models of an encoder and a decoder."""
 
-from keras_attention.zoo.core import arguments, sharing
+from keras_attention.zoo.core import arguments, fairseq, sharing
 from keras_attention.zoo.core.tensors import Batched
 
 
@@ -100,13 +100,13 @@ def tokens(c):
     }
 
 
-def _attention(kind, module):
-    return {
-        f"{kind}query": f"{module}.q_proj",
-        f"{kind}key": f"{module}.k_proj",
-        f"{kind}value": f"{module}.v_proj",
-        f"{kind}output": f"{module}.out_proj",
-    }
+_CROSS_ATTENTION = {
+    "cross_query": "encoder_attn.q_proj",
+    "cross_key": "encoder_attn.k_proj",
+    "cross_value": "encoder_attn.v_proj",
+    "cross_output": "encoder_attn.out_proj",
+    "cross_attention_norm": "encoder_attn_layer_norm",
+}
 
 
 def bart_tensors(c, **encoder):
@@ -120,31 +120,17 @@ def bart_tensors(c, **encoder):
     Returns:
         A table as of `tensors.bind`. A model does without some of its parts.
     """
-    block = {
-        **_attention("", "self_attn"),
-        "attention_norm": "self_attn_layer_norm",
-        "up": "fc1",
-        "down": "fc2",
-        "feed_forward_norm": "final_layer_norm",
-    }
     table = tokens(c)
-    for side, more in (
-        ("encoder", encoder),
-        (
-            "decoder",
-            {
-                **_attention("cross_", "encoder_attn"),
-                "cross_attention_norm": "encoder_attn_layer_norm",
-            },
-        ),
-    ):
+    for side, more in (("encoder", encoder), ("decoder", _CROSS_ATTENTION)):
         table |= {
             f"{side}.position.table": f"{side}.embed_positions.weight",
             f"{side}.embedding_norm": f"{side}.layernorm_embedding",
             f"{side}.final_norm": f"{side}.layer_norm",
         }
         table |= arguments.blocks(
-            f"{side}.layers.{{i}}.", side=f"{side}.", **{**block, **more}
+            f"{side}.layers.{{i}}.",
+            side=f"{side}.",
+            **{**fairseq.BLOCK, **more},
         )
     return table
 
@@ -152,12 +138,7 @@ def bart_tensors(c, **encoder):
 # Of BART and what is like it, by the arguments of `Family`.
 BART = {
     "prefix": "model",
-    "names": {
-        "d_model": "hidden_size",
-        "activation_function": "hidden_act",
-        "dropout": "hidden_dropout_prob",
-        "attention_dropout": "attention_probs_dropout_prob",
-    },
+    "names": {"d_model": "hidden_size", **fairseq.NAMES},
     "tensors": bart_tensors,
     "heads": {
         "EncoderDecoder": {
