@@ -32,7 +32,8 @@ class Classifier(Preset, keras.Model):
         encoder: a `TransformerEncoder`, `RecurrentEncoder`,
             `ConvolutionalEncoder`, `ImageConvolutionEncoder`, or its
             configuration.
-        num_classes: integer, at least 2.
+        num_classes: integer; 1 for one number, as in a regression or a score
+            of relevance.
         pooling: `"mean"`, `"max"`, `"first"`, `"last"` or `"ends"` (see
             `SequencePooling`), `"attention"` (`AttentionPooling`, with the
             heads of the encoder), the name of another flavour, whose query is
@@ -95,7 +96,7 @@ class Classifier(Preset, keras.Model):
         super().__init__(**kwargs)
         if isinstance(encoder, dict):
             encoder = keras.saving.deserialize_keras_object(encoder)
-        check_integer("num_classes", num_classes, smallest=2)
+        check_integer("num_classes", num_classes)
         if hidden_dim is not None:
             check_integer("hidden_dim", hidden_dim)
         for name in ("output_dim", "padding_mask"):

@@ -20,6 +20,8 @@ CONFIG = "config.json"
 # Arguments that leave a model what its config.json says.
 _HARMLESS = {"dropout", "dtype", "name", "trainable"}
 _LABELS = {"id2label", "label2id"}
+# Entries that go with the number of classes.
+_OF_CLASSES = {*_LABELS, "problem_type"}
 
 
 def is_published(folder):
@@ -100,7 +102,7 @@ def make(cls, name, **arguments):
     changes, arguments = _split(cls, family, entries, arguments)
     entries = {**entries, **changes}
     config = family.configuration(name, entries)
-    entries = {n: x for n, x in entries.items() if n not in _LABELS}
+    entries = {n: x for n, x in entries.items() if n not in _OF_CLASSES}
     model, _ = make_model(cls, family, config, arguments)
     if family.model_types:
         _remember(model, entries, arguments)
@@ -206,7 +208,7 @@ def _configure(cls, folder, arguments, has_weights=True):
     changes, arguments = _split(cls, family, entries, arguments)
     config = family.configuration(str(path), entries, changes)
     entries = {**entries, **changes}
-    entries = {n: x for n, x in entries.items() if n not in _LABELS or x}
+    entries = {n: x for n, x in entries.items() if n not in _OF_CLASSES or x}
     return family, config, entries, arguments
 
 
@@ -229,8 +231,10 @@ def _split(cls, family, entries, arguments):
         number = rest.pop("num_classes", None)
         labels = entries.get("id2label") or range(entries.get("num_labels", 2))
         if number not in (None, len(labels)):
-            # Names of other classes go.
-            changes |= {"num_labels": number, **dict.fromkeys(_LABELS)}
+            # Names of other classes go, and one number is no class.
+            is_other = 1 in (number, len(labels))
+            gone = _OF_CLASSES if is_other else _LABELS
+            changes |= {"num_labels": number, **dict.fromkeys(gone)}
     return changes, rest
 
 

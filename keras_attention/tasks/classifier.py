@@ -80,6 +80,12 @@ def check_labels(model, labels):
         raise ValueError(
             f"model must be a Classifier. Received: {type(model).__name__}"
         )
+    if model.num_classes < 2:
+        raise ValueError(
+            "A task names one of two classes at least. The model has "
+            f"num_classes={model.num_classes}: it gives one number for each "
+            "input, which its own call returns."
+        )
     valid = isinstance(labels, (list, tuple)) and all(
         isinstance(label, str) for label in labels
     )

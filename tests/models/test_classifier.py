@@ -311,7 +311,7 @@ def test_gray_images_need_no_axis_for_their_channel(rng):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_classes": 1}, "num_classes must be an integer of 2 or more"),
+        ({"num_classes": 0}, "num_classes must be a positive integer"),
         ({"dropout": 1.0}, "dropout"),
         ({"hidden_dim": 0}, "hidden_dim"),
         ({"activation": "swiglu"}, "single projection.*a gated form"),

@@ -161,6 +161,12 @@ def test_a_model_of_other_inputs_is_refused():
         ImageClassifier(text_classifier().model, LABELS, image_shape=IMAGE)
 
 
+def test_one_number_is_no_class():
+    model = Classifier(RecurrentEncoder(29, 1, 6), 1)
+    with pytest.raises(ValueError, match="two classes at least.*classes=1"):
+        TextClassifier(model, tiny.tokenizer(), ["score"])
+
+
 def test_a_tokenizer_with_too_many_pieces_is_refused():
     model = Classifier(RecurrentEncoder(29, 1, 6), 3)
     with pytest.raises(ValueError, match="more than the model"):

@@ -142,12 +142,49 @@ def test_a_classifier_of_other_classes(name, rng, tmp_path, capsys):
     ours.to_huggingface(tmp_path / "ours")
     again = type(theirs).from_pretrained(tmp_path / "ours").eval()
     assert again.config.num_labels == 5
+    expected, found = _of_both(case, again, ours, rng)
+    near_by_size(found, expected, 1e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bert",
+        *(
+            pytest.param(name, marks=pytest.mark.full)
+            for name in ("roberta", "distilbert", "longformer", "vit")
+        ),
+    ],
+)
+def test_a_head_of_one_output_is_read_and_written(name, rng, tmp_path):
+    case = cases.CASES[name]
+    entries = {**case.entries, "num_labels": 1, "problem_type": "regression"}
+    case = case._replace(entries=entries)
+    theirs = oracle.make(case, "Classifier")
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = Classifier.from_preset(tmp_path / "theirs")
+    ours.to_huggingface(tmp_path / "ours")
+    again = type(theirs).from_pretrained(tmp_path / "ours").eval()
+    assert again.config.problem_type == "regression"
+    for model in (theirs, again):
+        expected, found = _of_both(case, model, ours, rng)
+        assert found.shape == (3, 1)
+        near_by_size(found, expected, 1e-4)
+    # Classes are no regression, nor the other way round.
+    other = Classifier.from_preset(tmp_path / "theirs", num_classes=4)
+    other.to_huggingface(tmp_path / "other")
+    again = type(theirs).from_pretrained(tmp_path / "other")
+    assert again.config.problem_type is None
+    assert again.config.num_labels == 4
+
+
+def _of_both(case, theirs, ours, rng):
+    """The logits of a model of theirs and of ours, for the same inputs."""
     if case.image is not None:
         x = rng.normal(size=(3, *case.image)).astype("float32")
-        near_by_size(ours(x), oracle.call_image(again, x), 1e-4)
-        return
-    padding_id = again.config.pad_token_id
+        return oracle.call_image(theirs, x), ours(x)
+    padding_id = theirs.config.pad_token_id
     ids = case.ids(rng, padding_id)
     mask = ids != padding_id
-    found = ours({"token_ids": ids, "padding_mask": mask})
-    near_by_size(found, oracle.call(again, ids, padding_mask=mask), 1e-4)
+    expected = oracle.call(theirs, ids, padding_mask=mask)
+    return expected, ours({"token_ids": ids, "padding_mask": mask})
