@@ -33,6 +33,29 @@ def check_integer(name, number, smallest=1):
     return operator.index(number)
 
 
+def check_labels(labels, number):
+    """Refuses what does not name each of some classes.
+
+    Args:
+        labels: what was received, or None.
+        number: integer, how many classes there are.
+
+    Returns:
+        A list of strings, or None.
+    """
+    if labels is None:
+        return None
+    valid = isinstance(labels, (list, tuple)) and all(
+        isinstance(label, str) for label in labels
+    )
+    if not valid or len(labels) != number:
+        raise ValueError(
+            f"labels must be a list of {number} strings, one for each class. "
+            f"Received: {labels!r}"
+        )
+    return list(labels)
+
+
 def did_you_mean(name, known):
     """Ends the message on an unknown name with the nearest that is known.
 

@@ -5,7 +5,7 @@ import operator
 import keras
 from keras import ops
 
-from keras_attention.checks import check_integer
+from keras_attention.checks import check_integer, check_labels
 from keras_attention.layers import pooling as poolings
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.feed_forward import (
@@ -45,6 +45,9 @@ class Classifier(Preset, keras.Model):
             distillation token (see `PatchEmbedding`), and logits are the mean
             of both (Touvron et al. 2021).
         dropout: float, for the pooled vector.
+        labels: list of strings, the names of the classes in the order of the
+            logits; None for none. Those of a published model come with it,
+            and are written with it. They may be set anew, as an attribute.
 
     Call arguments:
         token_ids: integers `(batch, length)`, or what else the encoder takes
@@ -91,6 +94,7 @@ class Classifier(Preset, keras.Model):
         activation="tanh",
         distillation=False,
         dropout=0.1,
+        labels=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -107,6 +111,7 @@ class Classifier(Preset, keras.Model):
                 )
         self.encoder = encoder
         self.num_classes = num_classes
+        self.labels = labels
         self.hidden_dim = hidden_dim
         self.activation = activation
         self._activate, is_gated = find_activation(activation)
@@ -151,6 +156,16 @@ class Classifier(Preset, keras.Model):
                 num_classes, name="distillation_logits", **policy
             )
         self.build()
+
+    @property
+    def labels(self):
+        """The names of the classes, a list, or None."""
+        return None if self._labels is None else list(self._labels)
+
+    @labels.setter
+    def labels(self, labels):
+        labels = check_labels(labels, self.num_classes)
+        self._labels = None if labels is None else tuple(labels)
 
     def build(self, input_shape=None):
         if self.built:
@@ -234,4 +249,5 @@ class Classifier(Preset, keras.Model):
             "activation": describe_activation(self.activation),
             "distillation": self.distillation,
             "dropout": self.dropout,
+            "labels": self.labels,
         }

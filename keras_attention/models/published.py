@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from keras_attention import zoo
-from keras_attention.checks import did_you_mean
+from keras_attention.checks import check_labels, did_you_mean
 from keras_attention.json_files import read_json
 from keras_attention.memory import without_limit
 from keras_attention.models.assembling import base_of, kind_of, make_model
-from keras_attention.zoo.core import fresh
+from keras_attention.zoo.core import fresh, labels
 from keras_attention.zoo.core.reading import check_layers, fill
 from keras_attention.zoo.core.sharing import settle
 from keras_attention.zoo.core.writing import write as write_files
@@ -19,9 +19,6 @@ from keras_attention.zoo.core.writing import write as write_files
 CONFIG = "config.json"
 # Arguments that leave a model what its config.json says.
 _HARMLESS = {"dropout", "dtype", "name", "trainable"}
-_LABELS = {"id2label", "label2id"}
-# Entries that go with the number of classes.
-_OF_CLASSES = {*_LABELS, "problem_type"}
 
 
 def is_published(folder):
@@ -102,7 +99,7 @@ def make(cls, name, **arguments):
     changes, arguments = _split(cls, family, entries, arguments)
     entries = {**entries, **changes}
     config = family.configuration(name, entries)
-    entries = {n: x for n, x in entries.items() if n not in _OF_CLASSES}
+    entries = _without_gone(entries)
     model, _ = make_model(cls, family, config, arguments)
     if family.model_types:
         _remember(model, entries, arguments)
@@ -153,8 +150,13 @@ def write(model, folder):
                     "config.json cannot say. Write the model before that."
                 )
     family = zoo.find_family(entries["model_type"])
-    config = family.configuration("config.json", entries)
     kind = kind_of(type(model), family)
+    if kind == "Classifier":
+        count, names = model.num_classes, model.labels
+        entries = _without_gone(
+            {**entries, **labels.changes(entries, count, names)}
+        )
+    config = family.configuration("config.json", entries)
     base = base_of(model, kind, family)
     write_files(model, base, family, config, kind, Path(folder), entries)
 
@@ -208,7 +210,7 @@ def _configure(cls, folder, arguments, has_weights=True):
     changes, arguments = _split(cls, family, entries, arguments)
     config = family.configuration(str(path), entries, changes)
     entries = {**entries, **changes}
-    entries = {n: x for n, x in entries.items() if n not in _OF_CLASSES or x}
+    entries = _without_gone(entries)
     return family, config, entries, arguments
 
 
@@ -228,14 +230,33 @@ def _split(cls, family, entries, arguments):
     changes = {n: x for n, x in arguments.items() if n in family.changeable}
     rest = {n: x for n, x in arguments.items() if n not in changes}
     if kind_of(cls, family) == "Classifier":
-        number = rest.pop("num_classes", None)
-        labels = entries.get("id2label") or range(entries.get("num_labels", 2))
-        if number not in (None, len(labels)):
-            # Names of other classes go, and one number is no class.
-            is_other = 1 in (number, len(labels))
-            gone = _OF_CLASSES if is_other else _LABELS
-            changes |= {"num_labels": number, **dict.fromkeys(gone)}
+        changes |= _split_classes(entries, rest)
     return changes, rest
+
+
+def _split_classes(entries, arguments):
+    """Takes number and names of classes out of the arguments of a model.
+
+    Args:
+        entries: dictionary, the content of `config.json`.
+        arguments: dictionary, from which they are removed.
+
+    Returns:
+        Dictionary of changed entries.
+    """
+    known, names = labels.number(entries), arguments.pop("labels", None)
+    is_named = isinstance(names, (list, tuple))
+    number = arguments.pop("num_classes", None)
+    if number is None:
+        number = len(names) if is_named else known
+    if names is None and number == known:
+        names = labels.names(entries)
+    return labels.changes(entries, number, check_labels(names, number))
+
+
+def _without_gone(entries):
+    """Leaves out what other classes have removed."""
+    return {n: x for n, x in entries.items() if n not in labels.OF_CLASSES or x}
 
 
 def _remember(model, entries, arguments):

@@ -178,6 +178,53 @@ def test_a_head_of_one_output_is_read_and_written(name, rng, tmp_path):
     assert again.config.num_labels == 4
 
 
+def test_names_of_classes_come_and_go_with_a_model(tmp_path):
+    names = {0: "bad", 1: "so-so", 2: "good"}
+    entries = {"id2label": names, "label2id": {x: i for i, x in names.items()}}
+    case = cases.CASES["bert"]
+    case = case._replace(entries={**case.entries, **entries})
+    theirs = oracle.make(case, "Classifier")
+    theirs.save_pretrained(tmp_path / "theirs")
+
+    def written(model):
+        model.to_huggingface(tmp_path / "ours")
+        config = type(theirs).from_pretrained(tmp_path / "ours").config
+        places = {name: i for i, name in config.id2label.items()}
+        assert config.label2id == places
+        return list(config.id2label.values())
+
+    ours = Classifier.from_preset(tmp_path / "theirs")
+    assert ours.labels == ["bad", "so-so", "good"] == written(ours)
+    ours.labels = ["0", "1", "2"]
+    ours.save_to_preset(tmp_path / "preset")
+    kept = Classifier.from_preset(tmp_path / "preset")
+    assert kept.labels == ["0", "1", "2"] == written(kept)
+    kept.labels = None
+    assert written(kept) == ["LABEL_0", "LABEL_1", "LABEL_2"]
+    with pytest.raises(ValueError, match="list of 3 strings"):
+        kept.labels = ["a", "b"]
+    assert kept.labels is None
+    # Two other classes, and the same by their number alone.
+    other = Classifier.from_preset(tmp_path / "theirs", labels=["no", "yes"])
+    assert other.num_classes == 2 and written(other) == ["no", "yes"]
+    other = Classifier.from_preset(tmp_path / "theirs", num_classes=2)
+    assert other.labels is None and written(other) == ["LABEL_0", "LABEL_1"]
+    with pytest.raises(ValueError, match="list of 4 strings"):
+        Classifier.from_preset(
+            tmp_path / "theirs", num_classes=4, labels=["a", "b"]
+        )
+
+
+@pytest.mark.parametrize(
+    "given", [None, {}, {"1": "a", "2": "b"}, {"0": "a", "x": "b"}, ["a", "b"]]
+)
+def test_a_file_may_name_no_classes(given):
+    family = zoo.find_family("bert")
+    config = family.configuration("config.json", {"id2label": given})
+    head = family.parts(config)["classifier"]
+    assert head["labels"] is None and head["num_classes"] == 2
+
+
 def _of_both(case, theirs, ours, rng):
     """The logits of a model of theirs and of ours, for the same inputs."""
     if case.image is not None:

@@ -3,6 +3,7 @@
 Functions take a `Configuration`, whose entries have the names of BERT.
 """
 
+from keras_attention.zoo.core import labels
 from keras_attention.zoo.core.rotary import rotary  # noqa: F401
 from keras_attention.zoo.core.tensors import Fused, Transposed
 
@@ -123,10 +124,9 @@ def layer_norm(c):
     return part("layer_norm", epsilon=c.layer_norm_eps)
 
 
-def num_classes(c):
-    """How many classes a classifier tells apart."""
-    labels = c.get("id2label")
-    return len(labels) if labels else c.get("num_labels", 2)
+def classes(c):
+    """The number of classes of a classifier, and their names."""
+    return {"num_classes": labels.number(c), "labels": labels.names(c)}
 
 
 def bert(c, **changes):
@@ -155,7 +155,7 @@ def bert(c, **changes):
         "encoder": {**encoder, **changes},
         "masked_lm": {"activation": activation, "normalization": norm},
         "classifier": {
-            "num_classes": num_classes(c),
+            **classes(c),
             "pooling": "first",
             "hidden_dim": c.hidden_size,
             "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),

@@ -176,7 +176,7 @@ def vit(c, tokens=1):
     return {
         "encoder": encoder,
         "classifier": {
-            "num_classes": arguments.num_classes(c),
+            **arguments.classes(c),
             "pooling": "first",
             "dropout": 0.0,
         },
