@@ -159,3 +159,25 @@ def test_t5_with_two_words_for_its_activation_is_refused(tmp_path):
     path.write_text(json.dumps({**content, "dense_act_fn": "silu"}))
     with pytest.raises(ValueError, match="dense_act_fn='silu'"):
         EncoderDecoder.from_preset(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["pegasus", "marian", "m2m_100"])
+def test_other_positions_than_sinusoids_are_refused(name, tmp_path):
+    _, theirs, path, tensors = saved(name, tmp_path)
+    layer = theirs.model.decoder.embed_positions
+    end = "weights" if name == "m2m_100" else "weight"
+    table = getattr(layer, end).detach().numpy().copy()
+    place = f"model.decoder.embed_positions.{end}"
+    for dtype in ("float16", "float32"):
+        tensors[place] = table.astype(dtype)
+        save_file(tensors, path, {"format": "pt"})
+        EncoderDecoder.from_preset(tmp_path)
+    table[5, 3] += 2e-4
+    tensors[place] = table
+    save_file(tensors, path, {"format": "pt"})
+    with pytest.raises(ValueError, match=f"{place} in .*positions.*0.0002"):
+        EncoderDecoder.from_preset(tmp_path)
+    tensors[place] = table[:, 1:].copy()
+    save_file(tensors, path, {"format": "pt"})
+    with pytest.raises(ValueError, match="24 columns"):
+        EncoderDecoder.from_preset(tmp_path)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from keras_attention.checks import did_you_mean
 from keras_attention.zoo.core import checkpoint, fresh
 from keras_attention.zoo.core.quantized import check_method
+from keras_attention.zoo.core.sinusoids import check_sinusoids
 from keras_attention.zoo.core.tensors import bind
 
 # Heads of other tasks than the models here have.
@@ -88,8 +89,9 @@ def fill(model, base, variables, family, config, kind, folder):
         folder: `pathlib.Path`.
 
     Raises:
-        ValueError: for tensors that are missing, left over, or of another
-            shape; the weights then have no numbers still.
+        ValueError: for tensors that are missing, left over, of another shape,
+            or other positions than the model computes; the weights then have
+            no numbers still.
     """
     check_method(config)
     count = family.counts(config)
@@ -113,6 +115,7 @@ def fill(model, base, variables, family, config, kind, folder):
         lacking = [x for x in heads if not _has(stored, x, config)]
         heads = [x for x in heads if _has(stored, x, config)]
         _check_names(folder, family, kind, ours, heads, stored)
+        check_sinusoids(base, stored)
         for binding in (*ours, *heads):
             _check_shape(binding, stored[binding.name])
         waiting = {id(variable): variable for variable in variables}
