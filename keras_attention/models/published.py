@@ -1,7 +1,6 @@
 """Models of published families, from their names or the files of others."""
 
 import math
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -57,15 +56,8 @@ def read(cls, folder, **arguments):
     folder = Path(folder)
     family, config, entries, arguments = _configure(cls, folder, arguments)
     check_layers(family, config, kind_of(cls, family), folder)
-    try:
-        with fresh.without_numbers() as variables:
-            model, kind = make_model(cls, family, config, arguments)
-    except TypeError as error:  # of an entry of another type
-        reason = textwrap.shorten(str(error), 200, placeholder=" ...")
-        raise ValueError(
-            f"{config.name} describes no {family.name} model that can be made: "
-            f"{reason}"
-        ) from error
+    with fresh.without_numbers() as variables:
+        model, kind = make_model(cls, family, config, arguments)
     base = base_of(model, kind, family)
     _check_layers(base, family, config)
     fill(model, base, variables, family, config, kind, folder)
@@ -98,7 +90,7 @@ def make(cls, name, **arguments):
     entries = family.entries(name)
     changes, arguments = _split(cls, family, entries, arguments)
     entries = {**entries, **changes}
-    config = family.configuration(name, entries)
+    config = family.configuration(name, family.entries(name), changes)
     entries = _without_gone(entries)
     model, _ = make_model(cls, family, config, arguments)
     if family.model_types:

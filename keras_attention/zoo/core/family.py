@@ -102,9 +102,16 @@ class Family:
 
         Returns:
             A `Configuration`.
+
+        Raises:
+            ValueError: for an entry of another type than its default.
         """
-        entries, changes = (
+        defaults, entries, changes = (
             {self.names.get(key, key): x for key, x in dict(given).items()}
-            for given in ({**self.defaults, **entries}, changes)
+            for given in (self.defaults, entries, changes)
         )
-        return Configuration(name, entries, self.names, changes)
+        config = Configuration(
+            name, {**defaults, **entries}, self.names, changes
+        )
+        config.check_types(defaults)
+        return config
