@@ -92,6 +92,9 @@ def embed(
         )
     if "start" in takes:
         given["start"] = start
+    is_narrow = "narrow" in takes
+    if is_narrow:
+        given["narrow"] = True
     x = embedding(inputs, training=training, **given)
     if position_ids is None and position.skips_padding:
         position_ids = _count_tokens(padding_mask, start)
@@ -106,7 +109,8 @@ def embed(
         )
     if model.embedding_norm is not None:
         x = model.embedding_norm(x)
-    return model.embedding_dropout(x, training=training)
+    x = model.embedding_dropout(x, training=training)
+    return embedding.input_projection(x) if is_narrow else x
 
 
 def rotated_positions(model, position_ids, x):
