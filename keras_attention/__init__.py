@@ -46,6 +46,7 @@ from keras_attention.attention import (
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.copy_generator import CopyGenerator
 from keras_attention.layers.embeddings import VectorEmbedding
+from keras_attention.layers.factorized_embedding import FactorizedEmbedding
 from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.pooling import QueryPooling, SequencePooling
