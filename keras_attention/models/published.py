@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from keras_attention import zoo
-from keras_attention.checks import did_you_mean
+from keras_attention.checks import check_plain_weights, did_you_mean
 from keras_attention.json_files import read_json
 from keras_attention.memory import without_limit
 from keras_attention.models.assembling import base_of, kind_of, make_model
+from keras_attention.models.likeness import as_published
 from keras_attention.zoo.core import fresh
 from keras_attention.zoo.core.reading import check_layers, fill
 from keras_attention.zoo.core.sharing import settle
@@ -125,36 +126,30 @@ def count(cls, name):
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
-def write(model, folder):
+def write(model, folder, **entries):
     """Writes a model as a folder that `transformers` reads.
 
     Args:
-        model: one that `read` or `make` made, trained since or not.
+        model: one that `read` or `make` made, trained since or not, or one
+            like those of a family.
         folder: path; made where it is missing.
+        **entries: of `config.json`, in place of those that describe a model
+            of no family.
 
     Raises:
-        ValueError: if the model is of no published family, or its weights
-            are quantized or adapted by LoRA.
+        ValueError: if the model is of no published family and like none, or
+            its weights are quantized or adapted by LoRA.
     """
-    entries = getattr(model, "published", None)
-    if entries is None:
-        raise ValueError(
-            f"This {type(model).__name__} is of no published family, so no "
-            "config.json describes it. Write one that came from from_preset, "
-            "without arguments that change its sizes or parts."
-        )
-    for layer in model._flatten_layers():
-        for state in ("quantization_mode", "lora_enabled"):
-            if getattr(layer, state, None):
-                raise ValueError(
-                    f"{layer.name} has {state}={getattr(layer, state)}, which "
-                    "config.json cannot say. Write the model before that."
-                )
-    family = zoo.find_family(entries["model_type"])
-    config = family.configuration("config.json", entries)
+    check_plain_weights(model, "which config.json cannot say")
+    known = getattr(model, "published", None)
+    if known is None:
+        model, known = as_published(model)
+        known = {**known, **entries}
+    family = zoo.find_family(known["model_type"])
+    config = family.configuration("config.json", known)
     kind = kind_of(type(model), family)
     base = base_of(model, kind, family)
-    write_files(model, base, family, config, kind, Path(folder), entries)
+    write_files(model, base, family, config, kind, Path(folder), known)
 
 
 def find_size(name):

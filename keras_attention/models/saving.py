@@ -80,15 +80,22 @@ class Preset(AnyLengthExport, ChecksBooleans):
             save_weights(self, folder / WEIGHTS)
 
     def to_huggingface(self, folder):
-        """Writes a published model as a folder that `transformers` reads.
+        """Writes a model as a folder that `transformers` reads.
+
+        A model of a published family becomes one of that family. So does an
+        `EncoderDecoder` with the parts of one: sinusoids, full attention and
+        layer normalization, as Pegasus with `residual="pre_norm"` and as
+        Marian with `"post_norm"`. It then knows no start and end tokens;
+        `TextToText.to_huggingface` writes those of its tokenizers.
 
         Args:
             folder: path; made where it is missing. It gets `config.json` and
                 `model.safetensors`.
 
         Raises:
-            ValueError: if the model did not come from `from_preset` with a
-                published family, or is quantized or adapted by LoRA.
+            ValueError: if no family has the parts of the model (the message
+                names what differs from the nearest), or it is quantized or
+                adapted by LoRA.
         """
         published.write(self, folder)
 

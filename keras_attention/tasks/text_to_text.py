@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_attention.generation.generator import Generator
 from keras_attention.models.encoder_decoder import EncoderDecoder
-from keras_attention.tasks import text_batches
+from keras_attention.tasks import hugging_face, text_batches
 from keras_attention.tasks.checks import (
     check_settings,
     check_shared,
@@ -237,6 +237,14 @@ class TextToText(Task):
         start_id = self.target_tokenizer.start_id
         start = np.full((len(source_ids), 1), start_id, "int32")
         return self._generator(start, source_ids)
+
+    def to_huggingface(self, folder):
+        """Writes a folder for `transformers`; see `hugging_face.write`.
+
+        Args:
+            folder: path.
+        """
+        hugging_face.write(self, folder)
 
     def tokenizers(self):
         return [self.source_tokenizer, self.target_tokenizer]
