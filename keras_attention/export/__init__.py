@@ -4,9 +4,11 @@ from keras_attention.export.classifiers import (
     export_image_classifier,
     export_text_classifier,
 )
+from keras_attention.export.ctranslate2 import ctranslate2
 from keras_attention.export.text_to_text import export_text_to_text
 
 __all__ = [
+    "ctranslate2",
     "export_image_classifier",
     "export_text_classifier",
     "export_text_to_text",
