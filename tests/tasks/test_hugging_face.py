@@ -47,7 +47,7 @@ def task(rng, residual, is_joint, num_beams):
         max_length=13,
         num_beams=num_beams,
         length_penalty=0.7,
-        min_length=5,
+        min_length=11,
         no_repeat_ngram_size=2,
     )
 
