@@ -21,7 +21,7 @@ from keras_attention import (
 )
 from keras_attention.generation import Generator
 from tests.tasks import tiny
-from tests.tools import to_numpy
+from tests.tools import near_by_size, to_numpy
 from tests.zoo import cases
 
 engine = pytest.importorskip("ctranslate2", reason="the engine")
@@ -240,7 +240,17 @@ def test_pairs(name, num_beams, rng, tmp_path):
     check_pair(model, rng, tmp_path / "engine", num_beams)
 
 
-@pytest.mark.parametrize(("name", "num_beams"), by_default(DECODERS))
+def test_logits_of_a_decoder(rng, tmp_path):
+    model = vary(language_model(**DECODERS["llama"]), rng)
+    export.ctranslate2(model, TOKENS, tmp_path, **SPECIAL)
+    ids = rng.integers(8, SIZE, (3, 5))
+    found = engine.Generator(str(tmp_path)).forward_batch(
+        [[TOKENS[number] for number in row] for row in ids]
+    )
+    near_by_size(np.array(found), to_numpy(model(ids)), 1e-5)
+
+
+@pytest.mark.parametrize(("name", "num_beams"), by_default(DECODERS, 0))
 def test_decoders(name, num_beams, rng, tmp_path):
     model = vary(language_model(**DECODERS[name]), rng)
     check_decoder(model, rng, tmp_path / "engine", num_beams)
@@ -267,7 +277,7 @@ def of_family(name, cls, rng, folder):
     return model, entries.get("pad_token_id") or 0
 
 
-@pytest.mark.parametrize(("name", "num_beams"), by_default(FAMILIES))
+@pytest.mark.parametrize(("name", "num_beams"), by_default(FAMILIES, 0))
 def test_families_of_pairs(name, num_beams, rng, tmp_path):
     model, padding_id = of_family(name, EncoderDecoder, rng, tmp_path / "them")
     prefix = (LANGUAGE,) if "m2m" in name else ()
@@ -400,6 +410,7 @@ def test_a_folder_is_replaced_whole_or_kept(small, tmp_path):
         export.ctranslate2(small, TOKENS, tmp_path / "other", **SPECIAL)
 
 
+@pytest.mark.full
 def test_the_model_of_a_task_with_its_tokenizers(tmp_path):
     task = tiny.task(num_beams=1)
     export.ctranslate2(
