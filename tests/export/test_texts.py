@@ -92,6 +92,8 @@ def test_a_real_checkpoint_is_served_by_four_threads(tmp_path):
     task = TextEmbedder.from_preset(folder, prompts={"query": " the  Ça "})
     task.export(tmp_path / "exported")
     texts = [*tiny.AWKWARD, *folders.AWKWARD, *tiny.sentences(60)]
+    # The normalizer in a graph removes the last noncharacter of Unicode.
+    texts = [text.replace("\U0010ffff", "") for text in texts]
     names = {"serving_default": None, "prompt_query": "query"}
     calls = [[name, {"text": texts}] for name in names]
     results, _ = serve(tmp_path / "exported", [*calls, *calls])
