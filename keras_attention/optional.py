@@ -21,6 +21,7 @@ EXTRAS = {
     "tensorflow": "tensorflow",
     "tensorflow_datasets": "datasets",
     "tensorflow_text": "export",
+    "tokenizers": "text",
     "torch": "torch",
     "tyro": "recipes",
 }

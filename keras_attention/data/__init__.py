@@ -5,17 +5,27 @@ from keras_attention.data.errors import DataError
 from keras_attention.data.images import load_images
 from keras_attention.data.labelled import LabelledArrays, LabelledTexts
 from keras_attention.data.sources import load_columns, load_parallel
-from keras_attention.data.tokenizer import SentencePieceTokenizer
+from keras_attention.data.tokenizers import (
+    FastTokenizer,
+    RemappedTokenizer,
+    SentencePieceTokenizer,
+    Tokenizer,
+    load_tokenizer,
+)
 from keras_attention.data.word_vectors import WordVectors
 
 __all__ = [
     "DataError",
+    "FastTokenizer",
     "LabelledArrays",
     "LabelledTexts",
+    "RemappedTokenizer",
     "SentencePieceTokenizer",
     "TokenBatches",
+    "Tokenizer",
     "WordVectors",
     "load_columns",
     "load_images",
     "load_parallel",
+    "load_tokenizer",
 ]

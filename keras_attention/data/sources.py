@@ -7,7 +7,7 @@ from keras_attention.data.errors import DataError
 from keras_attention.data.files import load_files
 from keras_attention.data.tables import load_table
 from keras_attention.data.tfds import load_features, load_texts
-from keras_attention.data.tokenizer import is_blank
+from keras_attention.data.tokenizers.base import is_blank
 
 
 def load_parallel(dataset, split, source_language, target_language):

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_attention.data.errors import DataError
 from keras_attention.data.files import iterate_lines
-from keras_attention.data.tokenizer import SentencePieceTokenizer
+from keras_attention.data.tokenizers.sentencepiece import SentencePieceTokenizer
 
 WORDS_AT_ONCE = 10_000  # which a tokenizer encodes in one call
 LONGEST_WORD = 1_000  # characters; SentencePiece cannot read what is far longer

@@ -5,7 +5,7 @@ import sys
 import tensorflow as tf
 
 from keras_attention import optional
-from keras_attention.data.tokenizer import BLANK
+from keras_attention.data.tokenizers.base import BLANK
 
 
 class Hidden:

@@ -5,7 +5,7 @@ import reprlib
 from pathlib import Path
 
 from keras_attention.checks import did_you_mean
-from keras_attention.data.tokenizer import SentencePieceTokenizer
+from keras_attention.data.tokenizers.sentencepiece import SentencePieceTokenizer
 from keras_attention.files import recover, replacing_folder
 from keras_attention.json_files import read_json
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention.data.tokenizer import SentencePieceTokenizer
+from keras_attention.data.tokenizers.sentencepiece import SentencePieceTokenizer
 from keras_attention.tasks import TextToText
 from tests.tasks import tiny
 

@@ -11,7 +11,7 @@ from keras_attention import (
     TransformerDecoder,
     TransformerEncoder,
 )
-from keras_attention.data.tokenizer import (
+from keras_attention.data.tokenizers.sentencepiece import (
     END_ID,
     PADDING_ID,
     SentencePieceTokenizer,

@@ -8,20 +8,18 @@ import numpy as np
 
 from keras_attention import optional
 from keras_attention.data.errors import DataError
-from keras_attention.data.model_file import is_complete
 from keras_attention.data.rows import as_integers
+from keras_attention.data.tokenizers import spm_file
+from keras_attention.data.tokenizers.base import Tokenizer, check_texts
 from keras_attention.files import replacing
 
 PADDING_ID, UNKNOWN_ID, START_ID, END_ID = 0, 1, 2, 3
 # The longest sentence, in bytes, that SentencePiece takes into training. Its
 # own limit of 4,192 drops longer ones without a word.
 LONGEST_SENTENCE = 1 << 30
-# Text without a visible character. SentencePiece makes nothing of it, but an
-# unknown character of each NUL.
-BLANK = r"[\x00-\x20\x7f]*"
 
 
-class SentencePieceTokenizer:
+class SentencePieceTokenizer(Tokenizer):
     """Splits text into the pieces of a SentencePiece model.
 
     The same serialized model gives the same ids in a TensorFlow graph, through
@@ -43,7 +41,7 @@ class SentencePieceTokenizer:
     """
 
     def __init__(self, proto):
-        if not is_complete(proto):
+        if not spm_file.is_complete(proto):
             raise ValueError(
                 "`proto` must be a complete serialized SentencePiece model. "
                 f"Received: {_description(proto)}"
@@ -161,11 +159,17 @@ class SentencePieceTokenizer:
 
     def encode(self, texts):
         """Returns a list of ids for each string, without start and end."""
-        if isinstance(texts, str):
-            raise ValueError(
-                f"`texts` must be a list of strings. Received: {texts!r}"
-            )
-        return self._processor.encode(list(texts), out_type=int)
+        return self._processor.encode(check_texts(texts), out_type=int)
+
+    def offsets(self, texts):
+        return [
+            [span for _, span in spm_file.cut(self._processor, text)]
+            for text in check_texts(texts)
+        ]
+
+    def token_id(self, token):
+        number = self._processor.piece_to_id(token)
+        return number if self._processor.id_to_piece(number) == token else -1
 
     def normalize(self, text):
         """Returns a string as it is before it is cut into pieces.
@@ -195,21 +199,7 @@ class SentencePieceTokenizer:
         """
         return self._processor.decode([self._text_ids(row) for row in ids])
 
-    def pieces(self, ids):
-        """Returns the piece of every id, special ids included, to look at.
-
-        Args:
-            ids: A sequence of sequences of integers, ragged or an array of
-                shape `(batch, length)`.
-
-        Returns:
-            A list of lists of strings. A piece that begins a word begins with
-            a space; an id beyond the vocabulary shows as "⁇".
-        """
-        rows = (as_integers("`ids`", row).tolist() for row in ids)
-        return [[self._piece(number) for number in row] for row in rows]
-
-    def _piece(self, number):
+    def _shown(self, number):
         if not 0 <= number < self.vocabulary_size:
             return "⁇"
         return self._processor.id_to_piece(number).replace("\u2581", " ")
@@ -220,13 +210,7 @@ class SentencePieceTokenizer:
         if ends.size:
             row = row[: ends[0]]
         row = row[(row != self.padding_id) & (row != self.start_id)]
-        outside = row[(row < 0) | (row >= self.vocabulary_size)]
-        if outside.size:
-            raise ValueError(
-                f"`ids` must be between 0 and {self.vocabulary_size - 1}. "
-                f"Received: {outside[0]}"
-            )
-        return row.tolist()
+        return self._known(row)
 
     @property
     def digest(self):
@@ -239,29 +223,14 @@ class SentencePieceTokenizer:
         return self._processor.vocab_size()
 
     @property
-    def padding_id(self):
-        """The id that fills up a batch."""
-        return self._processor.pad_id()
-
-    @property
-    def unknown_id(self):
-        """The id of a character, or a word, that has no piece."""
-        return self._processor.unk_id()
-
-    @property
-    def start_id(self):
-        """The id before a sentence."""
-        return self._processor.bos_id()
-
-    @property
-    def end_id(self):
-        """The id after a sentence."""
-        return self._processor.eos_id()
-
-
-def is_blank(text):
-    """Whether a text has no visible character."""
-    return not text.strip() or re.fullmatch(BLANK, text) is not None
+    def special_ids(self):
+        processor = self._processor
+        return {
+            "pad": processor.pad_id(),
+            "unk": processor.unk_id(),
+            "bos": processor.bos_id(),
+            "eos": processor.eos_id(),
+        }
 
 
 def _sentencepiece():
