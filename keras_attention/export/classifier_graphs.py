@@ -6,9 +6,9 @@ from keras_attention.export.graph_parts import (
     Hidden,
     encode,
     in_batches,
-    tokenizer_in_graph,
     warn_of_cut,
 )
+from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
 
 
 class ClassifierGraph(tf.Module):

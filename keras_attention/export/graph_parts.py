@@ -4,7 +4,6 @@ import sys
 
 import tensorflow as tf
 
-from keras_attention import optional
 from keras_attention.data.tokenizers.base import BLANK
 
 
@@ -13,17 +12,6 @@ class Hidden:
 
     def __init__(self, value):
         self.value = value
-
-
-def tokenizer_in_graph(tokenizer):
-    """Makes the operations of a `SentencePieceTokenizer`."""
-    tensorflow_text = optional.load("tensorflow_text", "The export")
-    # Resources of one name become one when the SavedModel is loaded: without
-    # names of their own, source and target would share a tokenizer.
-    mark = tokenizer.digest[:16]
-    return tensorflow_text.SentencepieceTokenizer(
-        tokenizer.proto, out_type=tf.int32, name=f"sentencepiece_{mark}"
-    )
 
 
 def encode(tokenizer, text):

@@ -5,9 +5,9 @@ import tensorflow as tf
 from keras_attention.export.graph_parts import (
     Hidden,
     encode,
-    tokenizer_in_graph,
     warn_of_cut,
 )
+from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
 from keras_attention.generation.beam import beam_search
 
 _TEXTS = tf.TensorSpec([None], tf.string, name="text")

@@ -126,6 +126,10 @@ class FastTokenizer(Tokenizer):
                 text = json.dumps(content, ensure_ascii=False, indent=1)
                 partial.write_text(text, encoding="utf-8")
 
+    def to_json(self):
+        """Returns what `tokenizer.json` would hold, a string."""
+        return json.dumps(self.document)
+
     @property
     def digest(self):
         text = json.dumps([self.document, self.config], sort_keys=True)

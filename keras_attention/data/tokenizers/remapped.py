@@ -45,8 +45,8 @@ class RemappedTokenizer(Tokenizer):
         own = TARGET if target else SOURCE
         self._processor = self._load(own if self.is_marian else MODEL)
         # Marian shows text by the source's pieces where both share ids.
-        shows = TARGET if separate else SOURCE
-        self._shower = self._load(shows if self.is_marian else MODEL)
+        self._shows = TARGET if separate else SOURCE
+        self._shower = self._load(self._shows if self.is_marian else MODEL)
         self._add_special()
         self._tokens = {n: token for token, n in self.ids.items()}
         self._size = max(self._tokens) + 1
@@ -97,6 +97,11 @@ class RemappedTokenizer(Tokenizer):
         """Bytes, the SentencePiece model that cuts text."""
         own = TARGET if self.target else SOURCE
         return self.files[own if self.is_marian else MODEL]
+
+    @property
+    def shown_proto(self):
+        """Bytes, the SentencePiece model that puts text together."""
+        return self.files[self._shows if self.is_marian else MODEL]
 
     @property
     def digest(self):

@@ -1,0 +1,36 @@
+"""A tokenizer in a graph. It imports TensorFlow."""
+
+from keras_attention.data.tokenizers import (
+    FastTokenizer,
+    RemappedTokenizer,
+    SentencePieceTokenizer,
+)
+from keras_attention.export.tokenizers.fast import FastGraph
+from keras_attention.export.tokenizers.remapped import RemappedGraph
+from keras_attention.export.tokenizers.sentencepiece import sentencepiece
+
+
+def tokenizer_in_graph(tokenizer):
+    """Makes the operations of a tokenizer.
+
+    Args:
+        tokenizer: a `Tokenizer` of this package.
+
+    Returns:
+        An object to keep as an attribute of what is exported. Its
+        `tokenize(texts)` gives ragged int32 ids `(batch, None)` for strings
+        `(batch,)`, without special ones; its `detokenize(ids)` turns ragged
+        ids into strings `(batch,)`.
+
+    Raises:
+        ValueError: if the tokenizer is of a kind that has no operations.
+    """
+    if isinstance(tokenizer, FastTokenizer):
+        return FastGraph(tokenizer)
+    if isinstance(tokenizer, RemappedTokenizer):
+        return RemappedGraph(tokenizer)
+    if isinstance(tokenizer, SentencePieceTokenizer):
+        return sentencepiece(tokenizer.proto)
+    raise ValueError(
+        f"A {type(tokenizer).__name__} has no operations of TensorFlow."
+    )

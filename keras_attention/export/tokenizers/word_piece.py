@@ -1,0 +1,74 @@
+"""WordPiece in a graph. It imports TensorFlow."""
+
+import unicodedata
+
+import tensorflow as tf
+
+from keras_attention import optional
+from keras_attention.export.tokenizers.characters import (
+    SPACE,
+    ranges,
+    rows_where,
+)
+
+LONGEST = 2**30  # bytes of a word, more than there will be
+
+
+class WordPieceGraph(tf.Module):
+    """Cuts normalized text into words and these into pieces.
+
+    Args:
+        document: dictionary, what a `tokenizer.json` of BERT holds.
+
+    Raises:
+        ValueError: if it cuts words in another way than BERT.
+    """
+
+    def __init__(self, document):
+        super().__init__()
+        cut = (document.get("pre_tokenizer") or {}).get("type")
+        if cut != "BertPreTokenizer":
+            raise ValueError(
+                f"its pre_tokenizer {cut} has no operations of TensorFlow "
+                "beside WordPiece"
+            )
+        model = document["model"]
+        vocabulary = sorted(model["vocab"].items(), key=lambda x: x[1])
+        # The library's ids may have gaps, those of the operation have none.
+        pieces = [piece for piece, _ in vocabulary]
+        self._ids = tf.constant([n for _, n in vocabulary], tf.int32)
+        self._unknown = tf.constant(model["vocab"][model["unk_token"]])
+        self._longest = model["max_input_chars_per_word"]
+        text = optional.load("tensorflow_text", "The export")
+        self._pieces = text.FastWordpieceTokenizer(
+            pieces,
+            suffix_indicator=model["continuing_subword_prefix"],
+            # It counts bytes, the library characters.
+            max_bytes_per_word=LONGEST,
+            unknown_token=model["unk_token"],
+            token_out_type=tf.int32,
+            no_pretokenization=True,
+        )
+        self._punctuation = f"[{_punctuation()}]"
+        self._ends = f"[{SPACE}]+|{self._punctuation}"
+
+    def __call__(self, text):
+        """Gives ragged int32 ids `(count, None)` of strings `(count,)`."""
+        split = optional.load("tensorflow_text", "The export").regex_split
+        words = split(text, self._ends, self._punctuation)
+        flat = words.flat_values
+        is_long = tf.strings.length(flat, "UTF8_CHAR") > self._longest
+        found = self._pieces.tokenize(tf.where(is_long, "", flat))
+        found = found.with_flat_values(tf.gather(self._ids, found.flat_values))
+        unknown = rows_where(tf.fill(tf.shape(flat), self._unknown), is_long)
+        found = tf.concat([unknown, found], axis=1)
+        return words.with_flat_values(found).merge_dims(1, 2)
+
+
+def _punctuation():
+    """Finds what the library cuts off words."""
+    library = optional.load("tokenizers", "A tokenizer.json")
+    cut = library.pre_tokenizers.BertPreTokenizer().pre_tokenize_str
+    known = map(chr, (*range(0xD800), *range(0xE000, 0x20000)))
+    asked = [x for x in known if unicodedata.category(x)[0] in "PSC"]
+    return ranges([x for x in asked if len(cut(f"a{x}a")) == 3])
