@@ -6,6 +6,7 @@ from keras_attention.export.graph_parts import (
     Hidden,
     encode,
     in_batches,
+    marked,
     warn_of_cut,
 )
 from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
@@ -66,9 +67,9 @@ class TextClassifierGraph(ClassifierGraph):
         task = self._task.value
         max_length = task.settings["max_length"]
         rows = encode(self.tokenizer, text)
-        warn_of_cut(rows, max_length, "max_length")
-        starts = tf.fill([tf.size(text), 1], task.tokenizer.start_id)
-        rows = tf.concat([starts, rows[:, : max_length - 1]], axis=1)
+        limit = max_length - task.tokenizer.num_special_tokens()
+        warn_of_cut(rows, limit, f"max_length={max_length}")
+        rows = marked(task.tokenizer, rows[:, :limit], mark="start")
         return rows, tf.size(text), self._batch
 
     def _batch(self, rows, first, behind):

@@ -27,15 +27,39 @@ def encode(tokenizer, text):
     return tokenizer.tokenize(tf.strings.regex_replace(text, f"^{BLANK}$", ""))
 
 
-def warn_of_cut(rows, max_length, setting):
+def marked(tokenizer, rows, mark="end"):
+    """Puts special tokens around ids.
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        rows: ragged int32 ids `(batch, None)`.
+        mark: `"end"` or `"start"`, what a tokenizer without templates gets.
+
+    Returns:
+        Ragged int32 `(batch, None)`.
+    """
+    template = {
+        "end": ["A", tokenizer.end_id],
+        "start": [tokenizer.start_id, "A"],
+    }[mark]
+    if tokenizer.templates is not None:
+        template = [item for item, _ in tokenizer.templates["single"]]
+    parts = [
+        rows if item == "A" else tf.fill([rows.nrows(), 1], item)
+        for item in template
+    ]
+    return tf.concat(parts, axis=1)
+
+
+def warn_of_cut(rows, limit, setting):
     """Counts on standard error the texts that are too long.
 
     Args:
-        rows: ragged ids, without the one mark that is added to each.
-        max_length: integer, tokens of a text, the mark included.
-        setting: what `max_length` is called.
+        rows: ragged ids, without the marks that are added to each.
+        limit: integer, how many ids are left of a text.
+        setting: string, what limits them.
     """
-    too_long = rows.row_lengths() > max_length - 1
+    too_long = rows.row_lengths() > limit
     num_cut = tf.reduce_sum(tf.cast(too_long, tf.int32))
 
     def warn():
@@ -45,7 +69,7 @@ def warn_of_cut(rows, max_length, setting):
             "of",
             rows.nrows(),
             "texts to",
-            f"{setting}={max_length} tokens.",
+            f"{setting} tokens.",
             output_stream=sys.stderr,
         )
         return 0

@@ -5,7 +5,10 @@ import reprlib
 from pathlib import Path
 
 from keras_attention.checks import did_you_mean
-from keras_attention.data.tokenizers.sentencepiece import SentencePieceTokenizer
+from keras_attention.data.tokenizers import (
+    SentencePieceTokenizer,
+    load_tokenizer,
+)
 from keras_attention.files import recover, replacing_folder
 from keras_attention.json_files import read_json
 
@@ -30,7 +33,7 @@ def save_task(folder, kind, model, settings, tokenizers):
         model.save_to_preset(partial)
         digests = {}
         for name, tokenizer in tokenizers.items():
-            tokenizer.save(partial / name)
+            tokenizer.save(_place(partial / name, tokenizer))
             digests[name] = tokenizer.digest
         (partial / TASK).write_text(
             json.dumps({"task": kind, **settings, DIGESTS: digests}, indent=2),
@@ -72,8 +75,19 @@ def kind_of(folder):
     return _read(Path(folder) / TASK)["task"]
 
 
+def _place(path, tokenizer):
+    """A published tokenizer is a folder of files."""
+    is_file = isinstance(tokenizer, SentencePieceTokenizer)
+    return path if is_file else path.with_suffix("")
+
+
 def _load_tokenizer(path, digests):
-    tokenizer = SentencePieceTokenizer.load(path)
+    folder = path.with_suffix("")
+    if folder.is_dir() and not path.exists():
+        is_target = path.name.startswith("target")
+        tokenizer = load_tokenizer(folder, target=is_target)
+    else:
+        tokenizer = SentencePieceTokenizer.load(path)
     # Folders of older versions name none.
     expected = digests.get(path.name, tokenizer.digest)
     if tokenizer.digest != expected:

@@ -17,9 +17,10 @@ def encode_texts(
     """Splits texts into ids with a mark, and cuts what is too long.
 
     Args:
-        tokenizer: a `SentencePieceTokenizer`.
+        tokenizer: a `Tokenizer`. The template of a published one takes the
+            place of the mark.
         texts: list of strings.
-        max_length: integer, tokens of a text at most, the mark included.
+        max_length: integer, tokens of a text at most, marks included.
         setting: what `max_length` is called in the warning.
         mark: `"end"` for the end id behind each text, `"start"` for the start
             id before it.
@@ -46,7 +47,7 @@ def encode_texts(
                 f"{index} ({error.reason})"
             ) from None
     rows = encode_visible(tokenizer, texts)
-    limit = max_length - 1
+    limit = max_length - tokenizer.num_special_tokens()
     num_cut = sum(len(row) > limit for row in rows)
     if num_cut:
         warnings.warn(
@@ -54,6 +55,9 @@ def encode_texts(
             f"{setting}={max_length} tokens.",
             stacklevel=3,
         )
+    if tokenizer.templates is not None:
+        cut = (row[:limit] for row in rows)
+        return [tokenizer.with_special_tokens(row)[0] for row in cut]
     if mark == "start":
         return [[tokenizer.start_id, *row[:limit]] for row in rows]
     return [[*row[:limit], tokenizer.end_id] for row in rows]
@@ -63,7 +67,7 @@ def encode_visible(tokenizer, texts):
     """Splits texts into ids; a blank one, of NULs for example, has none.
 
     Args:
-        tokenizer: a `SentencePieceTokenizer`.
+        tokenizer: a `Tokenizer`.
         texts: list of strings.
 
     Returns:
