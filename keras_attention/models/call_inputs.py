@@ -144,37 +144,6 @@ def rotated_positions(model, position_ids, x):
     return ops.cast(position_ids, "int32")
 
 
-def rotated_positions(model, position_ids, x):
-    """Checks the positions by which the blocks of a model are to rotate.
-
-    Args:
-        model: a `Transformer`.
-        position_ids: integers `(batch or 1, length)`, or None.
-        x: `(batch, length, hidden_dim)`, the rows that go with them.
-
-    Returns:
-        These as int32, or None where there are none, or they were added to
-        the embeddings.
-
-    Raises:
-        ValueError: for another shape, or a flavour that rotates by places
-            alone.
-    """
-    if position_ids is None or not model.position.rotates_by_any:
-        return None
-    for block in model.blocks:
-        refuse_unless(
-            block.attention,
-            block.attention.rotates_by_any,
-            "position_ids",
-            "leave them out, or use MultiHeadAttention",
-        )
-    position_ids = ops.convert_to_tensor(position_ids)
-    batch = 1 if position_ids.shape[0] == 1 else x.shape[0]
-    check_shape("position_ids", position_ids, (batch, x.shape[1]))
-    return ops.cast(position_ids, "int32")
-
-
 @functools.lru_cache(maxsize=64)
 def _parameters(function):
     return frozenset(inspect.signature(function).parameters)
