@@ -46,6 +46,7 @@ from keras_attention.attention import (
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.copy_generator import CopyGenerator
 from keras_attention.layers.embeddings import VectorEmbedding
+from keras_attention.layers.factorized_embedding import FactorizedEmbedding
 from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.pooling import QueryPooling, SequencePooling
@@ -56,6 +57,10 @@ from keras_attention.layers.residuals import (
     SandwichNorm,
 )
 from keras_attention.layers.token_embedding import TokenEmbedding
+from keras_attention.models.adapting.conversion import convert_attention
+from keras_attention.models.adapting.freezing import freeze
+from keras_attention.models.adapting.lora import enable_lora, merge_lora
+from keras_attention.models.adapting.lora_files import load_lora, save_lora
 from keras_attention.models.causal_lm import CausalLM
 from keras_attention.models.classifier import Classifier
 from keras_attention.models.convolutional import ConvolutionalEncoder

@@ -137,3 +137,22 @@ def check_shape(name, tensor, expected):
         raise ValueError(
             f"{name} must have the shape {expected}. Received: {shape}"
         )
+
+
+def check_plain_weights(model, reason):
+    """Refuses a model whose weights are quantized or adapted by LoRA.
+
+    Args:
+        model: a Keras model.
+        reason: why, the end of a sentence.
+
+    Raises:
+        ValueError: for the first layer with such weights.
+    """
+    for layer in model._flatten_layers():
+        for state in ("quantization_mode", "lora_enabled"):
+            if getattr(layer, state, None):
+                raise ValueError(
+                    f"{layer.name} has {state}={getattr(layer, state)}, "
+                    f"{reason}. Write the model before that."
+                )

@@ -5,6 +5,7 @@ import importlib.util
 # The extra of pyproject.toml that brings each, the smallest that does.
 EXTRAS = {
     "PIL": "vision",
+    "ctranslate2": "ctranslate2",
     "gensim": "recipes",
     "huggingface_hub": "hub",
     "importlib_resources": "datasets",

@@ -372,6 +372,20 @@ SEARCHES = [
         "generation/test_constraints.py",
     ),
     fault(
+        "generation/logits_processors.py",
+        "penalize_repetition",
+        "scores < 0",
+        "scores > 0",
+        "generation/test_forced_and_forbidden.py",
+    ),
+    fault(
+        "generation/logits_processors.py",
+        "force",
+        "position == where",
+        "position > where",
+        "generation/test_forced_and_forbidden.py",
+    ),
+    fault(
         "generation/beam_state.py",
         "penalty",
         "return ops.power(generated, float(length_penalty))",

@@ -20,6 +20,7 @@ from keras_attention import (
 )
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.embeddings import VectorEmbedding
+from keras_attention.layers.factorized_embedding import FactorizedEmbedding
 from keras_attention.layers.token_embedding import TokenEmbedding
 from keras_attention.models.recurrent_decoder import RecurrentDecoder
 
@@ -34,6 +35,7 @@ PARTS |= {
 PARTS |= {
     "feed_forward": lambda: FeedForward(5),
     "tokens": lambda: TokenEmbedding(7, 6),
+    "factorized": lambda: FactorizedEmbedding(7, 6, 4),
     "patches": lambda: PatchEmbedding(2, 6),
     "vectors": lambda: VectorEmbedding(6),
     "copy": lambda: CopyGenerator(),

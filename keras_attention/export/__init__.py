@@ -4,6 +4,7 @@ from keras_attention.export.classifiers import (
     export_image_classifier,
     export_text_classifier,
 )
+from keras_attention.export.ctranslate2 import ctranslate2
 from keras_attention.export.text_generator import export_text_generator
 from keras_attention.export.text_to_text import export_text_to_text
 from keras_attention.export.texts import (
@@ -12,6 +13,7 @@ from keras_attention.export.texts import (
 )
 
 __all__ = [
+    "ctranslate2",
     "export_image_classifier",
     "export_masked_text",
     "export_text_classifier",

@@ -4,7 +4,7 @@ import sys
 
 import tensorflow as tf
 
-from keras_attention.data.tokenizers.base import BLANK
+from keras_attention.data.tokenizers.base import BLANK, FIRST
 
 
 class Hidden:
@@ -27,24 +27,44 @@ def encode(tokenizer, text):
     return tokenizer.tokenize(tf.strings.regex_replace(text, f"^{BLANK}$", ""))
 
 
-def warn_of_cut(rows, max_length, setting):
+def marked(tokenizer, rows):
+    """Puts special tokens around ids: those of a template, or the end.
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        rows: ragged int32 ids `(batch, None)`.
+
+    Returns:
+        Ragged int32 `(batch, None)`.
+    """
+    if tokenizer.templates is None:
+        template = [FIRST, tokenizer.end_id]
+    else:
+        template = [item for item, _ in tokenizer.templates["single"]]
+    parts = [
+        rows if item == FIRST else tf.fill([rows.nrows(), 1], item)
+        for item in template
+    ]
+    return tf.concat(parts, axis=1)
+
+
+def warn_of_cut(rows, limit, setting):
     """Counts on standard error the texts that are too long.
 
     Args:
-        rows: ragged ids, without the one mark that is added to each.
-        max_length: integer, tokens of a text, the mark included.
-        setting: what `max_length` is called.
+        rows: ragged ids, without the marks that are added to each.
+        limit: integer, how many ids are left of a text.
+        setting: string, what limits them.
     """
-    too_long = rows.row_lengths() > max_length - 1
-    warn_of_too_long(too_long, f"{setting}={max_length}")
+    warn_of_too_long(rows.row_lengths() > limit, setting)
 
 
-def warn_of_too_long(too_long, limit):
+def warn_of_too_long(too_long, setting):
     """Counts on standard error the texts that are cut.
 
     Args:
         too_long: boolean `(batch,)`.
-        limit: string, the setting and its number.
+        setting: string, what limits them.
     """
     num_cut = tf.reduce_sum(tf.cast(too_long, tf.int32))
 
@@ -55,7 +75,7 @@ def warn_of_too_long(too_long, limit):
             "of",
             tf.size(too_long),
             "texts to",
-            f"{limit} tokens.",
+            f"{setting} tokens.",
             output_stream=sys.stderr,
         )
         return 0

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from keras_attention.export.graph_parts import Hidden, in_batches
 from keras_attention.export.text_rows import TextRows
-from keras_attention.tasks.masked_text import MASKS
 
 # What Python strips from the ends of a string, in a class of RE2.
 _SPACE = (
@@ -75,7 +74,7 @@ class MaskedTextGraph(TextGraph):
 
     def __init__(self, task):
         super().__init__(task)
-        self._mask = "|".join(map(re.escape, MASKS))
+        self._mask = "|".join(map(re.escape, task.masks))
         known = range(task.tokenizer.vocabulary_size)
         self._tokens = [task.shown(number) for number in known]
         self.served = {"serving_default": self._signature(self._fill)}

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_attention.export.graph_parts import (
     Hidden,
     encode,
+    marked,
     warn_of_cut,
 )
 from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
@@ -52,14 +53,13 @@ class TextToTextGraph(tf.Module):
         rows = self._tokenize(text)
         order = tf.argsort(rows.row_lengths(), stable=True)
         count = tf.size(order)
+        padding_id = task.limits()["padding_id"]
 
         def advance(first, token_ids, scores):
             # Rows of like length together, as in the task.
             chosen = order[first : first + settings["batch_size"]]
             batch = tf.gather(rows, chosen)
-            result = self._search(
-                batch.to_tensor(task.source_tokenizer.padding_id)
-            )
+            result = self._search(batch.to_tensor(task.source_padding_id))
             place = chosen[:, None]
             return (
                 first + tf.size(chosen),
@@ -74,18 +74,20 @@ class TextToTextGraph(tf.Module):
             advance,
             (
                 0,
-                tf.zeros([count, settings["max_length"]], tf.int32),
+                tf.fill([count, settings["max_length"]], padding_id),
                 tf.zeros([count], tf.float32),
             ),
             parallel_iterations=1,
         )
-        # What has no tokens but its end stays empty, as in the task.
-        is_empty = rows.row_lengths() == 1
+        # What has no tokens but its marks stays empty, as in the task.
+        is_empty = (
+            rows.row_lengths() == task.source_tokenizer.num_special_tokens()
+        )
         tokenizer = task.target_tokenizer
         empty = tf.concat(
             [
-                [tokenizer.start_id, tokenizer.end_id],
-                tf.zeros([settings["max_length"] - 2], tf.int32),
+                [task.prompt()[0], tokenizer.end_id],
+                tf.fill([settings["max_length"] - 2], padding_id),
             ],
             axis=0,
         )
@@ -98,9 +100,9 @@ class TextToTextGraph(tf.Module):
         task = self._task.value
         max_length = task.settings["max_source_length"]
         rows = encode(self.source_tokenizer, text)
-        warn_of_cut(rows, max_length, "max_source_length")
-        ends = tf.fill([tf.size(text), 1], task.source_tokenizer.end_id)
-        return tf.concat([rows[:, : max_length - 1], ends], axis=1)
+        limit = max_length - task.source_tokenizer.num_special_tokens()
+        warn_of_cut(rows, limit, f"max_source_length={max_length}")
+        return marked(task.source_tokenizer, rows[:, :limit])
 
     def _search(self, source_ids):
         task = self._task.value
@@ -109,7 +111,7 @@ class TextToTextGraph(tf.Module):
         return beam_search(
             model.step,
             model.init_cache(batch_size, settings["max_length"]),
-            tf.fill([batch_size, 1], task.target_tokenizer.start_id),
+            tf.tile([task.prompt()], [batch_size, 1]),
             num_beams=settings["num_beams"],
             length_penalty=settings["length_penalty"],
             **task.limits(),
@@ -118,14 +120,18 @@ class TextToTextGraph(tf.Module):
 
     def _detokenize(self, token_ids):
         tokenizer = self._task.value.target_tokenizer
+        known = token_ids < tokenizer.vocabulary_size
+        replaced = tokenizer.unknown_id
+        if replaced < 0:
+            replaced = tokenizer.end_id
+        # The start may be the end id.
+        token_ids = tf.where(known, token_ids, replaced)[:, 1:]
         is_end = tf.cast(token_ids == tokenizer.end_id, tf.int32)
         is_text = (
             (tf.cumsum(is_end, axis=1) == 0)
             & (token_ids != tokenizer.padding_id)
             & (token_ids != tokenizer.start_id)
         )
-        known = token_ids < tokenizer.vocabulary_size
-        token_ids = tf.where(known, token_ids, tokenizer.unknown_id)
         return self.target_tokenizer.detokenize(
             tf.ragged.boolean_mask(token_ids, is_text)
         )

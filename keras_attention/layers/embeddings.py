@@ -6,6 +6,7 @@ import keras
 from keras.src.backend.common.global_state import get_global_attribute
 
 from keras_attention.checks import check_integer
+from keras_attention.layers.factorized_embedding import FactorizedEmbedding
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.token_embedding import TokenEmbedding
 from keras_attention.masks import implicit_mask
@@ -88,6 +89,7 @@ class VectorEmbedding(Template, keras.layers.Layer):
 
 
 _CLASSES = {
+    "factorized": FactorizedEmbedding,
     "patches": PatchEmbedding,
     "tokens": TokenEmbedding,
     "vectors": VectorEmbedding,
@@ -98,8 +100,9 @@ def get(name_config_or_layer, **defaults):
     """Makes a new, unbuilt embedding.
 
     Args:
-        name_config_or_layer: `"tokens"`, `"vectors"`, `"patches"`, a
-            configuration, or a layer that serves as the template.
+        name_config_or_layer: `"tokens"`, `"factorized"`, `"vectors"`,
+            `"patches"`, a configuration, or a layer that serves as the
+            template.
         **defaults: constructor arguments for what is left open.
 
     Returns:

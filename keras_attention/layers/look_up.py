@@ -1,6 +1,7 @@
-"""Looking up the vectors of tokens."""
+"""Vectors of tokens: looking them up, and those learned elsewhere."""
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -38,3 +39,40 @@ def _with_dense_gradient(table):
 
     # A variable itself would have to be an argument of the gradient.
     return same(tf.identity(tf.convert_to_tensor(table)))
+
+
+def check_vectors(embedding, vectors):
+    """Refuses vectors that an embedding cannot give as they are.
+
+    Args:
+        embedding: a `TokenEmbedding`.
+        vectors: array `(vocabulary_size, hidden_dim)`.
+
+    Returns:
+        The vectors, a NumPy array.
+    """
+    if embedding.built and (
+        embedding.embedding.quantization_mode
+        or embedding.embedding.lora_enabled
+    ):
+        raise ValueError(
+            "An embedding takes vectors before quantize and enable_lora, "
+            "not after them."
+        )
+    vectors = np.asarray(vectors)
+    if (
+        embedding.embedding_dim is not None
+        or embedding.num_segments is not None
+    ):
+        raise ValueError(
+            "An embedding with embedding_dim or num_segments does not give "
+            "vectors as they are; it takes none. Received: embedding_dim="
+            f"{embedding.embedding_dim}, num_segments={embedding.num_segments}"
+        )
+    expected = (embedding.vocabulary_size, embedding.hidden_dim)
+    if vectors.shape != expected:
+        raise ValueError(
+            f"vectors must have the shape (vocabulary_size, hidden_dim) = "
+            f"{expected}. Received: {vectors.shape}"
+        )
+    return vectors

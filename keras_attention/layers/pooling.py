@@ -17,9 +17,11 @@ class SequencePooling(Template, keras.layers.Layer):
     - `"mean"`: the mean of the tokens.
     - `"max"`: the largest number of each feature, as in a text CNN (Kim 2014)
       or InferSent (Conneau et al. 2017).
-    - `"first"`: the first vector, as in BERT (Devlin et al. 2019).
+    - `"first"`: the first vector, as in BERT (Devlin et al. 2019); zeros
+      where that is padding, so that texts are padded on the right.
     - `"last"`: the vector of the last token, where a recurrent layer that
-      reads forwards has seen everything.
+      reads forwards has seen everything, as has a decoder (GPT-2). Padding
+      may stand on either side.
     - `"ends"`: for a layer that reads in both directions: the first half of
       the features, which read forwards, at the last token, and the second
       half at the first token.

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.checks import check_integer, check_number
-from keras_attention.layers.look_up import look_up
+from keras_attention.layers.look_up import check_vectors, look_up
 from keras_attention.masks import padding_mask_from_ids
 from keras_attention.registry import PACKAGE, Template, copy_initializer
 from keras_attention.tensors import check_ids
@@ -73,6 +73,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
     """
 
     takes_more_than_booleans = ("scale",)
+    projects_with_bias = False
 
     def __init__(
         self,
@@ -126,6 +127,11 @@ class TokenEmbedding(Template, keras.layers.Layer):
     known_shape = (None, None)
 
     @property
+    def looked_up_dim(self):
+        """The width of vectors when kinds and positions are added."""
+        return self.hidden_dim
+
+    @property
     def factor(self):
         """What vectors are multiplied by, or None."""
         if isinstance(self.scale, (bool, np.bool_)):
@@ -156,7 +162,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
         if self.num_segments is not None:
             self.segments = self.add_weight(
                 name="segments",
-                shape=(self.num_segments, self.hidden_dim),
+                shape=(self.num_segments, self.looked_up_dim),
                 initializer=copy_initializer(self.initializer),
             )
         if self.logit_bias:
@@ -169,7 +175,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
     def _projection(self, name, width, units):
         layer = keras.layers.Dense(
             units,
-            use_bias=False,
+            use_bias=self.projects_with_bias,
             name=name,
             dtype=self.dtype_policy,
             trainable=self.trainable,
@@ -192,8 +198,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
             vectors = look_up(self.embedding, inputs)
         else:
             vectors = self.embedding(inputs)
-        if self.embedding_dim is not None:
-            vectors = self.input_projection(vectors)
+        vectors = self.widen(vectors)
         if self.factor is not None:
             vectors = vectors * ops.cast(self.factor, vectors.dtype)
         if self.num_segments is not None:
@@ -204,6 +209,12 @@ class TokenEmbedding(Template, keras.layers.Layer):
                 "num_segments=None"
             )
         return vectors
+
+    def widen(self, vectors):
+        """Projects what was looked up to the width of the model."""
+        if self.embedding_dim is None:
+            return vectors
+        return self.input_projection(vectors)
 
     def _segments(self, segment_ids):
         """The vectors of the kinds of tokens, which broadcast to theirs."""
@@ -243,26 +254,7 @@ class TokenEmbedding(Template, keras.layers.Layer):
             ValueError: if `vectors` has another shape, or the layer is
                 quantized or adapted by LoRA.
         """
-        if self.built and (
-            self.embedding.quantization_mode or self.embedding.lora_enabled
-        ):
-            raise ValueError(
-                "An embedding takes vectors before quantize and enable_lora, "
-                "not after them."
-            )
-        vectors = np.asarray(vectors)
-        if self.embedding_dim is not None or self.num_segments is not None:
-            raise ValueError(
-                "An embedding with embedding_dim or num_segments does not give "
-                "vectors as they are; it takes none. Received: embedding_dim="
-                f"{self.embedding_dim}, num_segments={self.num_segments}"
-            )
-        expected = (self.vocabulary_size, self.hidden_dim)
-        if vectors.shape != expected:
-            raise ValueError(
-                f"vectors must have the shape (vocabulary_size, hidden_dim) = "
-                f"{expected}. Received: {vectors.shape}"
-            )
+        vectors = check_vectors(self, vectors)
         if not self.built:
             self.build()
         if self.factor is not None:

@@ -1,5 +1,7 @@
 """Models of a family, assembled of the parts that a configuration gives."""
 
+import contextlib
+import textwrap
 import types
 
 from keras_attention.registry import arguments_of
@@ -42,29 +44,57 @@ def make_model(cls, family, config, arguments):
             f"A {family.name} model is no {cls.__name__}, but a "
             f"{' or '.join(family.architectures)}. Received: {config.name}"
         )
+    with _naming_entries(family, config, arguments):
+        parts = parts_of(family, config)
+        return _assemble(cls, kind, parts, arguments), kind
+
+
+def _assemble(cls, kind, parts, arguments):
+    """Makes a model of a kind, of the arguments of its parts."""
     from keras_attention.models.decoder import TransformerDecoder
     from keras_attention.models.encoder import TransformerEncoder
 
-    parts = parts_of(family, config)
     single = {"TransformerEncoder": "encoder", "TransformerDecoder": "decoder"}
     if kind in single:
-        return cls(**{**parts[single[kind]], **arguments}), kind
+        return cls(**{**parts[single[kind]], **arguments})
     # What a model with a head does not take itself is for its parts.
     taken = arguments_of(cls)
     own = {n: x for n, x in arguments.items() if n in taken}
     inner = {n: x for n, x in arguments.items() if n not in own or n == "dtype"}
     if kind == "CausalLM":
         decoder = TransformerDecoder(**{**parts["decoder"], **inner})
-        return cls(decoder, **own), kind
+        return cls(decoder, **own)
     if kind in _HEADS:
         head = dict(parts[_HEADS[kind]])
         given = {**parts["encoder"], **head.pop("encoder", {}), **inner}
-        return cls(TransformerEncoder(**given), **{**head, **own}), kind
+        return cls(TransformerEncoder(**given), **{**head, **own})
     decoder = TransformerDecoder(**{**parts["decoder"], **inner})
     given = {**parts["encoder"], **inner}
     if parts.get("share_embeddings"):
         given["embedding"] = decoder.embedding  # which makes logits
-    return cls(TransformerEncoder(**given), decoder, **own), kind
+    return cls(TransformerEncoder(**given), decoder, **own)
+
+
+@contextlib.contextmanager
+def _naming_entries(family, config, arguments):
+    """Names a file, and its entries, in errors that name arguments."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        reason, is_odd = str(error), isinstance(error, TypeError)
+        if config.name in reason:
+            raise
+        if is_odd:  # an entry of another type
+            reason = textwrap.shorten(reason, 200, placeholder=" ...")
+        if is_odd or not (arguments or config.changes):
+            reason = (
+                f"{config.name} describes no {family.name} model that can be "
+                f"made: {reason}"
+            )
+        entries = config.quoted_in(reason)
+        if entries and not is_odd:
+            reason = f"{reason.rstrip('.')}. The file has {entries}."
+        raise ValueError(reason) from error
 
 
 def parts_of(family, config):

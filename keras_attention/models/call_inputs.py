@@ -5,6 +5,8 @@ import inspect
 
 from keras import ops
 
+from keras_attention.attention.core.checks import refuse_unless
+from keras_attention.checks import check_shape
 from keras_attention.masks import as_mask
 
 
@@ -90,6 +92,9 @@ def embed(
         )
     if "start" in takes:
         given["start"] = start
+    is_narrow = "narrow" in takes
+    if is_narrow:
+        given["narrow"] = True
     x = embedding(inputs, training=training, **given)
     if position_ids is None and position.skips_padding:
         position_ids = _count_tokens(padding_mask, start)
@@ -97,14 +102,46 @@ def embed(
         x = position.embed(x, start=start)
     elif "positions" in _parameters(type(position).embed):
         x = position.embed(x, positions=position_ids)
-    else:
+    elif not position.rotates_by_any:
         raise ValueError(
             f"{type(position).__name__} takes no position_ids; "
-            "LearnedEncoding and SinusoidalEncoding do."
+            "LearnedEncoding, SinusoidalEncoding and RotaryEmbedding do."
         )
     if model.embedding_norm is not None:
         x = model.embedding_norm(x)
-    return model.embedding_dropout(x, training=training)
+    x = model.embedding_dropout(x, training=training)
+    return embedding.input_projection(x) if is_narrow else x
+
+
+def rotated_positions(model, position_ids, x):
+    """Checks the positions by which the blocks of a model are to rotate.
+
+    Args:
+        model: a `Transformer`.
+        position_ids: integers `(batch or 1, length)`, or None.
+        x: `(batch, length, hidden_dim)`, the rows that go with them.
+
+    Returns:
+        These as int32, or None where there are none, or they were added to
+        the embeddings.
+
+    Raises:
+        ValueError: for another shape, or a flavour that rotates by places
+            alone.
+    """
+    if position_ids is None or not model.position.rotates_by_any:
+        return None
+    for block in model.blocks:
+        refuse_unless(
+            block.attention,
+            block.attention.rotates_by_any,
+            "position_ids",
+            "leave them out, or use MultiHeadAttention",
+        )
+    position_ids = ops.convert_to_tensor(position_ids)
+    batch = 1 if position_ids.shape[0] == 1 else x.shape[0]
+    check_shape("position_ids", position_ids, (batch, x.shape[1]))
+    return ops.cast(position_ids, "int32")
 
 
 @functools.lru_cache(maxsize=64)

@@ -7,7 +7,11 @@ from keras_attention.attention.core.checks import check_cached_position
 from keras_attention.attention.core.kv_cache import KeepsCache
 from keras_attention.masks import implicit_mask
 from keras_attention.models import segments as segment_states
-from keras_attention.models.call_inputs import embed, unpack
+from keras_attention.models.call_inputs import (
+    embed,
+    rotated_positions,
+    unpack,
+)
 from keras_attention.models.logits import Logits
 from keras_attention.models.transformer import Transformer
 from keras_attention.models.transformer_checks import check_source
@@ -41,7 +45,9 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
         memory: `(batch, memory_length, memory_dim)`, or what `init_memory`
             returned.
         memory_padding_mask: boolean `(batch, memory_length)`.
-        segment_ids, position_ids: see `TransformerEncoder`.
+        segment_ids, position_ids: see `TransformerEncoder`. Beside a cache
+            these are the positions of this call's tokens; `start` says where
+            in the cache they go.
         attention_mask: boolean `(batch, length, length)`, which keys each
             query may see, in place of the causal order (a language model
             that reads a prefix in both directions). Not with a cache.
@@ -176,11 +182,13 @@ class TransformerDecoder(KeepsCache, Logits, Transformer):
         )
         feed, old, new = _feed, cache, {}
         if segments is not None:
-            segment_states.check_call(self, segments, x, cache, start)
+            segment_states.check_call(self, segments, x, cache, start, places)
             padding_mask = segment_states.mask_of(padding_mask, x)
             feed, old = segment_states.feed, segments
             new["mask"] = segment_states.keep(old["mask"], padding_mask)
-        with self.position.positions_of_stack(start, ops.shape(x)[1]):
+        positions = rotated_positions(self, places, x)
+        length = ops.shape(x)[1]
+        with self.position.positions_of_stack(start, length, positions):
             for block in self.blocks:
                 x, new[block.name] = feed(
                     block,

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.models.call_inputs import embed, read
+from keras_attention.models.call_inputs import embed, read, rotated_positions
 from keras_attention.models.hidden_states import HiddenStates
 from keras_attention.models.layer_positions import LayerPositions
 from keras_attention.models.transformer import Transformer
@@ -57,7 +57,9 @@ class TransformerEncoder(HiddenStates, Transformer):
         segment_ids: integers `(batch, length)`, the kind of each token, for
             an embedding with `num_segments`; by default 0.
         position_ids: integers `(batch, length)`, for an encoding that is
-            added to embeddings; by default 0, 1, 2 and so on.
+            added to embeddings, or a `RotaryEmbedding`; by default 0, 1, 2
+            and so on. Masks do not follow from them: texts that share a row
+            are kept apart by an `attention_mask`.
         attention_mask: boolean `(batch, length, length)`, which keys each
             query may see, beside the padding mask.
         global_mask: boolean `(batch, length)`, the tokens that all others
@@ -135,15 +137,17 @@ class TransformerEncoder(HiddenStates, Transformer):
         padding_mask = given.get("padding_mask")
         if padding_mask is None:
             padding_mask = self.padding_mask(token_ids)
+        position_ids = given.get("position_ids")
         x = embed(
             self,
             token_ids,
             padding_mask=padding_mask,
             segment_ids=given.get("segment_ids"),
-            position_ids=given.get("position_ids"),
+            position_ids=position_ids,
             training=training,
         )
-        with self.position.positions_of_stack(0, ops.shape(x)[1]):
+        positions = rotated_positions(self, position_ids, x)
+        with self.position.positions_of_stack(0, ops.shape(x)[1], positions):
             for block in self.blocks:
                 x = block(
                     x,

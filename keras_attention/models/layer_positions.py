@@ -96,11 +96,19 @@ class LayerPositions(PositionHooks):
         """How long a cache may be for all of them, or None."""
         return _least(x.max_cached_length for x in self._encodings)
 
+    @property
+    def rotates_by_any(self):
+        """Whether all of them do, but for those that do nothing."""
+        acting = [x for x in self._encodings if x.acts_in_attention]
+        return bool(acting) and all(x.rotates_by_any for x in acting)
+
     @contextlib.contextmanager
-    def positions_of_stack(self, start, length):
+    def positions_of_stack(self, start, length, positions=None):
         with contextlib.ExitStack() as stack:
             for encoding in self._encodings:
-                stack.enter_context(encoding.positions_of_stack(start, length))
+                stack.enter_context(
+                    encoding.positions_of_stack(start, length, positions)
+                )
             yield
 
 

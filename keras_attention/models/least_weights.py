@@ -11,6 +11,7 @@ import keras
 
 from keras_attention import attention
 from keras_attention.layers.embeddings import VectorEmbedding
+from keras_attention.layers.factorized_embedding import FactorizedEmbedding
 from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.token_embedding import TokenEmbedding
@@ -148,7 +149,7 @@ def of_layer(layer, dim, memory_dim=None):
     if layer.built:
         return sum(math.prod(weight.shape) for weight in layer.weights)
     kind = type(layer)  # a subclass may have fewer
-    if kind is TokenEmbedding:
+    if kind in (TokenEmbedding, FactorizedEmbedding):
         matrices = 1 if layer.tie_weights else 2
         width = layer.embedding_dim or layer.hidden_dim
         return matrices * layer.vocabulary_size * width

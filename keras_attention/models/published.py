@@ -1,7 +1,6 @@
 """Models of published families, from their names or the files of others."""
 
 import math
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from keras_attention.models.assembling import base_of, kind_of, make_model
 from keras_attention.zoo.core import fresh, labels
 from keras_attention.zoo.core.reading import check_layers, fill
 from keras_attention.zoo.core.sharing import settle
-from keras_attention.zoo.core.writing import write as write_files
 
 CONFIG = "config.json"
 # Arguments that leave a model what its config.json says.
@@ -58,15 +56,8 @@ def read(cls, folder, **arguments):
     folder = Path(folder)
     family, config, entries, arguments = _configure(cls, folder, arguments)
     check_layers(family, config, kind_of(cls, family), folder)
-    try:
-        with fresh.without_numbers() as variables:
-            model, kind = make_model(cls, family, config, arguments)
-    except TypeError as error:  # of an entry of another type
-        reason = textwrap.shorten(str(error), 200, placeholder=" ...")
-        raise ValueError(
-            f"{config.name} describes no {family.name} model that can be made: "
-            f"{reason}"
-        ) from error
+    with fresh.without_numbers() as variables:
+        model, kind = make_model(cls, family, config, arguments)
     base = base_of(model, kind, family)
     _check_layers(base, family, config)
     fill(model, base, variables, family, config, kind, folder)
@@ -100,8 +91,8 @@ def make(cls, name, **arguments):
     entries = family.entries(name)
     changes, arguments = _split(cls, family, entries, arguments)
     entries = {**entries, **changes}
-    config = family.configuration(name, entries)
-    entries = _without_gone(entries)
+    config = family.configuration(name, family.entries(name), changes)
+    entries = labels.without_gone(entries)
     model, _ = make_model(cls, family, config, arguments)
     if family.model_types:
         _remember(model, entries, arguments)
@@ -124,45 +115,6 @@ def count(cls, name):
         config = family.configuration(name, entries)
         model, _ = make_model(cls, family, config, {})
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
-
-
-def write(model, folder):
-    """Writes a model as a folder that `transformers` reads.
-
-    Args:
-        model: one that `read` or `make` made, trained since or not.
-        folder: path; made where it is missing.
-
-    Raises:
-        ValueError: if the model is of no published family, or its weights
-            are quantized or adapted by LoRA.
-    """
-    entries = getattr(model, "published", None)
-    if entries is None:
-        raise ValueError(
-            f"This {type(model).__name__} is of no published family, so no "
-            "config.json describes it. Write one that came from from_preset, "
-            "without arguments that change its sizes or parts."
-        )
-    for layer in model._flatten_layers():
-        for state in ("quantization_mode", "lora_enabled"):
-            if getattr(layer, state, None):
-                raise ValueError(
-                    f"{layer.name} has {state}={getattr(layer, state)}, which "
-                    "config.json cannot say. Write the model before that."
-                )
-    family = zoo.find_family(entries["model_type"])
-    kind = kind_of(type(model), family)
-    if kind == "Classifier":
-        count, names = model.num_classes, model.labels
-        entries = _without_gone(
-            {**entries, **labels.changes(entries, count, names)}
-        )
-    config = family.configuration("config.json", entries)
-    base = base_of(model, kind, family)
-    folder = Path(folder)
-    write_files(model, base, family, config, kind, folder, entries)
-    generation_config.write(folder, model.generation)
 
 
 def find_size(name):
@@ -214,7 +166,7 @@ def _configure(cls, folder, arguments, has_weights=True):
     changes, arguments = _split(cls, family, entries, arguments)
     config = family.configuration(str(path), entries, changes)
     entries = {**entries, **changes}
-    entries = _without_gone(entries)
+    entries = labels.without_gone(entries)
     return family, config, entries, arguments
 
 
@@ -256,11 +208,6 @@ def _split_classes(entries, arguments):
     if names is None and number == known:
         names = labels.names(entries)
     return labels.changes(entries, number, check_labels(names, number))
-
-
-def _without_gone(entries):
-    """Leaves out what other classes have removed."""
-    return {n: x for n, x in entries.items() if n not in labels.OF_CLASSES or x}
 
 
 def _remember(model, entries, arguments, folder=None):

@@ -8,7 +8,7 @@ import keras
 
 from keras_attention.json_files import read_json
 from keras_attention.layers.residual import Residual
-from keras_attention.models import preset_files, published
+from keras_attention.models import preset_files, published, publishing
 from keras_attention.models.exporting import AnyLengthExport
 from keras_attention.models.preset_files import CONFIG
 from keras_attention.registry import ChecksBooleans
@@ -103,17 +103,26 @@ class Preset(AnyLengthExport, ChecksBooleans):
         preset_files.write(self, Path(folder), tokenizer, training, scores)
 
     def to_huggingface(self, folder):
-        """Writes a published model as a folder that `transformers` reads.
+        """Writes a model as a folder that `transformers` reads.
+
+        A model of a published family becomes one of that family. So does an
+        `EncoderDecoder` with the parts of one: sinusoids, full attention and
+        layer normalization, as Pegasus with `residual="pre_norm"` and as
+        Marian with `"post_norm"`. It then knows no start and end tokens;
+        `TextToText.to_huggingface` writes those of its tokenizers.
+
+        Adapters of LoRA are folded into the weights that are written.
 
         Args:
             folder: path; made where it is missing. It gets `config.json` and
                 `model.safetensors`.
 
         Raises:
-            ValueError: if the model did not come from `from_preset` with a
-                published family, or is quantized or adapted by LoRA.
+            ValueError: if no family has the parts of the model (the message
+                names what differs from the nearest), or it is quantized; a
+                model of no family also if it is adapted by LoRA.
         """
-        published.write(self, folder)
+        publishing.write(self, folder)
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, **arguments):

@@ -109,7 +109,7 @@ def check_state(model, segments=None, x=None):
     )
 
 
-def check_call(model, segments, x, cache, start):
+def check_call(model, segments, x, cache, start, position_ids=None):
     """Refuses segments beside what they stand in place of.
 
     Args: as of the call of a `TransformerDecoder`; `x` as of `check_state`.
@@ -121,6 +121,11 @@ def check_call(model, segments, x, cache, start):
             "what is kept; leave out cache and start. Received: "
             f"cache={'None' if cache is None else 'a dictionary'}, "
             f"start={start}"
+        )
+    if position_ids is not None:
+        raise ValueError(
+            "Positions count from what is kept of earlier segments; leave out "
+            "position_ids where there are segments."
         )
 
 

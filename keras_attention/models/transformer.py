@@ -224,10 +224,12 @@ class Transformer(Preset, keras.Model):
         known_shape = getattr(self.embedding, "known_shape", None)
         if not self.embedding.built and known_shape is not None:
             self.embedding.build(known_shape)
+        # What is added to embeddings has the width in which they are found.
+        width = getattr(self.embedding, "looked_up_dim", self.hidden_dim)
         if self.position.acts_on_embeddings:
-            self.position.build(shape)
+            self.position.build((None, None, width))
         if self.embedding_norm is not None:
-            self.embedding_norm.build(shape)
+            self.embedding_norm.build((None, None, width))
         for block in self.blocks:
             block.build(shape)
         if self.final_norm is not None:

@@ -14,6 +14,9 @@ _METHODS = {"bias": ("bias", "bias_in"), "values": ("values", "values_in")}
 class PositionHooks:
     """The hooks of positional encodings, each of which does nothing here."""
 
+    rotates_by_any = False
+    """Whether `rotate` takes positions of the caller's own, one a token."""
+
     def embed(self, x, start=0):
         """Adds the encoding to embeddings `(batch, length, hidden_dim)`.
 
@@ -108,16 +111,20 @@ class PositionHooks:
             length: integer, rows of the sequence.
 
         Returns:
-            A context manager that gives the positions `(length,)`.
+            A context manager that gives the positions to rotate by,
+            `(length,)`, or those of the stack, `(batch, length)`.
         """
         start = ops.cast(start, "int32") if ops.is_tensor(start) else start
         positions = start + ops.arange(length, dtype="int32")
         return contextlib.nullcontext(positions)
 
-    def positions_of_stack(self, start, length):
+    def positions_of_stack(self, start, length, positions=None):
         """Opens a call of several layers, which may share such tables.
 
-        Args: as of `positions_of_call`.
+        Args: as of `positions_of_call`, and
+            positions: integers `(batch or 1, length)`, by which all calls
+                within rotate, for an encoding that `rotates_by_any`; None for
+                those that follow from start and length.
 
         Returns:
             A context manager.
@@ -269,6 +276,10 @@ class PositionalEncoding(Template, PositionHooks, keras.layers.Layer):
 
     def call(self, x, start=0):
         return self.embed(x, start=start)
+
+    def get_config(self):
+        # Keras writes none by itself for a layer that was given a policy.
+        return super().get_config()
 
 
 class _NoPosition(PositionHooks):

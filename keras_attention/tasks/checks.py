@@ -89,10 +89,10 @@ def check_shared(model, source_tokenizer, target_tokenizer):
 
     Args:
         model: an `EncoderDecoder`.
-        source_tokenizer, target_tokenizer: `SentencePieceTokenizer`s.
+        source_tokenizer, target_tokenizer: `Tokenizer`s.
     """
     copies = getattr(model, "copy_generator", None) is not None
-    if copies and source_tokenizer.proto != target_tokenizer.proto:
+    if copies and source_tokenizer.digest != target_tokenizer.digest:
         raise ValueError(
             "A model with a copy_generator needs one tokenizer as "
             "source_tokenizer and target_tokenizer. Received: two"
@@ -104,7 +104,7 @@ def check_tokenizer(side, tokenizer, part, needed):
 
     Args:
         side: `"source"` or `"target"`, or `""` where there is one alone.
-        tokenizer: its `SentencePieceTokenizer`.
+        tokenizer: its `Tokenizer`.
         part: the encoder or the decoder.
         needed: names of the ids that the tokenizer must have.
     """
@@ -115,8 +115,14 @@ def check_tokenizer(side, tokenizer, part, needed):
             raise ValueError(
                 f"The {name} needs an {mark}. Received: one without"
             )
-    padding_id = getattr(part.embedding, "padding_id", tokenizer.padding_id)
-    if tokenizer.padding_id < 0 or tokenizer.padding_id != padding_id:
+    padding_id = padding_of(tokenizer, part)
+    if padding_id is None or padding_id < 0:
+        raise ValueError(
+            f"The {type(part).__name__} of the {name} must mask a padding_id. "
+            f"Received: {padding_id} in the model, {tokenizer.padding_id} in "
+            "the tokenizer"
+        )
+    if tokenizer.padding_id not in (-1, padding_id):
         raise ValueError(
             f"The {name} must have the padding_id of the model, "
             f"{padding_id}. Received: {tokenizer.padding_id}"
@@ -140,4 +146,30 @@ def check_vocabulary(side, tokenizer, part):
         raise ValueError(
             f"The {name} has {tokenizer.vocabulary_size} pieces, more than "
             f"the model's vocabulary_size for it, {size}."
+        )
+
+
+def padding_of(tokenizer, part):
+    """Gives the id that fills up batches of token ids.
+
+    Args:
+        tokenizer: a `Tokenizer`, which need not have one.
+        part: the encoder or the decoder.
+    """
+    return getattr(part.embedding, "padding_id", tokenizer.padding_id)
+
+
+def check_start(name, number, size):
+    """Raises ValueError for an id that an output cannot begin with.
+
+    Args:
+        name: string, the setting.
+        number: what was received.
+        size: integer, the decoder's vocabulary size.
+    """
+    if type(number) is not int or not 0 <= number < size:
+        raise ValueError(
+            f"{name} must be an id of the decoder's vocabulary of {size}, "
+            "which the target_tokenizer itself does not give. Received: "
+            f"{name}={number!r}"
         )

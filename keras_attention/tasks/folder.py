@@ -41,9 +41,7 @@ def save_task(
         model.save_to_preset(partial)
         digests = {}
         for name, tokenizer in tokenizers.items():
-            if not isinstance(tokenizer, SentencePieceTokenizer):
-                name = Path(name).stem
-            tokenizer.save(partial / name)
+            tokenizer.save(_place(partial / name, tokenizer))
             digests[name] = tokenizer.digest
         (partial / TASK).write_text(
             json.dumps({"task": kind, **settings, DIGESTS: digests}, indent=2),
@@ -88,7 +86,7 @@ def load_task(folder, kind, model_class, known, tokenizers, settings):
     """
     folder = Path(folder)
     settings, digests = _read_settings(folder / TASK, kind, known, settings)
-    tokenizers = [_load_tokenizer(folder, x, digests) for x in tokenizers]
+    tokenizers = [_load_tokenizer(folder / x, digests) for x in tokenizers]
     return _load_model(folder, model_class), settings, *tokenizers
 
 
@@ -101,12 +99,17 @@ def kind_of(folder):
     return _read(Path(folder) / TASK)["task"]
 
 
-def _load_tokenizer(folder, name, digests):
-    path = folder / name
-    path = path.with_suffix("") if path.with_suffix("").is_dir() else path
-    if path.is_dir():
-        is_target = name.startswith("target")
-        tokenizer = load_tokenizer(path, target=is_target)
+def _place(path, tokenizer):
+    """A published tokenizer is a folder of files."""
+    is_file = isinstance(tokenizer, SentencePieceTokenizer)
+    return path if is_file else path.with_suffix("")
+
+
+def _load_tokenizer(path, digests):
+    folder = path.with_suffix("")
+    if folder.is_dir() and not path.exists():
+        is_target = path.name.startswith("target")
+        tokenizer = load_tokenizer(folder, target=is_target)
     else:
         tokenizer = SentencePieceTokenizer.load(path)
     # Folders of older versions name none.

@@ -10,13 +10,17 @@ from keras_attention.tasks.classifier import softmax
 from keras_attention.tasks.task import Task
 from keras_attention.tasks.text_inputs import TextInputs, check_list
 
-MASKS = ("[MASK]", "<mask>")  # which count with any tokenizer
-
 
 class MaskedText(Task):
     """Fills in masked tokens of texts.
 
     A text is cut to `max_length`, with a warning that counts the texts cut.
+    `from_preset` reads a published folder:
+
+    ```python
+    fill = MaskedText.from_preset(folder)
+    fill("Paris is the [MASK] of France.")[0]["token"]
+    ```
 
     Args:
         model: a `MaskedLM`.
@@ -47,11 +51,28 @@ class MaskedText(Task):
     Example:
 
     ```python
+    import json
+    import tokenizers
+    from keras_attention import MaskedLM, TransformerEncoder
+    from keras_attention.data import FastTokenizer
     from keras_attention.tasks import MaskedText
 
-    fill = MaskedText.from_preset("hf://google-bert/bert-base-uncased")
-    fill("Paris is the [MASK] of France.")[0]["token"]  # "capital"
-    fill("He is a [MASK].", targets=["doctor", "nurse"])
+    words = "[PAD] [UNK] [CLS] [MASK] a man rides the horse".split()
+    made = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel(
+            {word: number for number, word in enumerate(words)}, "[UNK]"
+        )
+    )
+    made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    roles = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "mask": "[MASK]"}
+    tokenizer = FastTokenizer(
+        json.loads(made.to_str()),
+        {f"{role}_token": token for role, token in roles.items()},
+    )
+    model = MaskedLM(TransformerEncoder(len(words), 2, 32, 4))
+    fill = MaskedText(model, tokenizer, top_k=3)
+    len(fill("the man rides the [MASK]"))  # 3
+    best = fill("a [MASK] rides", targets=["man", "horse"])[0]["token"]
     ```
 
     Reference:
@@ -61,6 +82,7 @@ class MaskedText(Task):
     kind = "masked_text"
     model_class = MaskedLM
     tokenizer_files = ("tokenizer.model",)
+    masks = ("[MASK]", "<mask>")  # which count with any tokenizer
 
     def __init__(
         self, model, tokenizer, top_k=5, *, max_length=None, batch_size=32
@@ -115,7 +137,7 @@ class MaskedText(Task):
 
     def with_own_mask(self, text):
         """Puts the tokenizer's mask in the place of any other."""
-        for mask in MASKS:
+        for mask in self.masks:
             text = text.replace(mask, self.mask)
         return text
 

@@ -12,18 +12,15 @@ from keras_attention.data.tokenizers.base import is_blank
 _LENGTH_MULTIPLE = 16
 
 
-def encode_texts(
-    tokenizer, texts, max_length, setting="max_source_length", mark="end"
-):
-    """Splits texts into ids with a mark, and cuts what is too long.
+def encode_texts(tokenizer, texts, max_length, setting="max_source_length"):
+    """Splits texts into ids with their end, and cuts what is too long.
 
     Args:
-        tokenizer: a `SentencePieceTokenizer`.
+        tokenizer: a `Tokenizer`. The template of a published one takes the
+            place of the end id.
         texts: list of strings.
-        max_length: integer, tokens of a text at most, the mark included.
+        max_length: integer, tokens of a text at most, special ones included.
         setting: what `max_length` is called in the warning.
-        mark: `"end"` for the end id behind each text, `"start"` for the start
-            id before it.
 
     Returns:
         A list of lists of integers. One warning counts the texts that were
@@ -35,11 +32,12 @@ def encode_texts(
     """
     check_texts(texts)
     rows = encode_visible(tokenizer, texts)
-    limit = max_length - 1
+    limit = max_length - tokenizer.num_special_tokens()
     num_cut = sum(len(row) > limit for row in rows)
     warn_of_cut(num_cut, len(rows), f"{setting}={max_length}", stacklevel=4)
-    if mark == "start":
-        return [[tokenizer.start_id, *row[:limit]] for row in rows]
+    if tokenizer.templates is not None:
+        cut = (row[:limit] for row in rows)
+        return [tokenizer.with_special_tokens(row)[0] for row in cut]
     return [[*row[:limit], tokenizer.end_id] for row in rows]
 
 
@@ -85,7 +83,7 @@ def encode_visible(tokenizer, texts):
     """Splits texts into ids; a blank one, of NULs for example, has none.
 
     Args:
-        tokenizer: a `SentencePieceTokenizer`.
+        tokenizer: a `Tokenizer`.
         texts: list of strings.
 
     Returns:

@@ -15,6 +15,11 @@ class TextEmbedder(Task):
 
     The vectors that an encoder gives for the ids of a text are pooled to one.
     A text is cut to `max_length`, with a warning that counts the texts cut.
+    `from_preset` reads what Sentence Transformers writes into a folder:
+
+    ```python
+    embedder = TextEmbedder.from_preset(folder)
+    ```
 
     Args:
         model: a `TransformerEncoder`.
@@ -49,14 +54,18 @@ class TextEmbedder(Task):
     Example:
 
     ```python
+    from keras_attention import TransformerEncoder
+    from keras_attention.data import SentencePieceTokenizer
     from keras_attention.tasks import TextEmbedder
 
-    embedder = TextEmbedder.from_preset(
-        "hf://sentence-transformers/all-MiniLM-L6-v2"
-    )
-    texts = ["A man rides a horse.", "Prices rise."]
-    embedder(texts).shape  # (2, 384)
-    embedder.search("Somebody is riding.", texts, top_k=1)
+    texts = ["a man rides a horse .", "two dogs play .", "prices rise ."]
+    tokenizer = SentencePieceTokenizer.train(texts, vocabulary_size=27)
+    model = TransformerEncoder(tokenizer.vocabulary_size, 2, 32, 4)
+    embedder = TextEmbedder(model, tokenizer)
+    embedder(texts).shape  # (3, 32)
+    embedder.similarity("a dog plays .", texts).shape  # (1, 3)
+    found = embedder.search("a horse .", texts, top_k=1)
+    embedder.save("embedder")
     ```
 
     Reference:

@@ -5,13 +5,17 @@ import numpy as np
 
 from keras_attention.generation.generator import Generator
 from keras_attention.models.encoder_decoder import EncoderDecoder
-from keras_attention.tasks import text_batches
+from keras_attention.tasks import hugging_face, text_batches
+from keras_attention.tasks.alignment import attention_inputs
 from keras_attention.tasks.checks import (
     check_settings,
     check_shared,
+    check_start,
     check_tokenizer,
+    padding_of,
 )
 from keras_attention.tasks.task import Task
+from keras_attention.tasks.text_inputs import check_list
 
 
 class TextToText(Task):
@@ -23,7 +27,8 @@ class TextToText(Task):
 
     Args:
         model: an `EncoderDecoder`.
-        source_tokenizer: a `SentencePieceTokenizer` for the input.
+        source_tokenizer: a `SentencePieceTokenizer` for the input, or any
+            that `load_tokenizer` reads.
         target_tokenizer: one for the output; it may be the same.
         max_source_length: integer, tokens of an input, its end included.
         max_length: integer, tokens of an output, start and end included.
@@ -36,6 +41,11 @@ class TextToText(Task):
         length_penalty: float; a beam's score is its log-probability over
             `length ** length_penalty`.
         batch_size: integer, inputs that are processed together.
+        decoder_start_id: integer, the id before an output; by default the
+            `start_id` of `target_tokenizer`. T5 and Pegasus start with the
+            padding id, BART and mBART with the end id.
+        forced_start_id: integer, the id that every output begins with, for
+            example `target_tokenizer.language_id("fr_XX")`; None for none.
         jit_compile: whether to compile with XLA: quicker for many inputs,
             slower for the first ones. `"auto"` does it on JAX alone, which
             would otherwise compile anew for every batch.
@@ -92,6 +102,8 @@ class TextToText(Task):
         num_beams=4,
         length_penalty=1.0,
         batch_size=32,
+        decoder_start_id=None,
+        forced_start_id=None,
         jit_compile="auto",
     ):
         settings = {
@@ -102,14 +114,27 @@ class TextToText(Task):
             "num_beams": num_beams,
             "length_penalty": length_penalty,
             "batch_size": batch_size,
+            "decoder_start_id": decoder_start_id,
+            "forced_start_id": forced_start_id,
             "jit_compile": jit_compile,
         }
         check_settings(model, settings)
-        check_tokenizer("source", source_tokenizer, model.encoder, ["end_id"])
+        needed = ["end_id"] if source_tokenizer.templates is None else []
+        check_tokenizer("source", source_tokenizer, model.encoder, needed)
+        needed = ["start_id"] if decoder_start_id is None else []
         check_tokenizer(
-            "target", target_tokenizer, model.decoder, ["start_id", "end_id"]
+            "target", target_tokenizer, model.decoder, [*needed, "end_id"]
         )
         check_shared(model, source_tokenizer, target_tokenizer)
+        for name in ("decoder_start_id", "forced_start_id"):
+            if settings[name] is not None:
+                size = model.decoder.vocabulary_size
+                check_start(name, settings[name], size)
+        if forced_start_id is not None and max_length < 3:
+            raise ValueError(
+                "max_length must be at least 3 with a forced_start_id. "
+                f"Received: max_length={max_length}"
+            )
         self.model = model
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
@@ -137,21 +162,22 @@ class TextToText(Task):
         Raises:
             ValueError: if `texts` is not a list of strings.
         """
-        if isinstance(texts, str) or not hasattr(texts, "__iter__"):
-            raise ValueError(
-                f"texts must be a list of strings. Received: {texts!r}"
-            )
+        texts = check_list(texts)
         settings, tokenizer = self.settings, self.source_tokenizer
         max_source_length = settings["max_source_length"]
         rows = text_batches.encode_texts(
             tokenizer, list(texts), max_source_length
         )
-        token_ids = np.zeros((len(rows), settings["max_length"]), "int32")
+        target = self.target_tokenizer
+        padding_id = padding_of(target, self.model.decoder)
+        shape = len(rows), settings["max_length"]
+        token_ids = np.full(shape, padding_id, "int32")
         scores = np.zeros(len(rows), "float32")
         batch_size = settings["batch_size"]
-        is_empty = np.array([len(row) == 1 for row in rows], "bool")
-        target = self.target_tokenizer
-        token_ids[is_empty, :2] = target.start_id, target.end_id
+        # What has no tokens but its marks stays empty.
+        num_marks = tokenizer.num_special_tokens()
+        is_empty = np.array([len(row) == num_marks for row in rows], "bool")
+        token_ids[is_empty, :2] = self.prompt()[0], target.end_id
         for chosen in text_batches.in_batches(rows, batch_size):
             chosen = [index for index in chosen if not is_empty[index]]
             if not chosen:
@@ -162,7 +188,7 @@ class TextToText(Task):
                     batch, batch_size, max_source_length
                 )
             result = self._search(
-                text_batches.pad(batch, tokenizer.padding_id, shape)
+                text_batches.pad(batch, self.source_padding_id, shape)
             )
             token_ids[chosen] = result["token_ids"][: len(chosen)]
             scores[chosen] = result["scores"][: len(chosen)]
@@ -180,8 +206,13 @@ class TextToText(Task):
         tokenizer = self.target_tokenizer
         # A model may know more ids than its tokenizer has pieces.
         known = token_ids < tokenizer.vocabulary_size
-        token_ids = np.where(known, token_ids, tokenizer.unknown_id)
-        return tokenizer.decode(token_ids) if len(token_ids) else []
+        replaced = tokenizer.unknown_id
+        if replaced < 0:
+            replaced = tokenizer.end_id
+        token_ids = np.where(known, token_ids, replaced)
+        # The start may be the end id.
+        rows = [_text(row, tokenizer) for row in token_ids]
+        return tokenizer.decode(rows) if rows else []
 
     def attention_inputs(self, texts):
         """Generates outputs and gives what shows how they came about.
@@ -215,7 +246,7 @@ class TextToText(Task):
         return {
             "max_length": settings["max_length"],
             "end_id": tokenizer.end_id,
-            "padding_id": tokenizer.padding_id,
+            "padding_id": padding_of(tokenizer, self.model.decoder),
             # There it counts what stands before the end.
             "min_length": max(settings["min_length"] - 1, 0),
             "no_repeat_ngram_size": settings["no_repeat_ngram_size"],
@@ -234,57 +265,36 @@ class TextToText(Task):
                 },
                 jit_compile=self._compiles_shapes(),
             )
-        start_id = self.target_tokenizer.start_id
-        start = np.full((len(source_ids), 1), start_id, "int32")
-        return self._generator(start, source_ids)
+        prompt = np.array([self.prompt()] * len(source_ids), "int32")
+        lengths = np.full(len(source_ids), prompt.shape[1], "int32")
+        return self._generator(prompt, source_ids, lengths)
+
+    def prompt(self):
+        """Lists the ids that every output starts with."""
+        start = self.settings["decoder_start_id"]
+        if start is None:
+            start = self.target_tokenizer.start_id
+        forced = self.settings["forced_start_id"]
+        return [start] if forced is None else [start, forced]
+
+    @property
+    def source_padding_id(self):
+        """The id that fills up a batch of inputs."""
+        return padding_of(self.source_tokenizer, self.model.encoder)
+
+    def to_huggingface(self, folder):
+        """Writes a folder for `transformers`; see `hugging_face.write`.
+
+        Args:
+            folder: path.
+        """
+        hugging_face.write(self, folder)
 
     def tokenizers(self):
         return [self.source_tokenizer, self.target_tokenizer]
 
 
-def attention_inputs(task, texts):
-    """Generates outputs and feeds them to the model beside the texts.
-
-    Args:
-        task: a `TextToText`.
-        texts: a string or a list of strings.
-
-    Returns:
-        `(model, inputs, tokens)`: see `TextToText.attention_inputs`.
-
-    Raises:
-        ValueError: if there is no text, or something else.
-    """
-    texts = [texts] if isinstance(texts, str) else list(texts)
-    if not texts:
-        raise ValueError("texts must hold a string at least. Received: []")
-    outputs = task.generate(texts)[0]
-    source, target = task.source_tokenizer, task.target_tokenizer
-    limit = task.settings["max_source_length"] - 1
-    rows = text_batches.encode_visible(source, texts)
-    rows = [[*row[:limit], source.end_id] for row in rows]
-    lengths = [_length(row, target) for row in outputs]
-    fed = [
-        [int(number) for number in row[:length]]
-        for row, length in zip(outputs, lengths, strict=True)
-    ]
-    predicted = [
-        [int(number) for number in row[1 : length + 1]]
-        for row, length in zip(outputs, lengths, strict=True)
-    ]
-    inputs = {
-        "source_ids": text_batches.pad(rows, source.padding_id),
-        "target_ids": text_batches.pad(fed, target.padding_id),
-    }
-    tokens = {
-        "source_ids": source.pieces(rows),
-        "target_ids": target.pieces(fed),
-        "outputs": target.pieces(predicted),
-    }
-    return task.model, inputs, tokens
-
-
-def _length(row, tokenizer):
-    """How many tokens a generated row predicts: up to its end."""
+def _text(row, tokenizer):
+    """The ids of a generated row between its start and its end."""
     ends = np.flatnonzero(row[1:] == tokenizer.end_id)
-    return int(ends[0]) + 1 if len(ends) else len(row) - 1
+    return row[1 : ends[0] + 1] if len(ends) else row[1:]

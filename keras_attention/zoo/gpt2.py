@@ -13,9 +13,6 @@ def parts(config):
     )
     return arguments.decoder(
         config,
-        intermediate_dim=config.get(
-            "intermediate_size", 4 * config.hidden_size
-        ),
         position=arguments.learned(config),
         normalization=arguments.layer_norm(config),
     )

@@ -1,6 +1,6 @@
 """Marian: the translation models of OPUS-MT, one a pair of languages."""
 
-from keras_attention.zoo.core import pairs, sharing
+from keras_attention.zoo.core import describing, pairs, sharing
 from keras_attention.zoo.core.family import Family
 
 
@@ -43,6 +43,7 @@ MARIAN = Family(
         "share_encoder_decoder_embeddings": True,
     },
     parts=parts,
+    describe=describing.marian,
     passed_over=pairs.SINUSOIDS,
     in_keras_hub=False,
     **{**pairs.BART, "copies": copies},

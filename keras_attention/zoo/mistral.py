@@ -6,7 +6,7 @@ from keras_attention.zoo.core.family import Family
 
 def parts(config):
     """The arguments of the models."""
-    return gated_decoder.decoder(config, windows=[config.sliding_window])
+    return gated_decoder.decoder(config, windows=[config.get("sliding_window")])
 
 
 _BOTH = {"max_position_embeddings": 32768, "rms_norm_eps": 1e-5}

@@ -1,6 +1,6 @@
 """Pegasus: a pair that learned to write the sentences that were left out."""
 
-from keras_attention.zoo.core import pairs
+from keras_attention.zoo.core import describing, pairs
 from keras_attention.zoo.core.family import Family
 
 
@@ -27,6 +27,7 @@ PEGASUS = Family(
     },
     defaults={**pairs.BART_DEFAULTS, "pad_token_id": 0},
     parts=parts,
+    describe=describing.pegasus,
     passed_over=pairs.SINUSOIDS,
     in_keras_hub=False,
     **pairs.BART,

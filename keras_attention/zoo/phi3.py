@@ -9,7 +9,7 @@ def parts(config):
     """The arguments of the models."""
     # Where the file of the model names a sliding window, all layers have it.
     return gated_decoder.decoder(
-        config, windows=[config.sliding_window], partial=True
+        config, windows=[config.get("sliding_window")], partial=True
     )
 
 

@@ -161,7 +161,6 @@ def test_a_pair_hands_on_global_tokens_of_its_source(rng):
     ("inputs", "message"),
     [
         ({"segment_ids": np.zeros((2, 5), int)}, "num_segments=None"),
-        ({"position_ids": np.zeros((2, 5), int)}, "Rotary.*no position_ids"),
         ({"global_mask": np.zeros((2, 5), bool)}, "MultiHead.*global"),
         ({"attention_mask": np.zeros((2, 5, 5))}, "attention_mask.*boolean"),
     ],

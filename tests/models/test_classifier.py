@@ -308,6 +308,14 @@ def test_gray_images_need_no_axis_for_their_channel(rng):
         ImageConvolutionEncoder((4, 6))(np.zeros((2, 3, 9), "float32"))
 
 
+def test_padding_on_the_left_leaves_the_last_token(rng):
+    x = rng.normal(size=(2, 5, DIM)).astype("float32")
+    mask = np.arange(5) >= np.array([[2], [0]])
+    near(SequencePooling("last")(x, padding_mask=mask), x[:, -1])
+    first = to_numpy(SequencePooling("first")(x, padding_mask=mask))
+    near(first, [0 * x[0, 0], x[1, 0]])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

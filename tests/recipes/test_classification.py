@@ -124,6 +124,11 @@ def test_a_run_folder_holds_what_the_run_was_and_gave(trained):
     assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
     metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics["validation_accuracy"]["best"] > 0.8
+    kept = metrics["validation_accuracy"][metrics["kept"]]
+    card = (trained / "task/README.md").read_text().splitlines()
+    assert f"| accuracy (validation) | {kept:.6g} |" in card
+    assert {"| epochs | 6 |", "| learning_rate | 0.01 |"} <= set(card)
+    assert not any(line.startswith("| run ") for line in card)
 
 
 @pytest.mark.full
@@ -145,6 +150,8 @@ def test_evaluate_says_what_the_task_gives(trained, text, recipe):
     found = tasks.load(trained / "task")([words for _, words in rows])
     right = np.mean([a == b for a, (b, _) in zip(found, rows, strict=True)])
     assert f"accuracy {right:.2%} of 30 examples" in output
+    card = (trained / "task/README.md").read_text()
+    assert f"| accuracy (test) | {right:.6g} |" in card.splitlines()
     for expected in ("macro-F1", "calibration error", "7 examples of no class"):
         assert expected in output
     for name in ("confusion_test.png", "calibration_test.png"):

@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 
-import h5py
 import numpy as np
 import pytest
 from num2words import num2words
 
 from keras_attention import training
 from keras_attention.locks import one_process
+from keras_attention.zoo.core.safetensors import list_tensors
 from tests.recipes import in_process
 from tests.recipes.in_process import run as run_recipe
 from tests.tools import ROOT
@@ -86,16 +86,8 @@ def train(text, run, **changes):
 
 
 def weights(run):
-    found = {}
-    with h5py.File(run / "task" / "model.weights.h5") as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: item[...]})
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
-        )
-    return found
+    stored = list_tensors(run / "task" / "model.safetensors")
+    return {name: entry.load() for name, entry in stored.items()}
 
 
 @pytest.mark.full
@@ -145,6 +137,9 @@ def test_a_finished_run_translates_evaluates_and_exports(trained, tmp_path):
         "  1 to 2 words: ",
     ):
         assert expected in scores.stdout, expected
+    card = (run / "task/README.md").read_text()
+    assert "| chrF (test, tokenized=True) | " in card
+    assert "| perplexity (validation) | " in card
     sentences = ["twenty-one", "four hundred and two"]
     given = command("translate", *sentences, "--run", run)
     piped = command("translate", "--run", run, stdin="\n".join(sentences))

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 FILES = [
     "task.json",
     "config.json",
-    "model.weights.h5",
+    "model.safetensors",
     "source_tokenizer.model",
     "target_tokenizer.model",
 ]
@@ -98,7 +98,7 @@ def check_same_in_new_process(task, folder, tmp_path, backend=None):
 
 @pytest.mark.full
 def test_a_new_process_gives_the_same_outputs(task, saved, tmp_path):
-    assert sorted(os.listdir(saved)) == sorted(FILES)
+    assert sorted(os.listdir(saved)) == sorted([*FILES, "README.md"])
     assert os.listdir(saved.parent) == ["task"]
     check_same_in_new_process(task, saved, tmp_path)
 
@@ -144,7 +144,7 @@ def test_a_killed_save_leaves_the_old_task(task, copy, tmp_path):
     process = run(SAVE_AND_DIE, copy)
     assert process.returncode == -9, process.stderr
     assert TextToText.load(copy).settings == task.settings
-    assert sorted(os.listdir(copy)) == sorted(FILES)
+    assert sorted(os.listdir(copy)) == sorted([*FILES, "README.md"])
 
 
 @pytest.mark.full
@@ -261,10 +261,38 @@ def test_a_model_of_unknown_classes_is_refused(copy):
 
 
 @pytest.mark.full
-def test_weights_of_another_model_are_refused(copy):
-    tiny.model(47).save_weights(copy / "model.weights.h5")
-    with pytest.raises(ValueError, match="usable model at .*not be loaded"):
+def test_weights_of_another_model_are_refused(copy, tmp_path):
+    tiny.model(47).save_to_preset(tmp_path / "other")
+    (tmp_path / "other/model.safetensors").replace(copy / "model.safetensors")
+    with pytest.raises(ValueError, match="usable model at .*has the shape"):
         TextToText.load(copy)
+
+
+@pytest.mark.full
+def test_the_card_tells_of_the_task_and_how_to_load_it(saved):
+    card = (saved / "README.md").read_text()
+    assert card.splitlines()[8:10] == ["# TextToText", ""]
+    for row in (
+        "| source_tokenizer.model | 43 tokens |",
+        "| target_tokenizer.model | 41 tokens |",
+        "| num_beams | 3 |",
+    ):
+        assert row in card.splitlines()
+    code = card.split("```python\n")[1].split("```")[0]
+    process = run(f"import os; os.chdir({str(saved.parent)!r})\n{code}")
+    assert process.returncode == 0, process.stderr
+
+
+def test_an_edited_card_outlives_saving_again(task, copy, capsys):
+    path = copy / "README.md"
+    TextToText.load(copy).save(copy, scores={"BLEU": 12.5})
+    assert "| BLEU | 12.5 |" in path.read_text()
+    edited = path.read_text() + "\nTrained with care.\n"
+    path.write_text(edited)
+    TextToText.load(copy, num_beams=2).save(copy)
+    assert path.read_text() == edited
+    assert "README.md has been edited and is kept" in capsys.readouterr().err
+    assert TextToText.load(copy).settings["num_beams"] == 2
 
 
 def test_no_folder_at_all_is_named(tmp_path):

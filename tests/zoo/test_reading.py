@@ -279,10 +279,24 @@ def test_a_model_that_the_family_has_not_is_refused(folder):
         ({"hidden_act": "gulu"}, "config.json has hidden_act='gulu'.*'gelu'"),
         ({"is_decoder": True}, "is_decoder=True.*cannot honour"),
         ({"position_embedding_type": "relative_key"}, "relative_key.*absolute"),
-        ({"num_attention_heads": 5}, "num_heads"),
-        ({"hidden_size": -1}, "hidden_dim.*-1"),
-        ({"vocab_size": None}, "config.json describes no BERT model"),
-        ({"hidden_act": ["gelu"]}, "config.json has an entry of another type"),
+        (
+            {"num_attention_heads": 5},
+            "config.json describes no BERT.*hidden_dim must be divisible.*The "
+            "file has hidden_size=24, num_attention_heads=5",
+        ),
+        ({"hidden_size": -1}, "config.json has hidden_size=-1; .* 0 or more"),
+        ({"hidden_size": 0}, "config.json.*hidden_dim.*file has hidden_size=0"),
+        ({"hidden_size": [24]}, "config.json describes no BERT.*Received.*24"),
+        ({"vocab_size": None}, "config.json has vocab_size=None, which"),
+        ({"vocab_size": "x"}, "config.json has vocab_size='x'.*an integer"),
+        ({"pad_token_id": 0.5}, "has pad_token_id=0.5; it must be an integer"),
+        ({"layer_norm_eps": "1e-12"}, "has layer_norm_eps='1e-12'.*a number"),
+        ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob=1.0.*below 1"),
+        ({"tie_word_embeddings": "no"}, "file has tie_word_embeddings='no'"),
+        (
+            {"hidden_act": ["gelu"]},
+            "config.json has hidden_act=.'gelu'.; it",
+        ),
         ({"model_type": ["bert"]}, "Unknown model_type"),
         ({"num_hidden_layers": 900}, "has 900 layers.*lacks tensors"),
         ({"quantization_config": [1]}, "quantization_config=.1., which is no"),
@@ -295,6 +309,24 @@ def test_configurations_that_do_not_fit_are_refused(folder, entries, message):
     change(folder, **entries)
     with pytest.raises(ValueError, match=message):
         MaskedLM.from_preset(folder)
+
+
+def test_names_of_a_family_are_those_of_its_files(tmp_path):
+    config = {"model_type": "gpt2", "n_embd": 25, "n_layer": 1, "n_head": 4}
+
+    def refused(message, **changes):
+        text = json.dumps({**config, **changes})
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            CausalLM.from_preset(tmp_path, load_weights=False)
+
+    refused("config.json describes no GPT-2.*file has n_embd=25, n_head=4")
+    refused("has n_head='4'; it must be an integer", n_head="4")
+    refused("has scale_attn_weights=False", scale_attn_weights=False)
+    # What a caller passes is not what the file says.
+    with pytest.raises(ValueError, match="^dropout must lie") as error:
+        CausalLM.from_preset("gpt2", load_weights=False, dropout=1.5)
+    assert "describes" not in str(error.value)
 
 
 def rename(header):
@@ -388,8 +420,8 @@ def test_what_cannot_be_written_is_refused(rng, folder, tmp_path):
     with pytest.raises(ValueError, match="arguments that change its sizes"):
         model.to_huggingface(tmp_path / "out")
     model = TransformerEncoder.from_preset(folder)
-    model.blocks[0].attention.query_dense.enable_lora(2)
-    with pytest.raises(ValueError, match="lora_enabled"):
+    model.blocks[0].attention.query_dense.quantize("int8")
+    with pytest.raises(ValueError, match="quantization_mode=int8"):
         model.to_huggingface(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -57,6 +57,9 @@ def test_early_files_of_phi3_have_other_names_for_longrope(kind):
 def test_unknown_scalings_are_refused_by_their_names():
     with pytest.raises(ValueError, match="'lama3'.*Did you mean 'llama3'"):
         of(rope_scaling={"rope_type": "lama3"})
+    for given in ({"factor": "2"}, {"rope_theta": "x"}):
+        with pytest.raises(ValueError, match=f"config.json has {min(given)}="):
+            of(rope_parameters={"rope_type": "linear", **given})
     nested = {"full_attention": {"rope_type": "default"}}
     with pytest.raises(ValueError, match="each type of layer"):
         of(rope_parameters=nested)

@@ -27,6 +27,7 @@ class Support:
     masks_scores = False  # whether padding gets no weight, whatever its heads
     exact_causal = True
     counts_from_start = False  # whether it matters where a sequence begins
+    rotates_by_any = True  # whether heads may be rotated by any positions
     rotates_relatively = True  # whether rotated heads tell distances alone
 
 

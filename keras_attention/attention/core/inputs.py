@@ -81,18 +81,20 @@ def prepare(
     inputs = layer.side_inputs(query, key, value)
     if is_self:
         position.check_length(query_heads, start)
-        with position.positions_of_call(start, length) as query_positions:
-            key_positions = query_positions
+        with position.positions_of_call(start, length) as positions:
             query_heads = layer.rotate(
-                query_heads, position, query_positions, "query"
+                query_heads, position, positions, "query"
             )
-            key_heads = layer.rotate(key_heads, position, key_positions, "key")
+            key_heads = layer.rotate(key_heads, position, positions, "key")
+        # Masks follow from places, whatever positions a caller chose.
+        is_chosen = len(positions.shape) > 1
+        query_positions = _places(start, length) if is_chosen else positions
+        key_positions = query_positions
     else:
         # Position relates places in one sequence; across two there is no
         # common order.
         position = NO_POSITION
-        start = ops.cast(start, "int32") if ops.is_tensor(start) else start
-        query_positions = start + ops.arange(length, dtype="int32")
+        query_positions = _places(start, length)
         key_positions = ops.arange(ops.shape(key_heads)[1], dtype="int32")
     visible = Visibility(
         query_positions,
@@ -102,6 +104,12 @@ def prepare(
         use_causal_mask or cache is not None,
     ).ordered(is_self)
     return query, query_heads, key_heads, value_heads, visible, position, inputs
+
+
+def _places(start, length):
+    """Integers `(length,)` from a start on."""
+    start = ops.cast(start, "int32") if ops.is_tensor(start) else start
+    return start + ops.arange(length, dtype="int32")
 
 
 def _check_call(

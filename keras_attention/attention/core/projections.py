@@ -2,9 +2,57 @@
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_attention import registry
 from keras_attention.checks import did_you_mean
+
+
+class Projection(keras.layers.EinsumDense):
+    """An `EinsumDense` whose LoRA has one pair of factors for all heads.
+
+    The update of the kernel is the product of `(inputs, rank)` and `(rank,
+    outputs)`, as in the paper and in the files of PEFT. Keras has factors for
+    the last axis alone, the features of a head, which a quantized layer still
+    gets.
+
+    Reference:
+        Hu et al. 2021, LoRA, https://arxiv.org/abs/2106.09685
+    """
+
+    @property
+    def num_input_axes(self):
+        """How many axes of the kernel, from the first on, are inputs."""
+        axes, output = self.equation.split(",")[1].split("->")
+        return sum(axis not in output for axis in axes)
+
+    @property
+    def kernel(self):
+        if not self.lora_enabled or self.quantization_mode is not None:
+            return super().kernel
+        update = ops.tensordot(self.lora_kernel_a, self.lora_kernel_b, axes=1)
+        scale = self.lora_alpha / self.lora_rank
+        kernel = ops.add(self._kernel, scale * update)
+        return ops.cast(kernel, self.compute_dtype)
+
+    def add_weight(self, shape=None, *args, name=None, **kwargs):
+        is_factor = name in ("lora_kernel_a", "lora_kernel_b")
+        if is_factor and self.quantization_mode is None:
+            axes, number = tuple(self._kernel.shape), self.num_input_axes
+            if name == "lora_kernel_a":
+                shape = (*axes[:number], shape[-1])
+            else:
+                shape = (shape[0], *axes[number:])
+        return super().add_weight(shape, *args, name=name, **kwargs)
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        if self.lora_enabled:
+            raise ValueError(
+                f"{self.name} is adapted by LoRA. merge_lora(model) folds the "
+                "adapters into the weights, which can then be quantized."
+            )
+        # Keras quantizes no subclasses by itself; this one is no other layer.
+        return super().quantize(mode, type_check=False, config=config)
 
 
 class Projections:
@@ -62,7 +110,7 @@ class Projections:
         return self._dense(name, "btm,mhd->bthd", shape, "hd")
 
     def _dense(self, name, equation, output_shape, bias_axes):
-        layer = keras.layers.EinsumDense(
+        layer = Projection(
             equation,
             output_shape=output_shape,
             bias_axes=bias_axes if self._has_bias(name) else None,

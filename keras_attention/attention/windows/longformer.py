@@ -91,8 +91,8 @@ class LongformerAttention(SoftmaxOptions, Attention):
 
     paper = "Beltagy et al. 2020"
     cost = "n(w+g) / n(w+g)"
-    supports_cross_attention = False
-    supports_causal_mask = False
+    supports_cross_attention = supports_causal_mask = False
+    rotates_by_any = False  # global tokens are rotated once more, by places
     supports_attention_mask = False
     supports_cache = False
     takes_global_mask = True

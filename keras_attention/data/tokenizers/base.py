@@ -101,7 +101,12 @@ class Tokenizer:
         return found, segments
 
     def num_special_tokens(self, pair=False):
-        """Counts what `with_special_tokens` adds."""
+        """Counts what `with_special_tokens` adds.
+
+        Without templates that is 1, the mark that a task places.
+        """
+        if self.templates is None:
+            return 1
         template = self.templates["pair" if pair else "single"]
         return sum(not isinstance(item, str) for item, _ in template)
 

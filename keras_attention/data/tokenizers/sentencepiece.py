@@ -187,8 +187,7 @@ class SentencePieceTokenizer(Tokenizer):
     def decode(self, ids):
         """Returns a string for each sequence of ids.
 
-        A sequence ends before its first end id; padding and start ids are
-        skipped.
+        A sequence ends before an end id; padding and start are skipped.
 
         Args:
             ids: A sequence of sequences of integers, ragged or an array of
@@ -221,6 +220,11 @@ class SentencePieceTokenizer(Tokenizer):
     def vocabulary_size(self):
         """Number of pieces, special ids included."""
         return self._processor.vocab_size()
+
+    @property
+    def vocabulary(self):
+        """List of the pieces by their ids, with "▁" for a space."""
+        return self._processor.id_to_piece([*range(self.vocabulary_size)])
 
     @property
     def special_ids(self):

@@ -138,7 +138,10 @@ def inverse_wavelengths(num_pairs, base):
 
 
 class _Shared(NamedTuple):
-    """Positions of a call, and the tables that were computed of them."""
+    """Positions of a call, and the tables that were computed of them.
+
+    Those that a caller chose have neither start nor length.
+    """
 
     start: Any
     length: Any
@@ -150,7 +153,7 @@ _SHARED = contextvars.ContextVar("shared_angles", default=None)
 
 
 @contextlib.contextmanager
-def shared_angles(start, length):
+def shared_angles(start, length, is_stack=False):
     """Opens a call in which sines and cosines are computed once.
 
     Calls within a call, those of the layers of a stack, take over what was
@@ -161,17 +164,43 @@ def shared_angles(start, length):
     Args:
         start: integer, the first position.
         length: integer.
+        is_stack: whether this is a stack of its own, which positions that
+            were chosen for another do not concern.
 
     Yields:
-        Integers `(length,)`, for which `once` remembers.
+        Integers `(length,)`, for which `once` remembers; within
+        `chosen_positions` those.
     """
     outer = _SHARED.get()
+    if is_stack and outer is not None and outer.start is None:
+        outer = None
     if outer is not None and _is_same(outer, start, length):
         shared = outer._replace(tables=dict(outer.tables))
     else:
         first = ops.cast(start, "int32") if ops.is_tensor(start) else start
         positions = first + ops.arange(length, dtype="int32")
         shared = _Shared(start, length, positions, {})
+    with _opened(shared) as positions:
+        yield positions
+
+
+def chosen_positions(positions):
+    """Opens a call whose layers rotate by positions of the caller's own.
+
+    Args:
+        positions: integers `(batch or 1, length)`.
+
+    Returns:
+        A context manager that gives them.
+    """
+    outer = _SHARED.get()
+    if outer is not None and outer.positions is positions:
+        return _opened(outer)
+    return _opened(_Shared(None, None, positions, {}))
+
+
+@contextlib.contextmanager
+def _opened(shared):
     token = _SHARED.set(shared)
     try:
         yield shared.positions
@@ -192,8 +221,12 @@ class SharesAngles:
         return shared_angles(start, length)
 
     @contextlib.contextmanager
-    def positions_of_stack(self, start, length):
-        with shared_angles(start, length) as positions:
+    def positions_of_stack(self, start, length, positions=None):
+        if positions is None:
+            opened = shared_angles(start, length, is_stack=True)
+        else:
+            opened = chosen_positions(positions)
+        with opened as positions:
             # Here and not in the first layer, which may stand in a graph of
             # its own.
             if self.num_pairs is not None:
@@ -202,6 +235,8 @@ class SharesAngles:
 
 
 def _is_same(shared, start, length):
+    if shared.start is None:
+        return True
     for one, other in ((shared.start, start), (shared.length, length)):
         known = known_integer(one)
         is_equal = known is not None and known == known_integer(other)

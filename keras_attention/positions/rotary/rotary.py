@@ -140,6 +140,11 @@ class RotaryEmbedding(SharesAngles, PositionalEncoding):
             )
 
     @property
+    def rotates_by_any(self):
+        """Whether tokens need not stand at the cells of one grid."""
+        return self.axes == 1
+
+    @property
     def _is_dynamic(self):
         return self.scaling is not None and self.scaling["type"] == "ntk"
 

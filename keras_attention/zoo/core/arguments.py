@@ -72,11 +72,11 @@ def model(c, **changes):
         `TransformerDecoder`.
     """
     return {
-        "vocabulary_size": c.get("vocab_size"),
+        "vocabulary_size": c.vocab_size if "vocab_size" in c.entries else None,
         "num_layers": c.num_hidden_layers,
         "hidden_dim": c.hidden_size,
         "num_heads": c.num_attention_heads,
-        "intermediate_dim": c.intermediate_size,
+        "intermediate_dim": c.get("intermediate_size", 4 * c.hidden_size),
         "dropout": c.get("hidden_dropout_prob", 0.0),
         **changes,
     }

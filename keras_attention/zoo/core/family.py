@@ -42,6 +42,9 @@ class Family:
             `shares` to others of them, whose copies are written.
         t5_logits: whether the matrix of logits is that of the tokens unless
             a file has another, and logits of the former are scaled, as of T5.
+        describe: function from a model that was made here to the entries of
+            the `config.json` that may describe it; None where models of ours
+            are not like the family's.
         passed_over: regular expressions of tensors that hold no weights.
         in_keras_hub: whether KerasHub has the family.
     """
@@ -62,6 +65,7 @@ class Family:
     shares: tuple = ()
     copies: Callable = lambda config: {}
     t5_logits: bool = False
+    describe: Callable | None = None
     passed_over: tuple = ()
     in_keras_hub: bool = True
 
@@ -102,9 +106,16 @@ class Family:
 
         Returns:
             A `Configuration`.
+
+        Raises:
+            ValueError: for an entry of another type than its default.
         """
-        entries, changes = (
+        defaults, entries, changes = (
             {self.names.get(key, key): x for key, x in dict(given).items()}
-            for given in ({**self.defaults, **entries}, changes)
+            for given in (self.defaults, entries, changes)
         )
-        return Configuration(name, entries, self.names, changes)
+        config = Configuration(
+            name, {**defaults, **entries}, self.names, changes
+        )
+        config.check_types(defaults)
+        return config

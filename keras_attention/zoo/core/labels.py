@@ -66,3 +66,13 @@ def changes(entries, count, labels):
     elif entries.get("id2label"):  # which said it
         changed["num_labels"] = count
     return changed
+
+
+def without_gone(entries):
+    """Leaves out entries that other classes have removed."""
+    return {n: x for n, x in entries.items() if n not in OF_CLASSES or x}
+
+
+def renamed(entries, count, labels):
+    """The content of a `config.json` with other classes; see `changes`."""
+    return without_gone({**entries, **changes(entries, count, labels)})

