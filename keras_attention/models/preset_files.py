@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import tempfile
+from pathlib import Path
 
 import keras
 
@@ -20,6 +22,8 @@ from keras_attention.zoo.core import safetensors
 CONFIG = "config.json"
 OLD_WEIGHTS = "model.weights.h5"  # what earlier versions wrote
 TOKENIZER = "tokenizer.model"
+# What tokenizers are saved as: a file, or those of a published one.
+TOKENIZERS = (TOKENIZER, "tokenizer.json", "tokenizer_config.json")
 
 
 def write(model, folder, tokenizer=None, training=None, scores=None):
@@ -38,7 +42,8 @@ def write(model, folder, tokenizer=None, training=None, scores=None):
     description.pop("build_config", None)
     description.pop("compile_config", None)
     text = json.dumps(description, indent=2)
-    names = [CARD, *[TOKENIZER] * (tokenizer is not None), CONFIG, WEIGHTS]
+    saved = {} if tokenizer is None else _saved(tokenizer)
+    names = [CARD, *saved, CONFIG, WEIGHTS]
     try:
         with contextlib.ExitStack() as stack:
             # All are written before the first, the weights, is in its place.
@@ -48,13 +53,13 @@ def write(model, folder, tokenizer=None, training=None, scores=None):
             }
             new[CONFIG].write_text(text, encoding="utf-8")
             write_tensors(model, new[WEIGHTS])
-            if tokenizer is not None:
-                tokenizer.save(new[TOKENIZER])
+            for name, content in saved.items():
+                new[name].write_bytes(content)
             write_card(
                 new[CARD],
                 folder / CARD,
                 model,
-                _use(model, folder, tokenizer),
+                _use(model, folder, tokenizer, saved),
                 training=training,
                 scores=scores,
             )
@@ -62,7 +67,18 @@ def write(model, folder, tokenizer=None, training=None, scores=None):
         raise OSError(
             f"{folder} cannot be written: {error.strerror or error}"
         ) from error
-    (folder / OLD_WEIGHTS).unlink(missing_ok=True)
+    stale = set(TOKENIZERS).difference(saved) if saved else ()
+    for name in (OLD_WEIGHTS, *stale):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _saved(tokenizer):
+    """Gives the content of a tokenizer's files by their names."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / TOKENIZER
+        tokenizer.save(path)
+        paths = [path] if path.is_file() else sorted(path.iterdir())
+        return {x.name: x.read_bytes() for x in paths}
 
 
 def load(model, folder):
@@ -103,15 +119,17 @@ def _check_is_ours(folder):
         )
 
 
-def _use(model, folder, tokenizer):
+def _use(model, folder, tokenizer, saved):
     """Gives the code that loads a model and its tokenizer."""
     name = folder.resolve().name
-    parts = [("model", model, "from_preset", name)]
-    if tokenizer is not None:
-        parts.append(("tokenizer", tokenizer, "load", f"{name}/{TOKENIZER}"))
-    imports = dict.fromkeys(import_line(type(made)) for _, made, *_ in parts)
-    loads = [
-        f"{part} = {type(made).__name__}.{method}({json.dumps(path)})"
-        for part, made, method, path in parts
-    ]
-    return "\n".join([*imports, "", *loads])
+    made = type(model)
+    imports = [import_line(made)]
+    loads = [f"model = {made.__name__}.from_preset({json.dumps(name)})"]
+    if TOKENIZER in saved:
+        made, path = type(tokenizer), json.dumps(f"{name}/{TOKENIZER}")
+        imports.append(import_line(made))
+        loads.append(f"tokenizer = {made.__name__}.load({path})")
+    elif saved:
+        imports.append("from keras_attention.data import load_tokenizer")
+        loads.append(f"tokenizer = load_tokenizer({json.dumps(name)})")
+    return "\n".join([*dict.fromkeys(imports), "", *loads])

@@ -79,8 +79,9 @@ class Preset(AnyLengthExport, ChecksBooleans):
 
         Args:
             folder: path; made where it is missing.
-            tokenizer: what has a `save(path)`, such as a
-                `SentencePieceTokenizer`, which goes into `tokenizer.model`.
+            tokenizer: what has a `save(path)`: a `SentencePieceTokenizer`,
+                which goes into `tokenizer.model`, or a published one, whose
+                files go beside the model. `load_tokenizer(folder)` reads both.
             training: how the model was trained, for the card: a text, or a
                 dictionary of settings.
             scores: dictionary from names of metrics to numbers, for the card.

@@ -19,6 +19,7 @@ from keras_attention.data.tokenizers.fast import (
     FastTokenizer,
 )
 from keras_attention.data.tokenizers.remapped import RemappedTokenizer
+from keras_attention.data.tokenizers.sentencepiece import SentencePieceTokenizer
 from keras_attention.json_files import read_json
 from keras_attention.zoo.core import hub
 
@@ -26,6 +27,7 @@ VOCABULARIES = {
     WORD_PIECE: ("vocab.txt",),
     BYTE_LEVEL: ("vocab.json", "merges.txt"),
 }
+OURS = "tokenizer.model"  # which Llama has too, with a configuration
 MODELS = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
 SPECIAL, ADDED = "special_tokens_map.json", "added_tokens.json"
 # A pickle runs whatever it holds.
@@ -41,13 +43,15 @@ def load_tokenizer(preset, target=False):
     `config.json`. Nothing in the folder is run.
 
     Args:
-        preset: path of a folder, or `"hf://owner/name"` or
+        preset: path of a folder of Hugging Face, or of one that
+            `save_to_preset` wrote; or `"hf://owner/name"` or
             `"hf://owner/name@revision"`.
         target: whether it is for what an encoder-decoder writes. Only Marian
             has another tokenizer there.
 
     Returns:
-        A `FastTokenizer` or a `RemappedTokenizer`.
+        A `FastTokenizer` or a `RemappedTokenizer`; of a folder of ours also a
+        `SentencePieceTokenizer`.
 
     Raises:
         ValueError: if the folder has no tokenizer, its files are damaged or
@@ -70,6 +74,8 @@ def load_tokenizer(preset, target=False):
     folder = Path(preset)
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder} to read a tokenizer of.")
+    if (folder / OURS).is_file() and not (folder / CONFIG).is_file():
+        return SentencePieceTokenizer.load(folder / OURS)
     config = _read_config(folder)
     try:
         if (folder / TOKENIZER).is_file():

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from keras_attention.data import load_tokenizer
+from keras_attention import TransformerEncoder
+from keras_attention.data import SentencePieceTokenizer, load_tokenizer
 from tests.data.tokenizers import folders
 
 QUICK = ["bert", "roberta", "t5", "marian"]
@@ -157,3 +158,17 @@ def test_ids_beyond_the_vocabulary_are_refused(folder_of):
         with pytest.raises(ValueError, match="must be between 0 and"):
             ours.decode([[ours.vocabulary_size]])
         assert ours.pieces([[ours.vocabulary_size]]) == [["⁇"]]
+
+
+def test_a_preset_holds_either_kind_of_tokenizer(tmp_path, folder_of):
+    published = load_tokenizer(folder_of("bert"))
+    own = SentencePieceTokenizer.train(folders.texts(), 180)
+    model = TransformerEncoder(5000, 1, 6, 3)
+    # Each in place of the one before.
+    for tokenizer in (published, own, published):
+        model.save_to_preset(tmp_path, tokenizer=tokenizer)
+        found = load_tokenizer(tmp_path)
+        assert type(found) is type(tokenizer)
+        assert found.encode(folders.AWKWARD) == tokenizer.encode(
+            folders.AWKWARD
+        )
