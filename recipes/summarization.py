@@ -202,10 +202,8 @@ def check_train(config):
             "--text and --summary must be two columns. Received: "
             f"{config.text!r} for both"
         )
-    if config.dataset == "demo" and (config.text, config.summary) != (
-        Train.text,
-        Train.summary,
-    ):
+    columns = config.text, config.summary
+    if config.dataset == "demo" and columns != (Train.text, Train.summary):
         raise UsageError("--text and --summary are not for the demo.")
 
 
@@ -224,8 +222,8 @@ def evaluate(arguments):
     seconds = time.perf_counter() - began
     tell_scores(arguments, print_scores(summaries, texts, references))
     print(f"{len(texts) / seconds:.1f} texts per second")
-    samples = first(arguments.show, (texts, references))
-    show_samples(task, *samples, arguments.run, SHOWN)
+    shown = first(arguments.show, (texts, references))
+    show_samples(task, *shown, arguments.run, SHOWN)
 
 
 def summarize(arguments):

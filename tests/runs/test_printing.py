@@ -96,7 +96,7 @@ def test_the_worst_mistakes_are_harmless(capsys, tmp_path, monkeypatch):
     found = ["one", "two"], labels[:2], [f"{x}{HOSTILE}.png" for x in "12"]
     monkeypatch.setattr(judging, "load_for_task", lambda *_: found)
     monkeypatch.setattr(judging.tasks, "load", lambda *_, **__: task)
-    for name in ("show_attention", "plot_confusion"):
+    for name in ("show_attention", "plot_confusion", "tell_scores"):
         monkeypatch.setattr(judging, name, lambda *_: None)
     monkeypatch.setattr(judging, "plot_calibration", lambda *_: 0.0)
     arguments = types.SimpleNamespace(

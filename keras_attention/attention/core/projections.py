@@ -26,14 +26,10 @@ class Projection(keras.layers.EinsumDense):
         axes, output = self.equation.split(",")[1].split("->")
         return sum(axis not in output for axis in axes)
 
-    @property
-    def kernel(self):
-        if not self.lora_enabled or self.quantization_mode is not None:
-            return super().kernel
-        update = ops.tensordot(self.lora_kernel_a, self.lora_kernel_b, axes=1)
-        scale = self.lora_alpha / self.lora_rank
-        kernel = ops.add(self._kernel, scale * update)
-        return ops.cast(kernel, self.compute_dtype)
+    def enable_lora(self, *args, **kwargs):
+        super().enable_lora(*args, **kwargs)
+        # A step without adapters does without a function of this file.
+        self.__class__ = AdaptedProjection
 
     def add_weight(self, shape=None, *args, name=None, **kwargs):
         is_factor = name in ("lora_kernel_a", "lora_kernel_b")
@@ -53,6 +49,19 @@ class Projection(keras.layers.EinsumDense):
             )
         # Keras quantizes no subclasses by itself; this one is no other layer.
         return super().quantize(mode, type_check=False, config=config)
+
+
+class AdaptedProjection(Projection):
+    """What a `Projection` is from the moment on that it has adapters."""
+
+    @property
+    def kernel(self):
+        if not self.lora_enabled or self.quantization_mode is not None:
+            return super().kernel
+        update = ops.tensordot(self.lora_kernel_a, self.lora_kernel_b, axes=1)
+        scale = self.lora_alpha / self.lora_rank
+        kernel = ops.add(self._kernel, scale * update)
+        return ops.cast(kernel, self.compute_dtype)
 
 
 class Projections:
