@@ -10,6 +10,7 @@ EXTRAS = {
     "huggingface_hub": "hub",
     "importlib_resources": "datasets",
     "jax": "jax",
+    "jinja2": "text",
     "keras_hub": "benchmarks",
     "matplotlib": "plots",
     "nltk": "recipes",

@@ -401,7 +401,7 @@ SEARCHES = [
     ),
     fault(
         "generation/loop.py",
-        "decode_rows",
+        "_extend",
         "lengths <= position",
         "lengths < position",
         "generation/test_greedy.py",

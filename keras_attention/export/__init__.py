@@ -5,6 +5,7 @@ from keras_attention.export.classifiers import (
     export_text_classifier,
 )
 from keras_attention.export.ctranslate2 import ctranslate2
+from keras_attention.export.text_generator import export_text_generator
 from keras_attention.export.text_to_text import export_text_to_text
 from keras_attention.export.texts import (
     export_masked_text,
@@ -17,5 +18,6 @@ __all__ = [
     "export_masked_text",
     "export_text_classifier",
     "export_text_embedder",
+    "export_text_generator",
     "export_text_to_text",
 ]

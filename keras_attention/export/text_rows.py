@@ -87,7 +87,7 @@ class TextRows(tf.Module):
         Returns:
             A dictionary as of `TextInputs.batches`.
         """
-        fill = {"token_ids": self._inputs.value.tokenizer.padding_id}
+        fill = {"token_ids": self._inputs.value.padding_id}
         rows = {name: x[first:behind] for name, x in rows.items()}
         batch = {name: _dense(x, fill.get(name, 0)) for name, x in rows.items()}
         batch["padding_mask"] = tf.sequence_mask(

@@ -9,7 +9,7 @@ from keras_attention.generation import beam_state
 from keras_attention.generation.constraints import make_constraints, read_ids
 from keras_attention.generation.greedy import most_probable
 from keras_attention.generation.logits_processors import make_processor
-from keras_attention.generation.loop import decode_rows, repeat_until_ended
+from keras_attention.generation.loop import Rows, repeat_until_ended
 from keras_attention.generation.prompts import check_ids, read_prompt
 
 # The widest beams in print are of some thousands. A million of a model so small
@@ -118,16 +118,10 @@ def beam_search(
     )
     process = make_processor(constraints, prompt, end_ids, num_beams)
     if num_beams == 1:
-        token_ids, scores, generated = decode_rows(
-            step,
-            most_probable,
-            cache,
-            prompt,
-            end_ids=end_ids,
-            padding_id=padding_id,
-            memory=memory,
-            process=process,
+        rows = Rows(
+            step, most_probable, prompt, end_ids, padding_id, memory, process
         )
+        token_ids, scores, generated = rows.run(cache)
         scores = scores / beam_state.penalty(generated, length_penalty)
         token_ids, scores = token_ids[:, None], scores[:, None]
     else:

@@ -8,11 +8,17 @@ import numpy as np
 from keras import ops
 
 from keras_attention.checks import check_boolean
+from keras_attention.generation.compiling import compile_function
 from keras_attention.generation.constraints import make_constraints
 from keras_attention.generation.prompts import read_prompt
 from keras_attention.generation.published import arguments_of
 from keras_attention.generation.search_memory import bytes_of_row, check_search
-from keras_attention.generation.strategies import STRATEGIES, check_settings
+from keras_attention.generation.stepping import Stepping, Steps
+from keras_attention.generation.strategies import (
+    CHOICES,
+    STRATEGIES,
+    check_settings,
+)
 
 
 class Generator:
@@ -58,6 +64,9 @@ class Generator:
             `(batch, source_length)`, or vectors of the caller's own.
         prompt_lengths: `(batch,)`. By default a prompt ends with its last token
             that is not `padding_id`, and its first token always counts.
+        seeds: For sampling: integers `(batch, 2)`, one seed a row, in place of
+            the generator's own. What a row becomes then depends neither on the
+            rows beside it nor on its place.
 
     Returns:
         A dictionary of NumPy arrays, as the strategy's function returns it.
@@ -112,11 +121,13 @@ class Generator:
         if max_length is not None:
             self.max_length = operator.index(max_length)
             self._check_memory(1, self.max_length)
-        self._seeds = None
+        self._strategy, self._seeds = strategy, None
         if strategy == "sampling":
             self._seeds = keras.random.SeedGenerator(settings.pop("seed", None))
-        self._search = functools.partial(STRATEGIES[strategy], **settings)
-        self._run = self._compile(jit_compile)
+        self._settings, self._jit_compile = settings, jit_compile
+        self._run = compile_function(
+            self._generate, model, jit_compile, any_shape=True
+        )
 
     @classmethod
     def from_model(cls, model, **changes):
@@ -149,9 +160,54 @@ class Generator:
         """
         return cls(model, **arguments_of(model, changes))
 
-    def __call__(self, prompt=None, source_ids=None, prompt_lengths=None):
+    def __call__(
+        self, prompt=None, source_ids=None, prompt_lengths=None, seeds=None
+    ):
         if prompt is None:
             prompt = self._start(source_ids)
+        inputs, prefill_length, max_length = self._read(
+            prompt, prompt_lengths, seeds
+        )
+        if source_ids is not None:
+            source = _source(source_ids)
+            _check_ids(getattr(self.model, "encoder", None), source)
+            inputs["source_ids"] = source
+        if prefill_length < inputs["prompt"].shape[1]:
+            prefill_length = 1 << (prefill_length.bit_length() - 1)
+        results = self._run(inputs, prefill_length, max_length)
+        return {k: ops.convert_to_numpy(v) for k, v in results.items()}
+
+    def steps(self, prompt, prompt_lengths=None, seeds=None):
+        """Generates one token at a time, by one compiled function.
+
+        Args:
+            prompt, prompt_lengths, seeds: As of a call.
+
+        Returns:
+            `Steps`. Its rows become what a call makes of them.
+
+        Raises:
+            ValueError: as of a call; also for beams, which may change what
+                they have begun with.
+        """
+        if self._strategy not in CHOICES:
+            raise ValueError(
+                "Tokens can be given one by one with the strategies "
+                f"{', '.join(CHOICES)}. Received: strategy={self._strategy!r}"
+            )
+        inputs, _, max_length = self._read(prompt, prompt_lengths, seeds)
+        return Steps(self._stepping, inputs, max_length)
+
+    @functools.cached_property
+    def _stepping(self):
+        choice = functools.partial(CHOICES[self._strategy], **self._settings)
+        arguments = {"end_id": self.end_id, "padding_id": self.padding_id}
+        return Stepping(
+            self.model, choice, arguments | self._arguments, self._jit_compile
+        )
+
+    def _read(self, prompt, prompt_lengths, seeds):
+        """Checks prompts; gives inputs, the shortest length and the longest."""
         if not ops.is_tensor(prompt):
             prompt = np.asarray(prompt)
         max_length = self.max_length
@@ -165,23 +221,20 @@ class Generator:
             padding_id=self.padding_id,
             prompt_lengths=prompt_lengths,
         )
+        _check_ids(
+            getattr(self.model, "decoder", self.model), checked.token_ids
+        )
         inputs = {
             "prompt": ops.convert_to_tensor(prompt, "int32"),
             "prompt_lengths": checked.lengths,
         }
-        decoder = getattr(self.model, "decoder", self.model)
-        _check_ids(decoder, checked.token_ids)
-        if source_ids is not None:
-            source = _source(source_ids)
-            _check_ids(getattr(self.model, "encoder", None), source)
-            inputs["source_ids"] = source
         if self._seeds is not None:
-            inputs["seed"] = self._seeds.next()
-        prefill_length = checked.prefill_length
-        if prefill_length < inputs["prompt"].shape[1]:
-            prefill_length = 1 << (prefill_length.bit_length() - 1)
-        results = self._run(inputs, prefill_length, max_length)
-        return {k: ops.convert_to_numpy(v) for k, v in results.items()}
+            # Drawn in any case: a call moves on to the next draws.
+            seed = self._seeds.next()
+            if seeds is not None:
+                seed = ops.convert_to_tensor(seeds, "int32")
+            inputs["seed"] = seed
+        return inputs, checked.prefill_length, max_length
 
     def _start(self, source_ids):
         if self.start_id is None or source_ids is None:
@@ -202,7 +255,7 @@ class Generator:
         if "source_ids" in arguments:
             memory = self.model.init_memory(arguments.pop("source_ids"))
         prompt = arguments.pop("prompt")
-        return self._search(
+        return STRATEGIES[self._strategy](
             self.model.step,
             self.model.init_cache(ops.shape(prompt)[0], max_length),
             prompt,
@@ -212,40 +265,9 @@ class Generator:
             memory=memory,
             prefill_length=prefill_length,
             **arguments,
+            **self._settings,
             **self._arguments,
         )
-
-    def _compile(self, jit_compile):
-        backend = keras.backend.backend()
-        if backend == "tensorflow":
-            import tensorflow as tf
-
-            # There is nothing to convert, and looking for it takes longer
-            # than the tracing itself.
-            function = tf.function(
-                self._generate, jit_compile=jit_compile, autograph=False
-            )
-            return function if jit_compile else _for_all_shapes(function)
-        if backend == "torch":
-            import torch
-
-            return torch.no_grad()(self._generate)
-        if not jit_compile:
-            return self._generate
-        import jax
-
-        # Closing over the weights would make constants of them.
-        @functools.partial(jax.jit, static_argnums=(2, 3))
-        def compiled(variables, *arguments):
-            mapping = zip(self.model.variables, variables, strict=True)
-            with keras.StatelessScope(state_mapping=mapping):
-                return self._generate(*arguments)
-
-        def run(*arguments):
-            variables = [v.value for v in self.model.variables]
-            return compiled(variables, *arguments)
-
-        return run
 
 
 def _source(source):
@@ -262,20 +284,3 @@ def _check_ids(model, ids):
     check = getattr(getattr(model, "embedding", None), "check_ids", None)
     if check is not None:
         check(ids)
-
-
-def _for_all_shapes(function):
-    """Traces a `tf.function` of batches once, whatever their shapes."""
-    import tensorflow as tf
-
-    def run(inputs, *lengths):
-        specs = {
-            name: tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
-            for name, tensor in inputs.items()
-        }
-        if "seed" in specs:
-            specs["seed"] = inputs["seed"]
-        graph = function.get_concrete_function(specs, *lengths)
-        return graph(inputs, *lengths)
-
-    return run

@@ -2,10 +2,7 @@
 
 from keras import ops
 
-from keras_attention.generation.constraints import make_constraints, read_ids
-from keras_attention.generation.logits_processors import make_processor
-from keras_attention.generation.loop import decode_rows
-from keras_attention.generation.prompts import read_prompt
+from keras_attention.generation.loop import make_rows
 
 
 def greedy_search(
@@ -62,27 +59,25 @@ def greedy_search(
     Raises:
         ValueError: if an argument does not fit the others.
     """
-    constraints = make_constraints(max_length, **constraints)
-    end_ids = read_ids("end_id", end_id)
-    prompt = read_prompt(
+    rows = make_rows(
+        step,
+        choose_most_probable,
         prompt,
         max_length=max_length,
-        padding_id=padding_id,
-        prompt_lengths=prompt_lengths,
-        prefill_length=prefill_length,
-        max_new_tokens=constraints.max_new_tokens,
-    )
-    token_ids, scores, _ = decode_rows(
-        step,
-        most_probable,
-        cache,
-        prompt,
-        end_ids=end_ids,
+        end_id=end_id,
         padding_id=padding_id,
         memory=memory,
-        process=make_processor(constraints, prompt, end_ids),
+        prompt_lengths=prompt_lengths,
+        prefill_length=prefill_length,
+        **constraints,
     )
+    token_ids, scores, _ = rows.run(cache)
     return {"token_ids": token_ids, "scores": scores}
+
+
+def choose_most_probable(prompt):
+    """Gives the function that chooses as greedy search does."""
+    return most_probable
 
 
 def most_probable(logits, position):

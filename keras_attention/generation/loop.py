@@ -3,7 +3,13 @@
 import keras
 from keras import ops, tree
 
-from keras_attention.generation.prompts import check_ids, is_any_of
+from keras_attention.generation.constraints import make_constraints, read_ids
+from keras_attention.generation.logits_processors import make_processor
+from keras_attention.generation.prompts import (
+    check_ids,
+    is_any_of,
+    read_prompt,
+)
 
 
 def repeat_until_ended(body, position, max_length, state):
@@ -51,55 +57,137 @@ def like(old, new):
     return new if new.shape == old.shape else ops.reshape(new, ops.shape(old))
 
 
-def decode_rows(
-    step, choose, cache, prompt, *, end_ids, padding_id, memory, process=None
+def make_rows(
+    step,
+    make_choose,
+    prompt,
+    *,
+    max_length,
+    end_id,
+    padding_id=0,
+    memory=None,
+    prompt_lengths=None,
+    prefill_length=None,
+    **constraints,
 ):
-    """Extends every row by one token at a time.
+    """Checks the arguments of a search without beams.
 
     Args:
-        step: The model, `(token_ids, cache, memory, start) -> (logits, cache)`.
-        choose: Function `(logits, position) -> token_ids`, from float32
+        step, prompt, max_length, end_id, padding_id, memory, prompt_lengths,
+            prefill_length, **constraints: as of `greedy_search`.
+        make_choose: function from the `Prompt` to a function
+            `(logits, position) -> token_ids`, from float32
             `(batch, vocabulary_size)` to int32 `(batch,)`.
-        cache: Nested dictionary of batch-first tensors.
-        prompt: A `Prompt`.
-        end_ids: Tuple of the tokens that end a row.
-        padding_id: The token that stands after the end.
-        memory: What `step` reads besides, or None.
-        process: None, or a function as `make_processor` makes it. A row that
-            it leaves no token ends as it is.
 
     Returns:
-        A tuple `(token_ids, scores, generated)`: int32 `(batch, max_length)`,
-        the summed log-probabilities `(batch,)` of the generated tokens and
-        their number, int32 `(batch,)`.
-    """
-    token_ids, lengths, first, max_length, limits = prompt
-    positions = ops.arange(max_length)[None, :]
+        `Rows`.
 
-    def extend(position, logits, cache, state):
+    Raises:
+        ValueError: if an argument does not fit the others.
+    """
+    constraints = make_constraints(max_length, **constraints)
+    end_ids = read_ids("end_id", end_id)
+    prompt = read_prompt(
+        prompt,
+        max_length=max_length,
+        padding_id=padding_id,
+        prompt_lengths=prompt_lengths,
+        prefill_length=prefill_length,
+        max_new_tokens=constraints.max_new_tokens,
+    )
+    process = make_processor(constraints, prompt, end_ids)
+    choose = make_choose(prompt)
+    return Rows(step, choose, prompt, end_ids, padding_id, memory, process)
+
+
+class Rows:
+    """A search that extends every row by one token at a time.
+
+    Args:
+        step: the model, `(token_ids, cache, memory, start) -> (logits, cache)`.
+        choose: function `(logits, position) -> token_ids`.
+        prompt: a `Prompt`.
+        end_ids: tuple of the tokens that end a row.
+        padding_id: the token that stands after the end.
+        memory: what `step` reads besides, or None.
+        process: None, or a function as `make_processor` makes it. A row that
+            it leaves no token ends as it is.
+    """
+
+    def __init__(
+        self, step, choose, prompt, end_ids, padding_id, memory, process
+    ):
+        self._step, self._choose, self._process = step, choose, process
+        self._prompt, self._memory = prompt, memory
+        self._end_ids, self._padding_id = end_ids, padding_id
+
+    def run(self, cache):
+        """Searches to the end.
+
+        Args:
+            cache: nested dictionary of batch-first tensors.
+
+        Returns:
+            A tuple `(token_ids, scores, generated)`: int32
+            `(batch, max_length)`, the summed log-probabilities `(batch,)` of
+            the generated tokens and their number, int32 `(batch,)`.
+        """
+        prompt, first = self._prompt, self._prompt.prefill_length
+        fed = prompt.token_ids[:, :first]
+        logits, cache = self._step(fed, cache, self._memory, 0)
+        state = self._extend(first, logits, self.initial_state(cache))
+        state = repeat_until_ended(
+            self.advance, first + 1, prompt.max_length, state
+        )
+        return state["token_ids"], state["scores"], state["generated"]
+
+    def initial_state(self, cache):
+        """Gives the state before the first token is chosen."""
+        lengths = self._prompt.lengths
+        return {
+            "cache": cache,
+            "token_ids": self._prompt.token_ids,
+            "scores": ops.zeros_like(lengths, dtype="float32"),
+            "generated": ops.zeros_like(lengths),
+            "ended": lengths >= self._prompt.limits,
+        }
+
+    def advance(self, position, state):
+        """Feeds the tokens before `position` and chooses those at it."""
+        last = ops.take(state["token_ids"], position - 1, axis=1)[:, None]
+        logits, cache = self._step(
+            last, state["cache"], self._memory, position - 1
+        )
+        return self._extend(position, logits, {**state, "cache": cache})
+
+    def _extend(self, position, logits, state):
+        lengths, limits = self._prompt.lengths, self._prompt.limits
+        ids = {"end_id": self._end_ids, "padding_id": self._padding_id}
+        check_ids(logits.shape[-1], **ids)
         logits = ops.cast(logits, "float32")
         # A longer prompt is still being fed: its own tokens stay.
         active = ops.logical_and(
             lengths <= position, ops.logical_not(state["ended"])
         )
         allowed, ended = logits, state["ended"]
-        if process is not None:
-            allowed = process(logits, state["token_ids"], position)
+        if self._process is not None:
+            allowed = self._process(logits, state["token_ids"], position)
             is_left = ops.any(allowed > -float("inf"), axis=1)
             allowed = ops.where(is_left[:, None], allowed, logits)
             stuck = ops.logical_and(active, ops.logical_not(is_left))
             ended = ops.logical_or(ended, stuck)
             active = ops.logical_and(active, is_left)
-        chosen = choose(allowed, position)
-        place = ops.logical_and(positions == position, active[:, None])
+        chosen = self._choose(allowed, position)
+        places = ops.arange(self._prompt.max_length)[None, :]
+        place = ops.logical_and(places == position, active[:, None])
         ends = ops.logical_or(
-            is_any_of(chosen, end_ids), position >= limits - 1
+            is_any_of(chosen, self._end_ids), position >= limits - 1
         )
         log_probability = ops.squeeze(
             ops.take_along_axis(logits, chosen[:, None], axis=1), axis=1
         ) - ops.logsumexp(logits, axis=1)
         return {
-            "cache": cache,
+            **state,
             "token_ids": ops.where(place, chosen[:, None], state["token_ids"]),
             "scores": ops.where(
                 active, state["scores"] + log_probability, state["scores"]
@@ -107,20 +195,3 @@ def decode_rows(
             "generated": state["generated"] + ops.cast(active, "int32"),
             "ended": ops.logical_or(ended, ops.logical_and(active, ends)),
         }
-
-    def body(position, state):
-        last = ops.take(state["token_ids"], position - 1, axis=1)[:, None]
-        logits, cache = step(last, state["cache"], memory, position - 1)
-        return extend(position, logits, cache, state)
-
-    logits, cache = step(token_ids[:, :first], cache, memory, 0)
-    check_ids(logits.shape[-1], end_id=end_ids, padding_id=padding_id)
-    state = {
-        "token_ids": token_ids,
-        "scores": ops.zeros_like(lengths, dtype="float32"),
-        "generated": ops.zeros_like(lengths),
-        "ended": lengths >= limits,
-    }
-    state = extend(first, logits, cache, state)
-    state = repeat_until_ended(body, first + 1, max_length, state)
-    return state["token_ids"], state["scores"], state["generated"]

@@ -1,14 +1,12 @@
 """Sampling with a temperature, from the top k or the nucleus."""
 
+import functools
 import math
 
 from keras import ops
 
 from keras_attention.checks import is_real
-from keras_attention.generation.constraints import make_constraints, read_ids
-from keras_attention.generation.logits_processors import make_processor
-from keras_attention.generation.loop import decode_rows
-from keras_attention.generation.prompts import read_prompt
+from keras_attention.generation.loop import make_rows
 from keras_attention.generation.uniform import uniform
 
 
@@ -52,6 +50,8 @@ def sample(
         seed: An integer, a `keras.random.SeedGenerator`, or a tensor `(2,)` as
             its `next()` returns it, which can be an argument of a compiled
             function. The same seed gives the same draws, on every backend.
+            With integers `(batch, 2)`, one seed a row, what a row becomes does
+            not depend on its place.
         temperature: Positive number. Small values sharpen the distribution
             towards greedy search.
         top_k: Integer, or None to keep the whole vocabulary.
@@ -81,18 +81,47 @@ def sample(
         - [Nguyen et al., 2024, Turning Up the Heat: Min-p Sampling](
           https://arxiv.org/abs/2407.01082)
     """
-    check_sampling(temperature, top_k, top_p, min_p)
-    constraints = make_constraints(max_length, **constraints)
-    end_ids = read_ids("end_id", end_id)
-    prompt = read_prompt(
+    make_choose = functools.partial(
+        choose_by_drawing,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+    )
+    rows = make_rows(
+        step,
+        make_choose,
         prompt,
         max_length=max_length,
+        end_id=end_id,
         padding_id=padding_id,
+        memory=memory,
         prompt_lengths=prompt_lengths,
         prefill_length=prefill_length,
-        max_new_tokens=constraints.max_new_tokens,
+        **constraints,
     )
-    noise = uniform(seed, ops.shape(prompt.token_ids)[0], max_length)
+    token_ids, scores, _ = rows.run(cache)
+    return {"token_ids": token_ids, "scores": scores}
+
+
+def choose_by_drawing(
+    prompt, *, seed, temperature=1.0, top_k=None, top_p=None, min_p=None
+):
+    """Makes the function that draws a token for each row.
+
+    Args:
+        prompt: the `Prompt`.
+        seed, temperature, top_k, top_p, min_p: as of `sample`.
+
+    Returns:
+        A function `(logits, position) -> token_ids`.
+
+    Raises:
+        ValueError: if a setting is out of its range.
+    """
+    check_sampling(temperature, top_k, top_p, min_p)
+    noise = uniform(seed, ops.shape(prompt.token_ids)[0], prompt.max_length)
 
     def choose(logits, position):
         logits = temper(logits, temperature)
@@ -104,17 +133,7 @@ def sample(
             logits = keep_min_p(logits, min_p)
         return draw(logits, ops.take(noise, position, axis=1))
 
-    token_ids, scores, _ = decode_rows(
-        step,
-        choose,
-        cache,
-        prompt,
-        end_ids=end_ids,
-        padding_id=padding_id,
-        memory=memory,
-        process=make_processor(constraints, prompt, end_ids),
-    )
-    return {"token_ids": token_ids, "scores": scores}
+    return choose
 
 
 # Backends take smaller numbers for zero.

@@ -4,10 +4,19 @@ import inspect
 
 from keras_attention.checks import did_you_mean
 from keras_attention.generation.beam import beam_search, check_beams
-from keras_attention.generation.greedy import greedy_search
-from keras_attention.generation.sampling import check_sampling, sample
+from keras_attention.generation.greedy import (
+    choose_most_probable,
+    greedy_search,
+)
+from keras_attention.generation.sampling import (
+    check_sampling,
+    choose_by_drawing,
+    sample,
+)
 
 STRATEGIES = {"greedy": greedy_search, "sampling": sample, "beam": beam_search}
+# Of those that extend each row by one token at a time.
+CHOICES = {"greedy": choose_most_probable, "sampling": choose_by_drawing}
 
 
 def check_strategy(strategy):

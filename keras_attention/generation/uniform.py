@@ -14,7 +14,9 @@ def uniform(seed, batch_size, length):
 
     Args:
         seed: An integer, a `keras.random.SeedGenerator`, or a tensor `(2,)` as
-            its `next()` returns it.
+            its `next()` returns it; or integers `(batch_size, 2)`, a seed for
+            each row, whose numbers are then those of the first row of a batch
+            with that seed.
         batch_size: Integer or scalar tensor.
         length: Integer or scalar tensor.
 
@@ -30,9 +32,13 @@ def uniform(seed, batch_size, length):
         `lowbias32`)
     """
     seed = ops.cast(_read_seed(seed), "int32")
-    rows = ops.arange(batch_size, dtype="int32")[:, None]
     positions = ops.arange(length, dtype="int32")[None, :]
-    key = _mix(_mix(seed[0]) + seed[1])
+    if len(seed.shape) == 2:
+        rows = ops.zeros((batch_size, 1), dtype="int32")
+        key = _mix(_mix(seed[:, :1]) + seed[:, 1:])
+    else:
+        rows = ops.arange(batch_size, dtype="int32")[:, None]
+        key = _mix(_mix(seed[0]) + seed[1])
     # Mixed apart and together, so that no row is a shifted copy of another.
     bits = _mix(_mix(key + rows) + _mix(_mix(key) + positions))
     return ops.cast(_shift(bits, 8), "float32") * 2.0**-24
@@ -62,9 +68,10 @@ def _read_seed(seed):
         return seed.next()
     if isinstance(seed, (int, np.integer)):
         return ops.convert_to_tensor([_signed(seed), 0], "int32")
-    if ops.is_tensor(seed) and tuple(seed.shape) == (2,):
-        return seed
+    if ops.is_tensor(seed) and len(seed.shape) in (1, 2):
+        if seed.shape[-1] == 2:
+            return seed
     raise ValueError(
         "`seed` must be an integer, a `keras.random.SeedGenerator`, or a "
-        f"tensor of the shape (2,). Received: seed={seed}"
+        f"tensor of the shape (2,) or (batch, 2). Received: seed={seed}"
     )

@@ -5,6 +5,7 @@ from keras_attention.tasks.image_classifier import ImageClassifier
 from keras_attention.tasks.masked_text import MaskedText
 from keras_attention.tasks.text_classifier import TextClassifier
 from keras_attention.tasks.text_embedder import TextEmbedder
+from keras_attention.tasks.text_generator import TextGenerator
 from keras_attention.tasks.text_to_text import TextToText
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "MaskedText",
     "TextClassifier",
     "TextEmbedder",
+    "TextGenerator",
     "TextToText",
     "load",
 ]
@@ -23,6 +25,7 @@ _CLASSES = {
         MaskedText,
         TextClassifier,
         TextEmbedder,
+        TextGenerator,
         TextToText,
     )
 }

@@ -27,6 +27,15 @@ def check_positive(**settings):
             )
 
 
+def check_jit_compile(jit_compile):
+    """Raises ValueError for what says not whether to compile."""
+    if not isinstance(jit_compile, bool) and jit_compile != "auto":
+        raise ValueError(
+            'jit_compile must be True, False or "auto". Received: '
+            f"jit_compile={jit_compile!r}"
+        )
+
+
 def check_settings(model, settings):
     """Raises ValueError for a setting of `TextToText` out of its range.
 
@@ -50,12 +59,7 @@ def check_settings(model, settings):
     # Of one text: a batch may be smaller than `batch_size`.
     sizes = settings["max_length"], settings["num_beams"]
     check_search(bytes_of_row(model, *sizes), 1, *sizes)
-    compiles = settings["jit_compile"]
-    if not isinstance(compiles, bool) and compiles != "auto":
-        raise ValueError(
-            'jit_compile must be True, False or "auto". Received: '
-            f"jit_compile={compiles!r}"
-        )
+    check_jit_compile(settings["jit_compile"])
     for name, part in (
         ("max_source_length", model.encoder),
         ("max_length", model.decoder),
@@ -104,18 +108,8 @@ def check_tokenizer(side, tokenizer, part, needed):
         part: the encoder or the decoder.
         needed: names of the ids that the tokenizer must have.
     """
+    check_vocabulary(side, tokenizer, part)
     name = f"{side}_tokenizer" if side else "tokenizer"
-    size = getattr(part, "vocabulary_size", None)
-    if not isinstance(size, int):
-        raise ValueError(
-            f"The {name} makes token ids, which the {type(part).__name__} of "
-            "the model does not read."
-        )
-    if tokenizer.vocabulary_size > size:
-        raise ValueError(
-            f"The {name} has {tokenizer.vocabulary_size} pieces, more than "
-            f"the model's vocabulary_size for it, {size}."
-        )
     for mark in needed:
         if getattr(tokenizer, mark) < 0:
             raise ValueError(
@@ -132,6 +126,26 @@ def check_tokenizer(side, tokenizer, part, needed):
         raise ValueError(
             f"The {name} must have the padding_id of the model, "
             f"{padding_id}. Received: {tokenizer.padding_id}"
+        )
+
+
+def check_vocabulary(side, tokenizer, part):
+    """Raises ValueError for a tokenizer of more pieces than a model knows.
+
+    Args:
+        side, tokenizer, part: as of `check_tokenizer`.
+    """
+    name = f"{side}_tokenizer" if side else "tokenizer"
+    size = getattr(part, "vocabulary_size", None)
+    if not isinstance(size, int):
+        raise ValueError(
+            f"The {name} makes token ids, which the {type(part).__name__} of "
+            "the model does not read."
+        )
+    if tokenizer.vocabulary_size > size:
+        raise ValueError(
+            f"The {name} has {tokenizer.vocabulary_size} pieces, more than "
+            f"the model's vocabulary_size for it, {size}."
         )
 
 

@@ -5,6 +5,7 @@ from keras_attention.tasks.checks import (
     check_positions,
     check_positive,
     check_tokenizer,
+    padding_of,
 )
 
 LONGEST = 256  # where neither the model nor its tokenizer has a limit
@@ -27,6 +28,7 @@ class TextInputs:
 
     Attributes:
         max_length: integer, the limit that holds.
+        padding_id: integer, the id that fills up a batch.
 
     Raises:
         ValueError: if the tokenizer does not suit the encoder, or a number is
@@ -59,6 +61,7 @@ class TextInputs:
             )
         check_positions(encoder, "max_length", max_length)
         self.tokenizer = tokenizer
+        self.padding_id = padding_of(tokenizer, encoder)
         self.max_length, self.batch_size = max_length, batch_size
         embedding = getattr(encoder, "embedding", None)
         self.has_segments = (getattr(embedding, "num_segments", None) or 1) > 1
@@ -147,8 +150,7 @@ class TextInputs:
             The dictionary of arrays that `batches` describes.
         """
         ids, segments = zip(*rows, strict=True)
-        padding_id = self.tokenizer.padding_id
-        token_ids = text_batches.pad(ids, padding_id, shape)
+        token_ids = text_batches.pad(ids, self.padding_id, shape)
         ones = [[1] * len(row) for row in ids]
         mask = text_batches.pad(ones, 0, token_ids.shape)
         inputs = {"token_ids": token_ids, "padding_mask": mask == 1}

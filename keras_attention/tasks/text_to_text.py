@@ -15,6 +15,7 @@ from keras_attention.tasks.checks import (
     padding_of,
 )
 from keras_attention.tasks.task import Task
+from keras_attention.tasks.text_inputs import check_list
 
 
 class TextToText(Task):
@@ -161,10 +162,7 @@ class TextToText(Task):
         Raises:
             ValueError: if `texts` is not a list of strings.
         """
-        if isinstance(texts, str) or not hasattr(texts, "__iter__"):
-            raise ValueError(
-                f"texts must be a list of strings. Received: {texts!r}"
-            )
+        texts = check_list(texts)
         settings, tokenizer = self.settings, self.source_tokenizer
         max_source_length = settings["max_source_length"]
         rows = text_batches.encode_texts(

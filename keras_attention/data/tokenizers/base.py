@@ -168,6 +168,11 @@ class Tokenizer:
         raise NotImplementedError
 
     @property
+    def rewrites_spaces(self):
+        """Whether decoding more ids may take back spaces at the end."""
+        return False
+
+    @property
     def padding_id(self):
         """The id that fills up a batch; -1 where there is none."""
         return self._special("pad")

@@ -146,6 +146,11 @@ class FastTokenizer(Tokenizer):
             return False
         return bool(self.config.get("clean_up_tokenization_spaces", False))
 
+    @property
+    def rewrites_spaces(self):
+        decoder = self.document.get("decoder") or {}
+        return self.cleans_up or decoder.get("type") == "WordPiece"
+
     def _cleaned(self, text):
         if self.cleans_up:
             for found, wanted in CLEANED:

@@ -114,6 +114,10 @@ class RemappedTokenizer(Tokenizer):
     def vocabulary_size(self):
         return self._size
 
+    @property
+    def rewrites_spaces(self):
+        return True  # those at the ends are left out
+
     def _load(self, name):
         if not spm_file.is_complete(self.files[name]):
             raise ValueError(

@@ -1,0 +1,45 @@
+"""A `TextGenerator` as one TensorFlow SavedModel."""
+
+from keras_attention.export.saved_model import write_saved_model
+
+
+def export_text_generator(task, folder):
+    """Writes a SavedModel that continues strings.
+
+    Tokenizer, search and caches are inside, with the options of the task. To
+    serve it, `tensorflow` and `tensorflow_text` suffice:
+
+    ```python
+    import tensorflow as tf
+    import tensorflow_text  # registers the tokenizer's operations
+
+    signatures = tf.saved_model.load("exported").signatures
+    signatures["serving_default"](text=tf.constant(["Once upon a"]))["text"]
+    ```
+
+    The signature `serving_default` takes `text`, strings `(batch,)`, where
+    the batch may be of any size, and gives `text`, strings `(batch,)`, the new
+    text alone, and `score`, float32 `(batch,)`, the log-probability of all
+    that was generated: a stop string ends the text, and not the search. Of a
+    task that samples, the signature `seeded` also takes `seed`, int32, and
+    gives what the task gives with it.
+
+    Chats are to be written as prompts before: `task.prompts.render(messages)`.
+
+    Args:
+        task: a `TextGenerator`.
+        folder: path. It is complete or not there at all; an earlier export in
+            its place is kept until then.
+
+    Raises:
+        ImportError: if `tensorflow` or `tensorflow_text` is missing.
+        ValueError: if the folder holds something else, or the tokenizer has
+            no operations of TensorFlow.
+    """
+    write_saved_model(task, folder, _graph)
+
+
+def _graph(task):
+    from keras_attention.export.text_generator_graph import TextGeneratorGraph
+
+    return TextGeneratorGraph(task)
