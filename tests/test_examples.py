@@ -9,7 +9,10 @@ import keras
 import pytest
 
 import keras_attention
-from keras_attention import tasks
+from keras_attention import data, tasks
+from keras_attention.zoo.core import hub
+from tests.data.tokenizers import folders
+from tests.zoo import oracle
 
 PUBLIC = {
     name: cls
@@ -18,15 +21,55 @@ PUBLIC = {
     if inspect.isclass(cls) and cls.__module__.startswith("keras_attention.")
 }
 
+HUB = {
+    name: thing
+    for module in (keras_attention, tasks, data)
+    for name, thing in vars(module).items()
+    if hasattr(thing, "__module__")
+    and thing.__module__.startswith("keras_attention.")
+    and hub.SCHEME in (inspect.getdoc(thing) or "").partition("Example:")[2]
+}
+
 
 def blocks(cls):
     """Python code in the documentation of a class, before and in `Example:`."""
-    documentation = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+    # Of a class, not what it would inherit.
+    own = vars(cls).get("__doc__") if inspect.isclass(cls) else cls.__doc__
+    documentation = inspect.cleandoc(own or "")
     before, _, example = documentation.partition("\nExample:\n")
     return [
         re.findall(r"```python\n(.*?)```", part, re.DOTALL)
         for part in (before, example)
     ]
+
+
+@pytest.fixture
+def without_network(tmp_path, monkeypatch):
+    """Gives tiny models with tokenizers for handles of the hub."""
+
+    def fetch(handle):
+        family = "Roberta" if "roberta" in handle else "Bert"
+        folder = tmp_path / family
+        if not folder.exists():
+            package = oracle.transformers()
+            if family == "Bert":
+                folders.word_piece(folder)
+            else:
+                folders.byte_level(folder, family)
+            config = getattr(package, f"{family}Config")(
+                vocab_size=600,
+                hidden_size=24,
+                num_hidden_layers=1,
+                num_attention_heads=12,
+                intermediate_size=30,
+                max_position_embeddings=514,
+            )
+            made = getattr(package, f"{family}ForMaskedLM")(config)
+            made.save_pretrained(folder)
+        return folder
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    monkeypatch.chdir(tmp_path)
 
 
 def run(code, **names):
@@ -51,12 +94,16 @@ def run(code, **names):
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_class_has_an_example_that_runs(
-    name, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
+def test_every_public_class_has_an_example_that_runs(name, without_network):
     _, found = blocks(PUBLIC[name])
     assert found, f"{name} has no example"
+    for code in found:
+        run(code)
+
+
+@pytest.mark.parametrize("name", sorted(HUB.keys() - PUBLIC.keys()))
+def test_examples_that_read_the_hub_run(name, without_network):
+    _, found = blocks(HUB[name])
     for code in found:
         run(code)
 

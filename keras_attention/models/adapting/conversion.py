@@ -69,7 +69,9 @@ def convert_attention(model, attention, position=None, max_length=None):
     Example:
 
     ```python
-    from keras_attention import SlidingWindowAttention, convert_attention
+    from keras_attention import (
+        SlidingWindowAttention, TransformerEncoder, convert_attention,
+    )
 
     encoder = TransformerEncoder.from_preset("hf://FacebookAI/roberta-base")
     longer = convert_attention(
