@@ -38,14 +38,34 @@ def marked(tokenizer, rows):
         Ragged int32 `(batch, None)`.
     """
     if tokenizer.templates is None:
-        template = [FIRST, tokenizer.end_id]
+        template = [(FIRST, 0), (tokenizer.end_id, 0)]
     else:
-        template = [item for item, _ in tokenizer.templates["single"]]
-    parts = [
-        rows if item == FIRST else tf.fill([rows.nrows(), 1], item)
-        for item in template
+        template = tokenizer.templates["single"]
+    return tf.concat(in_template({FIRST: rows}, template), axis=1)
+
+
+def in_template(ids, template):
+    """Puts the ids of texts where a template has them.
+
+    Args:
+        ids: dictionary from the names of texts, `FIRST` and `SECOND`, to
+            ragged int32 ids `(batch, None)`.
+        template: list of `(item, segment)`, as of `Tokenizer.templates`.
+
+    Returns:
+        A list of ragged int32 ids, what the items stand for.
+    """
+    count = ids[FIRST].nrows()
+    return [
+        ids[item] if isinstance(item, str) else _column(item, count)
+        for item, _ in template
     ]
-    return tf.concat(parts, axis=1)
+
+
+def _column(number, count):
+    return tf.RaggedTensor.from_uniform_row_length(
+        tf.fill([count], number), tf.constant(1, tf.int64), count
+    )
 
 
 def warn_of_cut(rows, limit, setting):

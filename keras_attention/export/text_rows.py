@@ -6,6 +6,7 @@ from keras_attention.data.tokenizers.base import FIRST, SECOND
 from keras_attention.export.graph_parts import (
     Hidden,
     encode,
+    in_template,
     warn_of_too_long,
 )
 from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
@@ -57,16 +58,13 @@ class TextRows(tf.Module):
         return self.tokenizer.tokenize(text)
 
     def _in_template(self, ids):
-        inputs, count = self._inputs.value, ids[FIRST].nrows()
+        inputs = self._inputs.value
         name = "pair" if SECOND in ids else "single"
         if inputs.tokenizer.templates is None:
             template = [(inputs.tokenizer.start_id, 0), (FIRST, 0)]
         else:
             template = inputs.tokenizer.templates[name]
-        parts = [
-            ids[item] if isinstance(item, str) else _column(item, count)
-            for item, _ in template
-        ]
+        parts = in_template(ids, template)
         rows = {"token_ids": tf.concat(parts, axis=1)}
         if inputs.has_segments:
             segments = [
@@ -94,12 +92,6 @@ class TextRows(tf.Module):
             rows["token_ids"].row_lengths(), tf.shape(batch["token_ids"])[1]
         )
         return batch
-
-
-def _column(number, count):
-    return tf.RaggedTensor.from_uniform_row_length(
-        tf.fill([count], number), tf.constant(1, tf.int64), count
-    )
 
 
 def _dense(rows, fill):
