@@ -73,7 +73,16 @@ def _bytes_of(variable):
 def _set_rows(variable, part, rows):
     tensor = keras.ops.convert_to_tensor(rows, variable.dtype)
     if keras.backend.backend() == "tensorflow":
-        variable._value[part].assign(tensor)
+        import tensorflow as tf
+
+        # `value[part].assign` reads all of it before, and may copy it then.
+        tf.raw_ops.ResourceStridedSliceAssign(
+            ref=variable._value.handle,
+            begin=[part.start],
+            end=[part.start + tensor.shape[0]],
+            strides=[1],
+            value=tensor,
+        )
         return
     import torch
 
