@@ -86,7 +86,7 @@ class TextToTextGraph(tf.Module):
         tokenizer = task.target_tokenizer
         empty = tf.concat(
             [
-                [task.prompt()[0], tokenizer.end_id],
+                [task.start_id, tokenizer.end_id],
                 tf.fill([settings["max_length"] - 2], padding_id),
             ],
             axis=0,
@@ -111,9 +111,8 @@ class TextToTextGraph(tf.Module):
         return beam_search(
             model.step,
             model.init_cache(batch_size, settings["max_length"]),
-            tf.tile([task.prompt()], [batch_size, 1]),
-            num_beams=settings["num_beams"],
-            length_penalty=settings["length_penalty"],
+            tf.fill([batch_size, 1], task.start_id),
+            **task.beams(),
             **task.limits(),
             memory=model.init_memory(source_ids),
         )
