@@ -20,6 +20,7 @@ BACKENDS = {"tensorflow", "jax", "torch"}
 GRAPHS = {
     "classifier_graphs.py",
     "graph_parts.py",
+    "id_graphs.py",
     "text_generator_graph.py",
     "text_graphs.py",
     "text_rows.py",

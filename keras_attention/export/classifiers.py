@@ -26,6 +26,10 @@ def export_text_classifier(task, folder):
     same. Texts longer than `max_length` are cut, with a
     line on standard error that counts them.
 
+    Where the tokenizer has no operations of TensorFlow, a warning says why,
+    and `serving_default` takes `token_ids`, int32
+    `(batch, length)` with their special tokens and with padding behind.
+
     From another backend than TensorFlow the export runs in a process of its
     own, which has to find the classes of the model in this package or in
     Keras.
@@ -39,7 +43,9 @@ def export_text_classifier(task, folder):
         ImportError: if `tensorflow` or `tensorflow_text` is missing.
         ValueError: if the folder holds something else.
     """
-    write_saved_model(task, folder, _text_graph)
+    write_saved_model(
+        task, folder, _text_graph, make_ids_graph=_text_graph_of_ids
+    )
 
 
 def export_image_classifier(task, folder):
@@ -71,3 +77,9 @@ def _image_graph(task):
     from keras_attention.export.classifier_graphs import ImageClassifierGraph
 
     return ImageClassifierGraph(task)
+
+
+def _text_graph_of_ids(task):
+    from keras_attention.export.id_graphs import TextClassifierIds
+
+    return TextClassifierIds(task)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import keras
@@ -13,9 +14,16 @@ from keras_attention.files import replacing_folder
 
 SAVED_MODEL = "saved_model.pb"
 _PURPOSE = "The export"
+_INSTEAD = "The SavedModel takes ids instead"
 
 
-def write_saved_model(task, folder, make_graph, with_text=True):
+class NoOperations(ValueError):
+    """A tokenizer has no operations of TensorFlow, and why."""
+
+
+def write_saved_model(
+    task, folder, make_graph, with_text=True, make_ids_graph=None
+):
     """Writes a SavedModel of a task, on any backend.
 
     From another backend than TensorFlow the export runs in a process of its
@@ -29,6 +37,8 @@ def write_saved_model(task, folder, make_graph, with_text=True):
         make_graph: function that imports TensorFlow and turns the task into a
             `tf.Module` whose attribute `served` is a dictionary of signatures.
         with_text: whether the graph needs TensorFlow's text operations.
+        make_ids_graph: the same function for a graph over ids. It is used,
+            and a warning says why, where the tokenizer has no operations.
 
     Raises:
         ImportError: if `tensorflow` or `tensorflow_text` is missing.
@@ -43,7 +53,18 @@ def write_saved_model(task, folder, make_graph, with_text=True):
         return
     tf, *_ = [optional.load(name, _PURPOSE, extra) for name in needed]
     with replacing_folder(folder, SAVED_MODEL) as partial:
-        graph = make_graph(task)
+        try:
+            graph = make_graph(task)
+        except NoOperations as error:
+            if make_ids_graph is None:
+                raise
+            graph = make_ids_graph(task)
+            names = ", ".join(graph.served)
+            warnings.warn(
+                f"{_INSTEAD} of text, with the signatures {names}, since it "
+                f"cannot hold the tokenizer. {error}",
+                stacklevel=4,
+            )
         tf.saved_model.save(graph, str(partial), signatures=graph.served)
 
 
@@ -72,6 +93,10 @@ def _export_in_new_process(task, folder):
             capture_output=True,
             text=True,
         )
+    for line in result.stderr.splitlines():
+        _, found, reason = line.partition(_INSTEAD)
+        if found:
+            warnings.warn(found + reason, stacklevel=5)
     if result.returncode:
         lines = result.stderr.strip().splitlines() or ["no message"]
         raise ValueError(

@@ -26,6 +26,11 @@ def export_text_generator(task, folder):
 
     Chats are to be written as prompts before: `task.prompts.render(messages)`.
 
+    Where the tokenizer has no operations of TensorFlow, a warning says why,
+    and `serving_default` takes `token_ids`, int32
+    `(batch, length)`, prompts with padding behind, and their `lengths`, and
+    gives `token_ids`, prompts included, and `score`.
+
     Args:
         task: a `TextGenerator`.
         folder: path. It is complete or not there at all; an earlier export in
@@ -36,10 +41,16 @@ def export_text_generator(task, folder):
         ValueError: if the folder holds something else, or the tokenizer has
             no operations of TensorFlow.
     """
-    write_saved_model(task, folder, _graph)
+    write_saved_model(task, folder, _graph, make_ids_graph=_graph_of_ids)
 
 
 def _graph(task):
     from keras_attention.export.text_generator_graph import TextGeneratorGraph
 
     return TextGeneratorGraph(task)
+
+
+def _graph_of_ids(task):
+    from keras_attention.export.id_graphs import TextGeneratorIds
+
+    return TextGeneratorIds(task)

@@ -28,20 +28,31 @@ class TextGeneratorGraph(tf.Module):
         # SavedModel refuses what a graph uses and its root does not hold. The
         # model itself would bring its optimizer and a trace of every layer.
         self.weights = [variable.value for variable in task.model.weights]
-        self.tokenizer = tokenizer_in_graph(task.tokenizer)
-        self.served = {"serving_default": self._function(self._serve, _TEXTS)}
-        if task.arguments["strategy"] == "sampling":
-            seeded = self._function(self._generate, _TEXTS, _SEED)
-            self.served["seeded"] = seeded
+        self.served = self._signatures()
 
-    def _function(self, function, *signature):
-        return tf.function(function, input_signature=signature, autograph=False)
+    def _signatures(self):
+        self.tokenizer = tokenizer_in_graph(self._task.value.tokenizer)
+        return self._seeded(self._serve, self._generate, [_TEXTS])
+
+    def _seeded(self, serve, generate, specs):
+        """Makes the signatures of two functions, the second with a seed."""
+
+        def function(of, *signature):
+            return tf.function(of, input_signature=signature, autograph=False)
+
+        served = {"serving_default": function(serve, *specs)}
+        if self._arguments.value["strategy"] == "sampling":
+            served["seeded"] = function(generate, *specs, _SEED)
+        return served
 
     def _serve(self, text):
+        return self._generate(text, self._seed())
+
+    def _seed(self):
         seed = self._task.value.settings["generation"].get("seed")
         if seed is None:
             seed = tf.random.uniform([], maxval=2**31 - 1, dtype=tf.int32)
-        return self._generate(text, tf.constant(0) + seed)
+        return tf.constant(0) + seed
 
     def _generate(self, text, seed):
         batch_size = self._task.value.settings["batch_size"]
@@ -107,6 +118,12 @@ class TextGeneratorGraph(tf.Module):
 
     def _search(self, rows, seeds):
         """Gives the text and the score of each row of a batch."""
+        found, limits = self._run(rows, seeds)
+        lengths = tf.cast(rows.row_lengths(), tf.int32)
+        return self._text(found["token_ids"], lengths, limits), found["scores"]
+
+    def _run(self, rows, seeds):
+        """Gives the result of the search, and where its rows may end."""
         task, arguments = self._task.value, dict(self._arguments.value)
         strategy = arguments.pop("strategy")
         settings = arguments.pop("settings")
@@ -129,7 +146,7 @@ class TextGeneratorGraph(tf.Module):
             **arguments,
         )
         limits = max_length if new is None else lengths[:, None] + new
-        return self._text(found["token_ids"], lengths, limits), found["scores"]
+        return found, limits
 
     def _text(self, token_ids, lengths, limits):
         """Decodes what follows each prompt, up to its end."""

@@ -21,10 +21,12 @@ class TextGraph(tf.Module):
         task: a task with `inputs`.
     """
 
+    rows_class = TextRows
+
     def __init__(self, task):
         super().__init__()
         self._task = Hidden(task)
-        self.rows = TextRows(task.inputs)
+        self.rows = self.rows_class(task.inputs)
         # SavedModel refuses what a graph uses and its root does not hold. The
         # model itself would bring its optimizer and a trace of every layer.
         self.weights = [variable.value for variable in task.model.weights]
@@ -42,10 +44,14 @@ class TextEmbedderGraph(TextGraph):
 
     def __init__(self, task):
         super().__init__(task)
+        self.served = self._signatures()
+
+    def _signatures(self):
+        task = self._task.value
         prompts = {"serving_default": task.prompt(None)}
         for name, prompt in task.settings["prompts"].items():
             prompts[f"prompt_{name}"] = prompt
-        self.served = {
+        return {
             name: self._signature(
                 lambda text, prompt=prompt: self._embed(text, prompt)
             )
@@ -58,7 +64,10 @@ class TextEmbedderGraph(TextGraph):
         text = tf.strings.regex_replace(text, f"^[{_SPACE}]+|[{_SPACE}]+$", "")
         if task.settings["lowercase"]:
             text = tf.strings.lower(text, "utf-8")
-        rows = self.rows.encode(text)
+        return self._vectors(self.rows.encode(text))
+
+    def _vectors(self, rows):
+        task = self._task.value
 
         def run(first, behind):
             batch = self.rows.batch(rows, first, behind)
@@ -66,7 +75,8 @@ class TextEmbedderGraph(TextGraph):
             return task.pool(hidden, batch["padding_mask"])
 
         size = task.settings["batch_size"]
-        return {"embeddings": in_batches(tf.size(text), size, run, task.dim)}
+        count = rows["token_ids"].nrows(tf.int32)
+        return {"embeddings": in_batches(count, size, run, task.dim)}
 
 
 class MaskedTextGraph(TextGraph):

@@ -28,6 +28,11 @@ def export_text_to_text(task, folder):
     Texts longer than `max_source_length` are cut, with a line on standard
     error that counts them.
 
+    Where the tokenizer has no operations of TensorFlow, a warning says why,
+    and `serving_default` takes `source_ids`, int32
+    `(batch, length)` with their special tokens and with padding behind, and
+    gives `token_ids` and `scores`.
+
     From another backend than TensorFlow the export runs in a process of its
     own, which has to find the classes of the model in this package or in
     Keras.
@@ -41,10 +46,16 @@ def export_text_to_text(task, folder):
         ImportError: if `tensorflow` or `tensorflow_text` is missing.
         ValueError: if the folder holds something else.
     """
-    write_saved_model(task, folder, _graph)
+    write_saved_model(task, folder, _graph, make_ids_graph=_graph_of_ids)
 
 
 def _graph(task):
     from keras_attention.export.text_to_text_graph import TextToTextGraph
 
     return TextToTextGraph(task)
+
+
+def _graph_of_ids(task):
+    from keras_attention.export.id_graphs import TextToTextIds
+
+    return TextToTextIds(task)

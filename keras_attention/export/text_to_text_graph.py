@@ -12,6 +12,11 @@ from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
 from keras_attention.generation.beam import beam_search
 
 _TEXTS = tf.TensorSpec([None], tf.string, name="text")
+_ROWS = tf.RaggedTensorSpec([None, None], tf.int32)
+
+
+def _function(function, *specs):
+    return tf.function(function, input_signature=specs, autograph=False)
 
 
 class TextToTextGraph(tf.Module):
@@ -27,30 +32,31 @@ class TextToTextGraph(tf.Module):
         # SavedModel refuses what a graph uses and its root does not hold. The
         # model itself would bring its optimizer and a trace of every layer.
         self.weights = [variable.value for variable in task.model.weights]
+        self.served = self._signatures()
+
+    def _signatures(self):
+        task = self._task.value
         self.source_tokenizer = tokenizer_in_graph(task.source_tokenizer)
         self.target_tokenizer = tokenizer_in_graph(task.target_tokenizer)
-        self.served = {
-            "serving_default": self.serve_text,
-            "token_ids": self.serve_token_ids,
+        return {
+            "serving_default": _function(self._serve_text, _TEXTS),
+            "token_ids": _function(self._serve_token_ids, _TEXTS),
         }
 
-    @tf.function(input_signature=[_TEXTS], autograph=False)
-    def serve_text(self, text):
+    def _serve_text(self, text):
         """Gives one string for each: `{"text": (batch,)}`."""
-        token_ids, _ = self._generate(text)
+        token_ids, _ = self._generate(self._tokenize(text))
         return {"text": self._detokenize(token_ids)}
 
-    @tf.function(input_signature=[_TEXTS], autograph=False)
-    def serve_token_ids(self, text):
+    def _serve_token_ids(self, text):
         """Gives `{"token_ids": (batch, max_length), "scores": (batch,)}`."""
-        token_ids, scores = self._generate(text)
+        token_ids, scores = self._generate(self._tokenize(text))
         return {"token_ids": token_ids, "scores": scores}
 
-    @tf.function(input_signature=[_TEXTS], autograph=False)
-    def _generate(self, text):
+    @tf.function(input_signature=[_ROWS], autograph=False)
+    def _generate(self, rows):
         task = self._task.value
         settings = task.settings
-        rows = self._tokenize(text)
         order = tf.argsort(rows.row_lengths(), stable=True)
         count = tf.size(order)
         padding_id = task.limits()["padding_id"]
@@ -86,7 +92,7 @@ class TextToTextGraph(tf.Module):
         tokenizer = task.target_tokenizer
         empty = tf.concat(
             [
-                [task.prompt()[0], tokenizer.end_id],
+                [task.start_id, tokenizer.end_id],
                 tf.fill([settings["max_length"] - 2], padding_id),
             ],
             axis=0,
@@ -111,9 +117,8 @@ class TextToTextGraph(tf.Module):
         return beam_search(
             model.step,
             model.init_cache(batch_size, settings["max_length"]),
-            tf.tile([task.prompt()], [batch_size, 1]),
-            num_beams=settings["num_beams"],
-            length_penalty=settings["length_penalty"],
+            tf.fill([batch_size, 1], task.start_id),
+            **task.beams(),
             **task.limits(),
             memory=model.init_memory(source_ids),
         )

@@ -24,6 +24,10 @@ def export_text_embedder(task, folder):
     there is a signature `prompt_` with the prompt's name behind. Texts longer
     than `max_length` are cut, with a line on standard error that counts them.
 
+    Where the tokenizer has no operations of TensorFlow, a warning says why,
+    and `serving_default` takes `token_ids`, int32
+    `(batch, length)` with their special tokens and with padding behind.
+
     Args:
         task: a `TextEmbedder`.
         folder: path. It is complete or not there at all; an earlier export in
@@ -34,7 +38,9 @@ def export_text_embedder(task, folder):
         ValueError: if the folder holds something else, or the tokenizer has
             no operations of TensorFlow.
     """
-    write_saved_model(task, folder, _embedder_graph)
+    write_saved_model(
+        task, folder, _embedder_graph, make_ids_graph=_embedder_graph_of_ids
+    )
 
 
 def export_masked_text(task, folder):
@@ -67,3 +73,9 @@ def _masked_graph(task):
     from keras_attention.export.text_graphs import MaskedTextGraph
 
     return MaskedTextGraph(task)
+
+
+def _embedder_graph_of_ids(task):
+    from keras_attention.export.id_graphs import TextEmbedderIds
+
+    return TextEmbedderIds(task)

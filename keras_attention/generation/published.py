@@ -86,7 +86,7 @@ KINDS = {
     "decoder_start_token_id": ID,
 }
 # Of `Constraints`, by the names that they have in the files.
-_CONSTRAINTS = {
+CONSTRAINTS = {
     "min_new_tokens": "min_new_tokens",
     "no_repeat_ngram_size": "no_repeat_ngram_size",
     "repetition_penalty": "repetition_penalty",
@@ -237,7 +237,7 @@ def _lengths(given, changes):
 def _constraints(given):
     found = {
         ours: given[theirs]
-        for theirs, ours in _CONSTRAINTS.items()
+        for theirs, ours in CONSTRAINTS.items()
         if theirs in given
     }
     if given.get("force_bos_token_to_be_generated"):

@@ -55,7 +55,11 @@ def check_settings(model, settings):
         min_length=settings["min_length"],
         no_repeat_ngram_size=settings["no_repeat_ngram_size"],
     )
-    check_beams(settings["num_beams"], settings["length_penalty"])
+    check_beams(
+        settings["num_beams"],
+        settings["length_penalty"],
+        settings["early_stopping"],
+    )
     # Of one text: a batch may be smaller than `batch_size`.
     sizes = settings["max_length"], settings["num_beams"]
     check_search(bytes_of_row(model, *sizes), 1, *sizes)
@@ -97,6 +101,23 @@ def check_shared(model, source_tokenizer, target_tokenizer):
             "A model with a copy_generator needs one tokenizer as "
             "source_tokenizer and target_tokenizer. Received: two"
         )
+
+
+def check_pair(model, source_tokenizer, target_tokenizer, settings):
+    """Raises ValueError where the parts of a `TextToText` do not fit.
+
+    Args:
+        model: an `EncoderDecoder`.
+        source_tokenizer, target_tokenizer: `Tokenizer`s.
+        settings: dictionary of its settings.
+    """
+    needed = ["end_id"] if source_tokenizer.templates is None else []
+    check_tokenizer("source", source_tokenizer, model.encoder, needed)
+    is_started = settings["decoder_start_id"] is not None
+    needed = ["end_id"] if is_started else ["start_id", "end_id"]
+    check_tokenizer("target", target_tokenizer, model.decoder, needed)
+    check_shared(model, source_tokenizer, target_tokenizer)
+    check_starts(model.decoder.vocabulary_size, settings)
 
 
 def check_tokenizer(side, tokenizer, part, needed):
@@ -159,17 +180,25 @@ def padding_of(tokenizer, part):
     return getattr(part.embedding, "padding_id", tokenizer.padding_id)
 
 
-def check_start(name, number, size):
-    """Raises ValueError for an id that an output cannot begin with.
+def check_starts(size, settings):
+    """Raises ValueError for ids that an output cannot begin with.
 
     Args:
-        name: string, the setting.
-        number: what was received.
         size: integer, the decoder's vocabulary size.
+        settings: dictionary of the settings of a `TextToText`.
     """
-    if type(number) is not int or not 0 <= number < size:
+    for name in ("decoder_start_id", "forced_start_id"):
+        number = settings[name]
+        is_id = type(number) is int and 0 <= number < size
+        if number is not None and not is_id:
+            raise ValueError(
+                f"{name} must be an id of the decoder's vocabulary of {size}, "
+                "which the target_tokenizer itself does not give. Received: "
+                f"{name}={number!r}"
+            )
+    max_length = settings["max_length"]
+    if settings["forced_start_id"] is not None and max_length < 3:
         raise ValueError(
-            f"{name} must be an id of the decoder's vocabulary of {size}, "
-            "which the target_tokenizer itself does not give. Received: "
-            f"{name}={number!r}"
+            "max_length must be at least 3 with a forced_start_id. "
+            f"Received: max_length={max_length}"
         )

@@ -4,6 +4,7 @@ import json
 
 from keras_attention.data import SentencePieceTokenizer
 from keras_attention.files import check_folder, replacing_folder
+from keras_attention.generation.published import CONSTRAINTS
 from keras_attention.models import publishing
 from keras_attention.zoo.core.describing import LONGEST
 
@@ -49,10 +50,15 @@ def write(task, folder):
                 "all that MarianTokenizer of transformers reads. Received: "
                 f"{type(tokenizer).__name__}"
             )
+    if task.settings["constraints"].get("forced_ids"):
+        raise ValueError(
+            "forced_ids in constraints are what generation_config.json of "
+            "transformers has no entry for."
+        )
     check_folder(folder, SOURCE)
     settings = task.settings
     ids = {
-        "decoder_start_token_id": target.start_id,
+        "decoder_start_token_id": task.start_id,
         "bos_token_id": target.start_id,
         "eos_token_id": target.end_id,
         "pad_token_id": target.padding_id,
@@ -73,20 +79,20 @@ def write(task, folder):
 
 def _search(task):
     """The settings of the search, by the names of `transformers`."""
-    limits, settings = task.limits(), task.settings
-    of_beams = {
-        "length_penalty": settings["length_penalty"],
-        "early_stopping": False,
+    limits, beams = task.limits(), task.beams()
+    constraints = {
+        theirs: limits[ours]
+        for theirs, ours in CONSTRAINTS.items()
+        if ours in limits
     }
     return {
+        "forced_eos_token_id": None,
+        **constraints,
         "max_length": limits["max_length"],
         "min_length": limits["min_length"],
-        "no_repeat_ngram_size": limits["no_repeat_ngram_size"],
-        "num_beams": settings["num_beams"],
         # It warns of what one beam does not need.
-        **(of_beams if settings["num_beams"] > 1 else {}),
+        **(beams if beams["num_beams"] > 1 else {"num_beams": 1}),
         "do_sample": False,
-        "forced_eos_token_id": None,
     }
 
 

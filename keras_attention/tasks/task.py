@@ -123,7 +123,8 @@ class Task:
         # The model takes longer to read.
         tokenizers = cls.preset_tokenizers(folder)
         model = cls.model_class.from_preset(folder)
-        settings = {**cls.preset_settings(folder, model), **settings}
+        found = cls.preset_settings(folder, model, tokenizers)
+        settings = {**found, **settings}
         try:
             return cls(model, *tokenizers, **settings)
         except ValueError as error:
@@ -137,12 +138,13 @@ class Task:
         return [load_tokenizer(folder)]
 
     @classmethod
-    def preset_settings(cls, folder, model):
+    def preset_settings(cls, folder, model, tokenizers):
         """Reads what a published folder says of settings, a dictionary.
 
         Args:
             folder: `pathlib.Path`.
             model: the model that was read from it.
+            tokenizers: list, from `preset_tokenizers`.
         """
         return {}
 

@@ -93,6 +93,31 @@ def encode_visible(tokenizer, texts):
     return tokenizer.encode(texts) if texts else []
 
 
+def decode_outputs(tokenizer, token_ids):
+    """Turns generated ids into text.
+
+    Args:
+        tokenizer: the `Tokenizer` of the target.
+        token_ids: integers `(batch, length)`, start, end and padding
+            included.
+
+    Returns:
+        A list of strings.
+    """
+    # A model may know more ids than its tokenizer has pieces.
+    replaced = tokenizer.unknown_id
+    if replaced < 0:
+        replaced = tokenizer.end_id
+    known = token_ids < tokenizer.vocabulary_size
+    # The start may be the end id.
+    outputs = np.where(known, token_ids, replaced)[:, 1:]
+    rows = []
+    for row in outputs:
+        ends = np.flatnonzero(row == tokenizer.end_id)
+        rows.append(row[: ends[0]] if len(ends) else row)
+    return tokenizer.decode(rows) if rows else []
+
+
 def in_batches(rows, batch_size):
     """Groups rows of like length, so that little padding is read.
 

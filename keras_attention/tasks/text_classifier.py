@@ -129,7 +129,7 @@ class TextClassifier(Classifying):
         return [self.tokenizer]
 
     @classmethod
-    def preset_settings(cls, folder, model):
+    def preset_settings(cls, folder, model, tokenizers):
         problem = (model.published or {}).get("problem_type")
         if problem == "multi_label_classification":
             raise ValueError(

@@ -251,7 +251,7 @@ class TextEmbedder(Task):
         return [self.tokenizer]
 
     @classmethod
-    def preset_settings(cls, folder, model):
+    def preset_settings(cls, folder, model, tokenizers):
         return embedder_files.read_settings(folder)
 
 

@@ -211,7 +211,7 @@ class TextGenerator(Task):
         return [self.tokenizer]
 
     @classmethod
-    def preset_settings(cls, folder, model):
+    def preset_settings(cls, folder, model, tokenizers):
         if not (folder / FILE).is_file():
             return {}
         return {"chat_template": (folder / FILE).read_text(encoding="utf-8")}

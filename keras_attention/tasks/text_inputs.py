@@ -49,9 +49,7 @@ class TextInputs:
         needed = [] if has_templates else ["start_id"]
         check_tokenizer("", tokenizer, encoder, needed)
         if max_length is None:
-            position = getattr(encoder, "position", None)
-            limits = tokenizer.max_length, getattr(position, "max_length", None)
-            max_length = min([x for x in limits if x] or [LONGEST])
+            max_length = longest_input(encoder, tokenizer)
         check_positive(max_length=max_length, batch_size=batch_size)
         least = 1 + (tokenizer.num_special_tokens() if has_templates else 1)
         if max_length < least:
@@ -173,6 +171,21 @@ class TextInputs:
         first, second = shares(len(ids), len(pair), room)
         row = self.with_special_tokens(ids[:first], pair[:second])
         return row, len(ids) + len(pair) > room
+
+
+def longest_input(encoder, tokenizer):
+    """Says how many ids a text may have, special ones included.
+
+    Args:
+        encoder: the part of the model that reads ids.
+        tokenizer: a `Tokenizer`.
+
+    Returns:
+        Integer: what both allow, or 256 where neither has a limit.
+    """
+    position = getattr(encoder, "position", None)
+    limits = tokenizer.max_length, getattr(position, "max_length", None)
+    return min([x for x in limits if x] or [LONGEST])
 
 
 def check_list(texts):

@@ -1,19 +1,13 @@
 """Strings in, strings out: a model with its tokenizers and settings."""
 
-import keras
 import numpy as np
 
+from keras_attention.data.tokenizers import load_tokenizer
 from keras_attention.generation.generator import Generator
 from keras_attention.models.encoder_decoder import EncoderDecoder
-from keras_attention.tasks import hugging_face, text_batches
+from keras_attention.tasks import hugging_face, search_settings, text_batches
 from keras_attention.tasks.alignment import attention_inputs
-from keras_attention.tasks.checks import (
-    check_settings,
-    check_shared,
-    check_start,
-    check_tokenizer,
-    padding_of,
-)
+from keras_attention.tasks.checks import check_pair, check_settings, padding_of
 from keras_attention.tasks.task import Task
 from keras_attention.tasks.text_inputs import check_list
 
@@ -23,7 +17,14 @@ class TextToText(Task):
 
     An input is cut to `max_source_length`, with a warning that counts the
     inputs cut; a blank one gives an empty text. What a text becomes
-    does not depend on those beside it.
+    does not depend on those beside it. `from_preset` reads a published model
+    and generates as its `generation_config.json` says:
+
+    ```python
+    translator = TextToText.from_preset(
+        folder, source_language="en_XX", target_language="fr_XX"
+    )
+    ```
 
     Args:
         model: an `EncoderDecoder`.
@@ -40,12 +41,21 @@ class TextToText(Task):
         num_beams: integer; 1 is greedy search.
         length_penalty: float; a beam's score is its log-probability over
             `length ** length_penalty`.
+        early_stopping: True, False or `"never"`, when a search is complete:
+            see `beam_search`.
         batch_size: integer, inputs that are processed together.
         decoder_start_id: integer, the id before an output; by default the
             `start_id` of `target_tokenizer`. T5 and Pegasus start with the
             padding id, BART and mBART with the end id.
-        forced_start_id: integer, the id that every output begins with, for
-            example `target_tokenizer.language_id("fr_XX")`; None for none.
+        forced_start_id: integer, the id that every output begins with behind
+            the start, whatever its probability; None for none.
+        source_language, target_language: string, of a model of many
+            languages, as its tokenizer names them: `"fr"`, `"fr_XX"` or
+            `"fra_Latn"`. The target language becomes the `forced_start_id`
+            where a decoder starts with the end id (mBART-50, M2M100, NLLB),
+            and otherwise the `decoder_start_id` (mBART).
+        constraints: dictionary of other arguments of `Constraints`, such as
+            `{"repetition_penalty": 1.2, "bad_words": [[7, 5]]}`.
         jit_compile: whether to compile with XLA: quicker for many inputs,
             slower for the first ones. `"auto"` does it on JAX alone, which
             would otherwise compile anew for every batch.
@@ -101,9 +111,13 @@ class TextToText(Task):
         no_repeat_ngram_size=0,
         num_beams=4,
         length_penalty=1.0,
+        early_stopping=False,
         batch_size=32,
         decoder_start_id=None,
         forced_start_id=None,
+        source_language=None,
+        target_language=None,
+        constraints=None,
         jit_compile="auto",
     ):
         settings = {
@@ -113,33 +127,37 @@ class TextToText(Task):
             "no_repeat_ngram_size": no_repeat_ngram_size,
             "num_beams": num_beams,
             "length_penalty": length_penalty,
+            "early_stopping": early_stopping,
             "batch_size": batch_size,
             "decoder_start_id": decoder_start_id,
             "forced_start_id": forced_start_id,
+            "source_language": source_language,
+            "target_language": target_language,
+            "constraints": search_settings.check_constraints(constraints),
             "jit_compile": jit_compile,
         }
         check_settings(model, settings)
-        needed = ["end_id"] if source_tokenizer.templates is None else []
-        check_tokenizer("source", source_tokenizer, model.encoder, needed)
-        needed = ["start_id"] if decoder_start_id is None else []
-        check_tokenizer(
-            "target", target_tokenizer, model.decoder, [*needed, "end_id"]
+        source_tokenizer = search_settings.with_languages(
+            settings, source_tokenizer, target_tokenizer
         )
-        check_shared(model, source_tokenizer, target_tokenizer)
-        for name in ("decoder_start_id", "forced_start_id"):
-            if settings[name] is not None:
-                size = model.decoder.vocabulary_size
-                check_start(name, settings[name], size)
-        if forced_start_id is not None and max_length < 3:
-            raise ValueError(
-                "max_length must be at least 3 with a forced_start_id. "
-                f"Received: max_length={max_length}"
-            )
+        check_pair(model, source_tokenizer, target_tokenizer, settings)
         self.model = model
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self.settings = settings
         self._generator = None
+
+    @classmethod
+    def preset_tokenizers(cls, folder):
+        source = load_tokenizer(folder)
+        # Only Marian has two.
+        if not getattr(source, "is_marian", False):
+            return [source, source]
+        return [source, load_tokenizer(folder, target=True)]
+
+    @classmethod
+    def preset_settings(cls, folder, model, tokenizers):
+        return search_settings.published(model, *tokenizers)
 
     def __call__(self, texts):
         if isinstance(texts, str):
@@ -177,7 +195,7 @@ class TextToText(Task):
         # What has no tokens but its marks stays empty.
         num_marks = tokenizer.num_special_tokens()
         is_empty = np.array([len(row) == num_marks for row in rows], "bool")
-        token_ids[is_empty, :2] = self.prompt()[0], target.end_id
+        token_ids[is_empty, :2] = self.start_id, target.end_id
         for chosen in text_batches.in_batches(rows, batch_size):
             chosen = [index for index in chosen if not is_empty[index]]
             if not chosen:
@@ -203,16 +221,7 @@ class TextToText(Task):
         Returns:
             A list of strings.
         """
-        tokenizer = self.target_tokenizer
-        # A model may know more ids than its tokenizer has pieces.
-        known = token_ids < tokenizer.vocabulary_size
-        replaced = tokenizer.unknown_id
-        if replaced < 0:
-            replaced = tokenizer.end_id
-        token_ids = np.where(known, token_ids, replaced)
-        # The start may be the end id.
-        rows = [_text(row, tokenizer) for row in token_ids]
-        return tokenizer.decode(rows) if rows else []
+        return text_batches.decode_outputs(self.target_tokenizer, token_ids)
 
     def attention_inputs(self, texts):
         """Generates outputs and gives what shows how they came about.
@@ -232,9 +241,10 @@ class TextToText(Task):
         return attention_inputs(self, texts)
 
     def _compiles_shapes(self):
-        if self.settings["jit_compile"] == "auto":
-            return keras.backend.backend() == "jax"
-        return self.settings["jit_compile"]
+        compiles = self.settings["jit_compile"]
+        return (
+            text_batches.compiles_shapes() if compiles == "auto" else compiles
+        )
 
     def limits(self):
         """Says when a search ends and what it may not give.
@@ -242,40 +252,33 @@ class TextToText(Task):
         Returns:
             A dictionary of keyword arguments of `beam_search`.
         """
-        tokenizer, settings = self.target_tokenizer, self.settings
-        return {
-            "max_length": settings["max_length"],
-            "end_id": tokenizer.end_id,
-            "padding_id": padding_of(tokenizer, self.model.decoder),
-            # There it counts what stands before the end.
-            "min_length": max(settings["min_length"] - 1, 0),
-            "no_repeat_ngram_size": settings["no_repeat_ngram_size"],
-        }
+        decoder = self.model.decoder
+        return search_settings.limits(
+            self.settings, self.target_tokenizer, decoder
+        )
+
+    def beams(self):
+        """Says how a search ranks: keyword arguments of `beam_search`."""
+        names = ("num_beams", "length_penalty", "early_stopping")
+        return {name: self.settings[name] for name in names}
 
     def _search(self, source_ids):
-        settings = self.settings
         if self._generator is None:
             self._generator = Generator(
                 self.model,
                 **self.limits(),
+                start_id=self.start_id,
                 strategy="beam",
-                settings={
-                    "num_beams": settings["num_beams"],
-                    "length_penalty": settings["length_penalty"],
-                },
+                settings=self.beams(),
                 jit_compile=self._compiles_shapes(),
             )
-        prompt = np.array([self.prompt()] * len(source_ids), "int32")
-        lengths = np.full(len(source_ids), prompt.shape[1], "int32")
-        return self._generator(prompt, source_ids, lengths)
+        return self._generator(source_ids=source_ids)
 
-    def prompt(self):
-        """Lists the ids that every output starts with."""
+    @property
+    def start_id(self):
+        """The id that every output starts with."""
         start = self.settings["decoder_start_id"]
-        if start is None:
-            start = self.target_tokenizer.start_id
-        forced = self.settings["forced_start_id"]
-        return [start] if forced is None else [start, forced]
+        return self.target_tokenizer.start_id if start is None else start
 
     @property
     def source_padding_id(self):
@@ -292,9 +295,3 @@ class TextToText(Task):
 
     def tokenizers(self):
         return [self.source_tokenizer, self.target_tokenizer]
-
-
-def _text(row, tokenizer):
-    """The ids of a generated row between its start and its end."""
-    ends = np.flatnonzero(row[1:] == tokenizer.end_id)
-    return row[1 : ends[0] + 1] if len(ends) else row[1:]

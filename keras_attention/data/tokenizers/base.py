@@ -124,7 +124,8 @@ class Tokenizer:
         Raises:
             ValueError: if the tokenizer has no such language.
         """
-        for token in (name, f"__{name}__", f">>{name}<<"):
+        # A name alone may also be a piece of text, such as "en".
+        for token in (f"__{name}__", f">>{name}<<", name):
             number = self.token_id(token)
             if number >= 0 and number != self.unknown_id:
                 return number

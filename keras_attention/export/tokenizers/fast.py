@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_attention import optional
 from keras_attention.data.tokenizers.byte_level import bytes_of
 from keras_attention.data.tokenizers.fast import CLEANED
+from keras_attention.export.saved_model import NoOperations
 from keras_attention.export.tokenizers.byte_level import ByteLevelGraph
 from keras_attention.export.tokenizers.characters import join
 from keras_attention.export.tokenizers.normalizers import asks, normalizer
@@ -48,7 +49,7 @@ class FastGraph(tf.Module):
             self._model = MODELS[kind](document)
             self._decoder = Decoder(tokenizer)
         except ValueError as error:
-            raise ValueError(
+            raise NoOperations(
                 f"The tokenizer cannot go into a TensorFlow graph: {error}."
             ) from error
 

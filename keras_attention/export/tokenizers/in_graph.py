@@ -5,6 +5,7 @@ from keras_attention.data.tokenizers import (
     RemappedTokenizer,
     SentencePieceTokenizer,
 )
+from keras_attention.export.saved_model import NoOperations
 from keras_attention.export.tokenizers.fast import FastGraph
 from keras_attention.export.tokenizers.remapped import RemappedGraph
 from keras_attention.export.tokenizers.sentencepiece import sentencepiece
@@ -31,6 +32,6 @@ def tokenizer_in_graph(tokenizer):
         return RemappedGraph(tokenizer)
     if isinstance(tokenizer, SentencePieceTokenizer):
         return sentencepiece(tokenizer.proto)
-    raise ValueError(
+    raise NoOperations(
         f"A {type(tokenizer).__name__} has no operations of TensorFlow."
     )

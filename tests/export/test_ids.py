@@ -1,0 +1,88 @@
+"""Tasks whose tokenizer has no operations are exported over ids."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attention import (
+    CausalLM,
+    TokenEmbedding,
+    TransformerDecoder,
+    TransformerEncoder,
+)
+from keras_attention.data import load_tokenizer
+from keras_attention.tasks import TextEmbedder, TextGenerator, text_batches
+from tests.data.tokenizers import folders
+from tests.tasks.test_published_tokenizers import task_of
+from tests.tools import near
+
+tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow_text", reason="the export needs it")
+pytestmark = pytest.mark.full
+TEXTS = ["the cat größer", "ka to mi 안녕", "sen lo", "x" * 30]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tokenizer like Llama's: BPE beside Metaspace."""
+    return folders.MAKERS["bpe"](tmp_path_factory.mktemp("bpe") / "made")
+
+
+def export(task, folder):
+    with pytest.warns(UserWarning, match="takes ids instead .*Metaspace"):
+        task.export(folder)
+    return tf.saved_model.load(str(folder)).signatures
+
+
+def rows_of(tokenizer):
+    rows = tokenizer.encode(TEXTS)
+    return [tokenizer.with_special_tokens(row)[0] for row in rows]
+
+
+def test_outputs_of_ids_are_those_of_texts(folder, tmp_path):
+    task = task_of(folder, decoder_start_id=3, max_source_length=60)
+    served = export(task, tmp_path / "exported")
+    ids = text_batches.pad(rows_of(task.source_tokenizer), 3)
+    found = served["serving_default"](source_ids=tf.constant(ids))
+    token_ids, scores = task.generate(TEXTS)
+    assert found["token_ids"].numpy().tolist() == token_ids.tolist()
+    near(found["scores"].numpy(), scores)
+
+
+@pytest.mark.parametrize("options", [{"num_beams": 2}, {"temperature": 2.0}])
+def test_ids_are_continued_as_text_is(folder, options, tmp_path):
+    tokenizer = load_tokenizer(folder)
+    keras.utils.set_random_seed(3)
+    decoder = TransformerDecoder(tokenizer.vocabulary_size, 1, 16, 2)
+    generation = {"max_new_tokens": 6, **options}
+    task = TextGenerator(CausalLM(decoder), tokenizer, generation=generation)
+    served = export(task, tmp_path / "exported")
+    rows = rows_of(tokenizer)
+    lengths = np.array([len(row) for row in rows], "int32")
+    inputs = {
+        "token_ids": tf.constant(text_batches.pad(rows, 3)),
+        "lengths": tf.constant(lengths),
+    }
+    name = "serving_default"
+    if "temperature" in options:
+        name, inputs["seed"] = "seeded", tf.constant(5)
+    found = served[name](**inputs)["token_ids"].numpy()
+    seed = {"seed": 5} if "temperature" in options else {}
+    texts = task(TEXTS, **seed)
+    for row, length, text in zip(found, lengths, texts, strict=True):
+        new = row[length : length + 6].tolist()
+        if tokenizer.end_id in new:
+            new = new[: new.index(tokenizer.end_id)]
+        assert tokenizer.decode([new]) == [text.strip()]
+
+
+def test_ids_are_embedded_as_text_is(folder, tmp_path):
+    tokenizer = load_tokenizer(folder)
+    size = tokenizer.vocabulary_size
+    embedding = TokenEmbedding(size, 16, padding_id=tokenizer.padding_id)
+    model = TransformerEncoder(size, 1, 16, 2, embedding=embedding)
+    task = TextEmbedder(model, tokenizer)
+    served = export(task, tmp_path / "exported")
+    ids = tf.constant(text_batches.pad(rows_of(tokenizer), 3))
+    found = served["serving_default"](token_ids=ids)["embeddings"]
+    near(found.numpy(), task(TEXTS))
