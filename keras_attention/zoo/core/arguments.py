@@ -160,6 +160,36 @@ def bert(c, **changes):
             "hidden_dim": c.hidden_size,
             "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),
         },
+        "sequence_tagger": {
+            **classes(c),
+            "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),
+        },
+        "span_predictor": {"dropout": c.get("qa_dropout", 0.0)},
+    }
+
+
+# The heads over every token, which have the same names in all families.
+OVER_TOKENS = {
+    "SequenceTagger": {"dense": "classifier"},
+    "SpanPredictor": {"dense": "qa_outputs"},
+}
+
+
+def with_heads(start):
+    """Names the classes of `transformers` over an encoder like BERT's.
+
+    Args:
+        start: what their names begin with.
+
+    Returns:
+        Dictionary from names of model classes here to those.
+    """
+    return {
+        "TransformerEncoder": f"{start}Model",
+        "MaskedLM": f"{start}ForMaskedLM",
+        "Classifier": f"{start}ForSequenceClassification",
+        "SequenceTagger": f"{start}ForTokenClassification",
+        "SpanPredictor": f"{start}ForQuestionAnswering",
     }
 
 

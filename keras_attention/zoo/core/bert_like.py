@@ -56,6 +56,7 @@ ROBERTA_HEADS = {
         "hidden": "classifier.dense",
         "dense": "classifier.out_proj",
     },
+    **arguments.OVER_TOKENS,
 }
 
 
