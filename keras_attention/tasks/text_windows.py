@@ -73,7 +73,9 @@ def spans_of(tokenizer, texts):
 
 
 def trimmed(text, first, behind):
-    """Takes white space off the ends of a span."""
+    """Takes white space off the ends of a span, unless it holds no more."""
+    if text[first:behind].isspace():
+        return first, behind
     while first < behind and text[first].isspace():
         first += 1
     while first < behind and text[behind - 1].isspace():
