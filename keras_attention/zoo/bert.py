@@ -18,7 +18,7 @@ BERT = Family(
     name="BERT",
     paper="Devlin et al. 2019, https://arxiv.org/abs/1810.04805",
     model_types=("bert",),
-    architectures=arguments.with_heads("Bert"),
+    architectures=bert_like.with_heads("Bert"),
     prefix="bert",
     # The small ones are those of Turc et al. 2019.
     sizes={
@@ -41,6 +41,6 @@ BERT = Family(
             decoder="cls.predictions.decoder",
         ),
         "Classifier": {"hidden": "bert.pooler.dense", "dense": "classifier"},
-        **arguments.OVER_TOKENS,
+        **bert_like.OVER_TOKENS,
     },
 )

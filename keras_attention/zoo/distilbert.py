@@ -16,7 +16,7 @@ DISTILBERT = Family(
     name="DistilBERT",
     paper="Sanh et al. 2019, https://arxiv.org/abs/1910.01108",
     model_types=("distilbert",),
-    architectures=arguments.with_heads("DistilBert"),
+    architectures=bert_like.with_heads("DistilBert"),
     prefix="distilbert",
     sizes={
         "distilbert_base": {},
@@ -68,6 +68,6 @@ DISTILBERT = Family(
             decoder="vocab_projector",
         ),
         "Classifier": {"hidden": "pre_classifier", "dense": "classifier"},
-        **arguments.OVER_TOKENS,
+        **bert_like.OVER_TOKENS,
     },
 )

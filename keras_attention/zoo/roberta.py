@@ -1,6 +1,6 @@
 """RoBERTa and its kin: BERT without the second task, trained for longer."""
 
-from keras_attention.zoo.core import arguments, bert_like
+from keras_attention.zoo.core import bert_like
 from keras_attention.zoo.core.family import Family
 
 
@@ -28,7 +28,7 @@ def _family(name, paper, model_type, vocabulary, start, sizes):
         name=name,
         paper=paper,
         model_types=(model_type,),
-        architectures=arguments.with_heads(start),
+        architectures=bert_like.with_heads(start),
         prefix="roberta",
         sizes={size: {**_SAID, **said} for size, said in sizes.items()},
         defaults={**bert_like.ROBERTA_DEFAULTS, "vocab_size": vocabulary},

@@ -60,11 +60,9 @@ def windows_of(model, tokenizer, question, context):
     )
     first = 0
     for number, ids in enumerate(made["input_ids"]):
-        names = model.forward.__code__.co_varnames
         tensors = {
             name: torch.tensor(made[name][number])[None]
-            for name in ("input_ids", "attention_mask", "token_type_ids")
-            if name in made and name in names
+            for name in tokenizer.model_input_names
         }
         with torch.no_grad():
             found = model(**tensors)

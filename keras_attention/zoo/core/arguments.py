@@ -168,31 +168,6 @@ def bert(c, **changes):
     }
 
 
-# The heads over every token, which have the same names in all families.
-OVER_TOKENS = {
-    "SequenceTagger": {"dense": "classifier"},
-    "SpanPredictor": {"dense": "qa_outputs"},
-}
-
-
-def with_heads(start):
-    """Names the classes of `transformers` over an encoder like BERT's.
-
-    Args:
-        start: what their names begin with.
-
-    Returns:
-        Dictionary from names of model classes here to those.
-    """
-    return {
-        "TransformerEncoder": f"{start}Model",
-        "MaskedLM": f"{start}ForMaskedLM",
-        "Classifier": f"{start}ForSequenceClassification",
-        "SequenceTagger": f"{start}ForTokenClassification",
-        "SpanPredictor": f"{start}ForQuestionAnswering",
-    }
-
-
 def decoder(c, **changes):
     """The arguments of a decoder without cross-attention.
 
