@@ -72,6 +72,8 @@ from keras_attention.models.masked_lm import MaskedLM
 from keras_attention.models.recurrent import RecurrentEncoderDecoder
 from keras_attention.models.recurrent_decoder import RecurrentDecoder
 from keras_attention.models.recurrent_encoder import RecurrentEncoder
+from keras_attention.models.sequence_tagger import SequenceTagger
+from keras_attention.models.span_predictor import SpanPredictor
 from keras_attention.positions import (
     FIRE,
     ALiBi,

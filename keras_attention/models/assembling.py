@@ -12,13 +12,20 @@ _BASES = {
     "TransformerEncoder": "",
     "MaskedLM": "encoder",
     "Classifier": "encoder",
+    "SequenceTagger": "encoder",
+    "SpanPredictor": "encoder",
     "TransformerDecoder": "",
     "CausalLM": "decoder",
     "EncoderDecoder": "",
 }
 # Which part holds the arguments of a head over an encoder; its `encoder` are
 # arguments in place of those of an encoder without a head.
-_HEADS = {"MaskedLM": "masked_lm", "Classifier": "classifier"}
+_HEADS = {
+    "MaskedLM": "masked_lm",
+    "Classifier": "classifier",
+    "SequenceTagger": "sequence_tagger",
+    "SpanPredictor": "span_predictor",
+}
 
 
 def make_model(cls, family, config, arguments):

@@ -131,7 +131,7 @@ def free_signature(model):
             "target_ids": _embedded(model.decoder, "target_ids"),
         }
         return [inputs]
-    if hasattr(model, "encoder"):  # a Classifier or MaskedLM
+    if hasattr(model, "encoder"):  # under a head
         return free_signature(model.encoder)
     memory = _memory(model)
     if memory is None:

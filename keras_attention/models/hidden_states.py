@@ -27,12 +27,8 @@ class HiddenStates:
     # What to do, for the error message.
     instead = (
         "For a class of each input compile Classifier(encoder, num_classes), "
-        "for the tokens themselves MaskedLM(encoder), for a class of each "
-        "token\n\n"
-        "    hidden = encoder(inputs)\n"
-        "    logits = keras.layers.Dense(num_classes)(hidden)\n"
-        "    model = keras.Model(inputs, logits)\n\n"
-        "with inputs of keras.Input."
+        "for a class of each token SequenceTagger(encoder, num_classes), for "
+        "the tokens themselves MaskedLM(encoder)."
     )
 
     def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):

@@ -185,8 +185,11 @@ def _split(cls, family, entries, arguments):
             )
     changes = {n: x for n, x in arguments.items() if n in family.changeable}
     rest = {n: x for n, x in arguments.items() if n not in changes}
-    if kind_of(cls, family) == "Classifier":
+    kind = kind_of(cls, family)
+    if kind in ("Classifier", "SequenceTagger"):
         changes |= _split_classes(entries, rest)
+    if kind == "SpanPredictor" and labels.number(entries) != 2:
+        changes |= labels.changes(entries, 2, None)
     return changes, rest
 
 

@@ -34,7 +34,7 @@ def write(model, folder, **entries):
         model, known = as_published(model)
         known = {**known, **entries}
     current = _merged(model)
-    if hasattr(model, "labels"):  # of a Classifier, which may have changed
+    if hasattr(model, "labels"):  # which may have changed
         known = labels.renamed(known, model.num_classes, model.labels)
     family, config = _family_of(known)
     kind = kind_of(type(model), family)

@@ -3,18 +3,22 @@
 from keras_attention.tasks.folder import kind_of
 from keras_attention.tasks.image_classifier import ImageClassifier
 from keras_attention.tasks.masked_text import MaskedText
+from keras_attention.tasks.question_answerer import QuestionAnswerer
 from keras_attention.tasks.text_classifier import TextClassifier
 from keras_attention.tasks.text_embedder import TextEmbedder
 from keras_attention.tasks.text_generator import TextGenerator
 from keras_attention.tasks.text_to_text import TextToText
+from keras_attention.tasks.token_classifier import TokenClassifier
 
 __all__ = [
     "ImageClassifier",
     "MaskedText",
+    "QuestionAnswerer",
     "TextClassifier",
     "TextEmbedder",
     "TextGenerator",
     "TextToText",
+    "TokenClassifier",
     "load",
 ]
 
@@ -23,10 +27,12 @@ _CLASSES = {
     for cls in (
         ImageClassifier,
         MaskedText,
+        QuestionAnswerer,
         TextClassifier,
         TextEmbedder,
         TextGenerator,
         TextToText,
+        TokenClassifier,
     )
 }
 

@@ -85,6 +85,16 @@ def check_labels(model, labels):
             f"num_classes={model.num_classes}: it gives one number for each "
             "input, which its own call returns."
         )
+    check_names(labels, model.num_classes)
+
+
+def check_names(labels, num_classes):
+    """Raises ValueError for anything but different names of all classes.
+
+    Args:
+        labels: what was given.
+        num_classes: integer.
+    """
     valid = isinstance(labels, (list, tuple)) and all(
         isinstance(label, str) for label in labels
     )
@@ -92,9 +102,9 @@ def check_labels(model, labels):
         raise ValueError(
             f"labels must be a list of different strings. Received: {labels!r}"
         )
-    if len(labels) != model.num_classes:
+    if len(labels) != num_classes:
         raise ValueError(
-            f"The model has num_classes={model.num_classes}. Received: "
+            f"The model has num_classes={num_classes}. Received: "
             f"{len(labels)} labels"
         )
 

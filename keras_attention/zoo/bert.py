@@ -18,11 +18,7 @@ BERT = Family(
     name="BERT",
     paper="Devlin et al. 2019, https://arxiv.org/abs/1810.04805",
     model_types=("bert",),
-    architectures={
-        "TransformerEncoder": "BertModel",
-        "MaskedLM": "BertForMaskedLM",
-        "Classifier": "BertForSequenceClassification",
-    },
+    architectures=bert_like.with_heads("Bert"),
     prefix="bert",
     # The small ones are those of Turc et al. 2019.
     sizes={
@@ -45,5 +41,6 @@ BERT = Family(
             decoder="cls.predictions.decoder",
         ),
         "Classifier": {"hidden": "bert.pooler.dense", "dense": "classifier"},
+        **bert_like.OVER_TOKENS,
     },
 )

@@ -8,6 +8,7 @@ def parts(config):
     """The arguments of the models."""
     given = arguments.bert(config)
     given["classifier"]["activation"] = "relu"
+    given["sequence_tagger"]["dropout"] = config.hidden_dropout_prob
     return given
 
 
@@ -15,11 +16,7 @@ DISTILBERT = Family(
     name="DistilBERT",
     paper="Sanh et al. 2019, https://arxiv.org/abs/1910.01108",
     model_types=("distilbert",),
-    architectures={
-        "TransformerEncoder": "DistilBertModel",
-        "MaskedLM": "DistilBertForMaskedLM",
-        "Classifier": "DistilBertForSequenceClassification",
-    },
+    architectures=bert_like.with_heads("DistilBert"),
     prefix="distilbert",
     sizes={
         "distilbert_base": {},
@@ -71,5 +68,6 @@ DISTILBERT = Family(
             decoder="vocab_projector",
         ),
         "Classifier": {"hidden": "pre_classifier", "dense": "classifier"},
+        **bert_like.OVER_TOKENS,
     },
 )

@@ -45,11 +45,7 @@ LONGFORMER = Family(
     name="Longformer",
     paper="Beltagy et al. 2020, https://arxiv.org/abs/2004.05150",
     model_types=("longformer",),
-    architectures={
-        "TransformerEncoder": "LongformerModel",
-        "MaskedLM": "LongformerForMaskedLM",
-        "Classifier": "LongformerForSequenceClassification",
-    },
+    architectures=bert_like.with_heads("Longformer"),
     prefix="longformer",
     sizes={
         "longformer_base": _SIZE,

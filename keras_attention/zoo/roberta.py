@@ -28,11 +28,7 @@ def _family(name, paper, model_type, vocabulary, start, sizes):
         name=name,
         paper=paper,
         model_types=(model_type,),
-        architectures={
-            "TransformerEncoder": f"{start}Model",
-            "MaskedLM": f"{start}ForMaskedLM",
-            "Classifier": f"{start}ForSequenceClassification",
-        },
+        architectures=bert_like.with_heads(start),
         prefix="roberta",
         sizes={size: {**_SAID, **said} for size, said in sizes.items()},
         defaults={**bert_like.ROBERTA_DEFAULTS, "vocab_size": vocabulary},

@@ -25,13 +25,16 @@ TEXTS = [
 ]
 
 
-def make(folder, kind, family="bert"):
+def make(folder, kind, family="bert", labels=LABELS):
     """Writes a folder and returns the model and the tokenizer of it.
 
     Args:
         folder: path.
-        kind: `"Model"`, `"ForMaskedLM"` or `"ForSequenceClassification"`.
-        family: `"bert"` with WordPiece or `"roberta"` with byte-level BPE.
+        kind: what the name of the class of the model ends with, such as
+            `"Model"` or `"ForMaskedLM"`.
+        family: `"bert"` with WordPiece, or `"roberta"` or `"longformer"` with
+            byte-level BPE.
+        labels: list of strings, the names of the classes where there are any.
     """
     package = oracle.transformers()
     import torch
@@ -42,10 +45,12 @@ def make(folder, kind, family="bert"):
     else:
         folders.byte_level(folder, "Roberta")
         name, options = "Roberta", {"type_vocab_size": 1, "pad_token_id": 1}
+    if family == "longformer":
+        name, options = "Longformer", {**options, "attention_window": 8}
     tokenizer = package.AutoTokenizer.from_pretrained(folder)
-    if kind == "ForSequenceClassification":
-        options["id2label"] = dict(enumerate(LABELS))
-        options["label2id"] = {x: i for i, x in enumerate(LABELS)}
+    if kind.endswith("Classification"):
+        options["id2label"] = dict(enumerate(labels))
+        options["label2id"] = {x: i for i, x in enumerate(labels)}
     torch.manual_seed(5)
     config = getattr(package, f"{name}Config")(
         vocab_size=len(tokenizer), **SIZES, **options

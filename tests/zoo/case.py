@@ -38,7 +38,13 @@ class Case(NamedTuple):
 
 
 IMAGE_ENCODERS = ("TransformerEncoder", "Classifier")
-ENCODERS = ("TransformerEncoder", "MaskedLM", "Classifier")
+ENCODERS = (
+    "TransformerEncoder",
+    "MaskedLM",
+    "Classifier",
+    "SequenceTagger",
+    "SpanPredictor",
+)
 DECODERS = ("TransformerDecoder", "CausalLM")
 PAIRS = ("EncoderDecoder",)
 

@@ -169,6 +169,11 @@ class Tokenizer:
         raise NotImplementedError
 
     @property
+    def continuing_prefix(self):
+        """What pieces within a word begin with; empty where nothing says."""
+        return ""
+
+    @property
     def rewrites_spaces(self):
         """Whether decoding more ids may take back spaces at the end."""
         return False

@@ -147,6 +147,10 @@ class FastTokenizer(Tokenizer):
         return bool(self.config.get("clean_up_tokenization_spaces", False))
 
     @property
+    def continuing_prefix(self):
+        return self.document["model"].get("continuing_subword_prefix") or ""
+
+    @property
     def rewrites_spaces(self):
         decoder = self.document.get("decoder") or {}
         return self.cleans_up or decoder.get("type") == "WordPiece"

@@ -8,6 +8,7 @@ from keras_attention.models.causal_lm import CausalLM
 from keras_attention.models.classifier import Classifier
 from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.models.masked_lm import MaskedLM
+from keras_attention.models.sequence_tagger import SequenceTagger
 from keras_attention.models.transformer import Transformer
 
 _PARTS = {
@@ -15,6 +16,7 @@ _PARTS = {
     Classifier: "encoder",
     EncoderDecoder: "encoder",
     MaskedLM: "encoder",
+    SequenceTagger: "encoder",
 }
 
 
@@ -40,9 +42,9 @@ def convert_attention(model, attention, position=None, max_length=None):
 
     Args:
         model: a `TransformerEncoder`, `TransformerDecoder`, `MaskedLM`,
-            `CausalLM`, `Classifier` over a `TransformerEncoder`, or an
-            `EncoderDecoder`, whose encoder is converted; cross-attention
-            stays as it is.
+            `CausalLM`, `SequenceTagger`, `SpanPredictor`, `Classifier` over a
+            `TransformerEncoder`, or an `EncoderDecoder`, whose encoder is
+            converted; cross-attention stays as it is.
         attention: name, configuration or template, or a list that is cycled
             over the blocks; None to leave the attention as it is.
         position: a positional encoding in place of the model's. Its weights
@@ -126,8 +128,9 @@ def _find_transformer(model):
         inner = f" over a {type(part).__name__}" if names else ""
         raise ValueError(
             "convert_attention takes a TransformerEncoder or a "
-            "TransformerDecoder, or a MaskedLM, CausalLM, Classifier or "
-            f"EncoderDecoder of one. Received: {type(model).__name__}{inner}"
+            "TransformerDecoder, or a MaskedLM, CausalLM, Classifier, "
+            "SequenceTagger, SpanPredictor or EncoderDecoder of one. "
+            f" Received: {type(model).__name__}{inner}"
         )
     return part
 

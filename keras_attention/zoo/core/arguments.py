@@ -160,6 +160,11 @@ def bert(c, **changes):
             "hidden_dim": c.hidden_size,
             "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),
         },
+        "sequence_tagger": {
+            **classes(c),
+            "dropout": c.get("classifier_dropout", c.hidden_dropout_prob),
+        },
+        "span_predictor": {"dropout": c.get("qa_dropout", 0.0)},
     }
 
 

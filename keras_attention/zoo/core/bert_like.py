@@ -45,6 +45,11 @@ TENSORS = {
         feed_forward_norm="output.LayerNorm",
     ),
 }
+# The heads over every token, which have the same names in all families.
+OVER_TOKENS = {
+    "SequenceTagger": {"dense": "classifier"},
+    "SpanPredictor": {"dense": "qa_outputs"},
+}
 ROBERTA_HEADS = {
     "MaskedLM": arguments.masked_lm(
         transform="lm_head.dense",
@@ -56,7 +61,26 @@ ROBERTA_HEADS = {
         "hidden": "classifier.dense",
         "dense": "classifier.out_proj",
     },
+    **OVER_TOKENS,
 }
+
+
+def with_heads(start):
+    """Names the classes of `transformers` over an encoder like BERT's.
+
+    Args:
+        start: what their names begin with.
+
+    Returns:
+        Dictionary from names of model classes here to those.
+    """
+    return {
+        "TransformerEncoder": f"{start}Model",
+        "MaskedLM": f"{start}ForMaskedLM",
+        "Classifier": f"{start}ForSequenceClassification",
+        "SequenceTagger": f"{start}ForTokenClassification",
+        "SpanPredictor": f"{start}ForQuestionAnswering",
+    }
 
 
 def roberta(c, **changes):
