@@ -2,7 +2,9 @@
 
 from keras_attention.tasks.folder import kind_of
 from keras_attention.tasks.image_classifier import ImageClassifier
+from keras_attention.tasks.image_to_text import ImageToText
 from keras_attention.tasks.masked_text import MaskedText
+from keras_attention.tasks.speech_to_text import SpeechToText
 from keras_attention.tasks.text_classifier import TextClassifier
 from keras_attention.tasks.text_embedder import TextEmbedder
 from keras_attention.tasks.text_generator import TextGenerator
@@ -10,7 +12,9 @@ from keras_attention.tasks.text_to_text import TextToText
 
 __all__ = [
     "ImageClassifier",
+    "ImageToText",
     "MaskedText",
+    "SpeechToText",
     "TextClassifier",
     "TextEmbedder",
     "TextGenerator",
@@ -22,7 +26,9 @@ _CLASSES = {
     cls.kind: cls
     for cls in (
         ImageClassifier,
+        ImageToText,
         MaskedText,
+        SpeechToText,
         TextClassifier,
         TextEmbedder,
         TextGenerator,

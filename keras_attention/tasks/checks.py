@@ -37,14 +37,14 @@ def check_jit_compile(jit_compile):
 
 
 def check_settings(model, settings):
-    """Raises ValueError for a setting of `TextToText` out of its range.
+    """Raises ValueError for a setting of a `SourceToText` out of its range.
 
     Args:
         model: an `EncoderDecoder`.
-        settings: dictionary of the keyword arguments of `TextToText`.
+        settings: dictionary of the keyword arguments of the task.
     """
     for name, least in _LEAST.items():
-        number = settings[name]
+        number = settings.get(name, least)
         if type(number) is not int or number < least:
             raise ValueError(
                 f"{name} must be an integer of at least {least}. Received: "
@@ -64,7 +64,7 @@ def check_settings(model, settings):
         ("max_source_length", model.encoder),
         ("max_length", model.decoder),
     ):
-        check_positions(part, name, settings[name])
+        check_positions(part, name, settings.get(name, 0))
 
 
 def check_positions(part, name, count):
@@ -170,6 +170,6 @@ def check_start(name, number, size):
     if type(number) is not int or not 0 <= number < size:
         raise ValueError(
             f"{name} must be an id of the decoder's vocabulary of {size}, "
-            "which the target_tokenizer itself does not give. Received: "
+            "which the tokenizer itself does not give. Received: "
             f"{name}={number!r}"
         )

@@ -1,24 +1,17 @@
 """Strings in, strings out: a model with its tokenizers and settings."""
 
-import keras
-import numpy as np
-
-from keras_attention.generation.generator import Generator
-from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.tasks import hugging_face, text_batches
 from keras_attention.tasks.alignment import attention_inputs
 from keras_attention.tasks.checks import (
-    check_settings,
     check_shared,
-    check_start,
     check_tokenizer,
     padding_of,
 )
-from keras_attention.tasks.task import Task
+from keras_attention.tasks.source_to_text import SourceToText
 from keras_attention.tasks.text_inputs import check_list
 
 
-class TextToText(Task):
+class TextToText(SourceToText):
     """Translates, summarizes or rewrites text by beam search.
 
     An input is cut to `max_source_length`, with a warning that counts the
@@ -86,7 +79,6 @@ class TextToText(Task):
     """
 
     kind = "text_to_text"
-    model_class = EncoderDecoder
     tokenizer_files = ("source_tokenizer.model", "target_tokenizer.model")
 
     def __init__(
@@ -118,28 +110,11 @@ class TextToText(Task):
             "forced_start_id": forced_start_id,
             "jit_compile": jit_compile,
         }
-        check_settings(model, settings)
+        super().__init__(model, target_tokenizer, settings, side="target")
         needed = ["end_id"] if source_tokenizer.templates is None else []
         check_tokenizer("source", source_tokenizer, model.encoder, needed)
-        needed = ["start_id"] if decoder_start_id is None else []
-        check_tokenizer(
-            "target", target_tokenizer, model.decoder, [*needed, "end_id"]
-        )
         check_shared(model, source_tokenizer, target_tokenizer)
-        for name in ("decoder_start_id", "forced_start_id"):
-            if settings[name] is not None:
-                size = model.decoder.vocabulary_size
-                check_start(name, settings[name], size)
-        if forced_start_id is not None and max_length < 3:
-            raise ValueError(
-                "max_length must be at least 3 with a forced_start_id. "
-                f"Received: max_length={max_length}"
-            )
-        self.model = model
         self.source_tokenizer = source_tokenizer
-        self.target_tokenizer = target_tokenizer
-        self.settings = settings
-        self._generator = None
 
     def __call__(self, texts):
         if isinstance(texts, str):
@@ -163,56 +138,29 @@ class TextToText(Task):
             ValueError: if `texts` is not a list of strings.
         """
         texts = check_list(texts)
-        settings, tokenizer = self.settings, self.source_tokenizer
-        max_source_length = settings["max_source_length"]
-        rows = text_batches.encode_texts(
-            tokenizer, list(texts), max_source_length
+        return self.search(
+            text_batches.encode_texts(
+                self.source_tokenizer,
+                texts,
+                self.settings["max_source_length"],
+            )
         )
-        target = self.target_tokenizer
-        padding_id = padding_of(target, self.model.decoder)
-        shape = len(rows), settings["max_length"]
-        token_ids = np.full(shape, padding_id, "int32")
-        scores = np.zeros(len(rows), "float32")
-        batch_size = settings["batch_size"]
+
+    def source_batches(self, sources):
+        batch_size = self.settings["batch_size"]
         # What has no tokens but its marks stays empty.
-        num_marks = tokenizer.num_special_tokens()
-        is_empty = np.array([len(row) == num_marks for row in rows], "bool")
-        token_ids[is_empty, :2] = self.prompt()[0], target.end_id
-        for chosen in text_batches.in_batches(rows, batch_size):
-            chosen = [index for index in chosen if not is_empty[index]]
+        num_marks = self.source_tokenizer.num_special_tokens()
+        for chosen in text_batches.in_batches(sources, batch_size):
+            chosen = [x for x in chosen if len(sources[x]) > num_marks]
             if not chosen:
                 continue
-            batch, shape = [rows[index] for index in chosen], None
-            if self._compiles_shapes():
+            batch, shape = [sources[index] for index in chosen], None
+            if self.compiles_shapes():
                 shape = text_batches.rounded_shape(
-                    batch, batch_size, max_source_length
+                    batch, batch_size, self.settings["max_source_length"]
                 )
-            result = self._search(
-                text_batches.pad(batch, self.source_padding_id, shape)
-            )
-            token_ids[chosen] = result["token_ids"][: len(chosen)]
-            scores[chosen] = result["scores"][: len(chosen)]
-        return token_ids, scores
-
-    def decode(self, token_ids):
-        """Turns generated ids into text.
-
-        Args:
-            token_ids: integers `(batch, length)`.
-
-        Returns:
-            A list of strings.
-        """
-        tokenizer = self.target_tokenizer
-        # A model may know more ids than its tokenizer has pieces.
-        known = token_ids < tokenizer.vocabulary_size
-        replaced = tokenizer.unknown_id
-        if replaced < 0:
-            replaced = tokenizer.end_id
-        token_ids = np.where(known, token_ids, replaced)
-        # The start may be the end id.
-        rows = [_text(row, tokenizer) for row in token_ids]
-        return tokenizer.decode(rows) if rows else []
+            padded = text_batches.pad(batch, self.source_padding_id, shape)
+            yield chosen, {"source_ids": padded}
 
     def attention_inputs(self, texts):
         """Generates outputs and gives what shows how they came about.
@@ -231,52 +179,6 @@ class TextToText(Task):
         """
         return attention_inputs(self, texts)
 
-    def _compiles_shapes(self):
-        if self.settings["jit_compile"] == "auto":
-            return keras.backend.backend() == "jax"
-        return self.settings["jit_compile"]
-
-    def limits(self):
-        """Says when a search ends and what it may not give.
-
-        Returns:
-            A dictionary of keyword arguments of `beam_search`.
-        """
-        tokenizer, settings = self.target_tokenizer, self.settings
-        return {
-            "max_length": settings["max_length"],
-            "end_id": tokenizer.end_id,
-            "padding_id": padding_of(tokenizer, self.model.decoder),
-            # There it counts what stands before the end.
-            "min_length": max(settings["min_length"] - 1, 0),
-            "no_repeat_ngram_size": settings["no_repeat_ngram_size"],
-        }
-
-    def _search(self, source_ids):
-        settings = self.settings
-        if self._generator is None:
-            self._generator = Generator(
-                self.model,
-                **self.limits(),
-                strategy="beam",
-                settings={
-                    "num_beams": settings["num_beams"],
-                    "length_penalty": settings["length_penalty"],
-                },
-                jit_compile=self._compiles_shapes(),
-            )
-        prompt = np.array([self.prompt()] * len(source_ids), "int32")
-        lengths = np.full(len(source_ids), prompt.shape[1], "int32")
-        return self._generator(prompt, source_ids, lengths)
-
-    def prompt(self):
-        """Lists the ids that every output starts with."""
-        start = self.settings["decoder_start_id"]
-        if start is None:
-            start = self.target_tokenizer.start_id
-        forced = self.settings["forced_start_id"]
-        return [start] if forced is None else [start, forced]
-
     @property
     def source_padding_id(self):
         """The id that fills up a batch of inputs."""
@@ -292,9 +194,3 @@ class TextToText(Task):
 
     def tokenizers(self):
         return [self.source_tokenizer, self.target_tokenizer]
-
-
-def _text(row, tokenizer):
-    """The ids of a generated row between its start and its end."""
-    ends = np.flatnonzero(row[1:] == tokenizer.end_id)
-    return row[1 : ends[0] + 1] if len(ends) else row[1:]
