@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_attention.data import audio
+from tests.tools import only
 
 pytest.importorskip("scipy", reason="reads and resamples sound")
 
@@ -14,8 +15,10 @@ def noise(length, seed=0):
     return np.tanh(0.1 * sound).astype("float32")
 
 
-@pytest.mark.parametrize("length", [16_001, 401, 12_345])
-@pytest.mark.parametrize("num_mels", [80, 128])
+@pytest.mark.parametrize(
+    ("length", "num_mels"),
+    only([(12_345, 80)], [(12_345, 80), (401, 80), (16_001, 128)]),
+)
 def test_frames_are_those_of_whisper(length, num_mels):
     transformers = pytest.importorskip("transformers", reason="the oracle")
     extractor = transformers.WhisperFeatureExtractor(num_mels)

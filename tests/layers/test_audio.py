@@ -6,11 +6,11 @@ import pytest
 from keras import ops
 
 from keras_attention import AudioEmbedding, Classifier, TransformerEncoder
-from tests.tools import randomize, to_numpy
+from tests.tools import only, randomize, to_numpy
 
 
 def make(strides=(1, 2), seed=0):
-    layer = AudioEmbedding(13, 7, strides=strides)
+    layer = AudioEmbedding(14, 7, strides=strides)
     layer.build()
     return randomize(layer, np.random.default_rng(seed), deviation=0.3)
 
@@ -36,9 +36,9 @@ def test_it_is_what_whisper_puts_before_its_encoder(length):
     assert found.shape[1] == layer.length(length) == 6
 
 
-@pytest.mark.parametrize("length", [4, 5, 6, 7])
+@pytest.mark.parametrize("length", only([5], [4, 5, 6, 7]))
 def test_padding_does_not_reach_the_sound(length):
-    encoder = TransformerEncoder(None, 1, 13, 1, embedding=make())
+    encoder = TransformerEncoder(None, 1, 14, 1, embedding=make())
     model = Classifier(encoder, 3, pooling="mean")
     generator = np.random.default_rng(2)
     frames = generator.normal(size=(2, 11, 7)).astype("float32")
@@ -61,13 +61,13 @@ def test_it_comes_back_from_its_configuration():
         weight.assign(value)
     x = keras.random.normal((2, 9, 7))
     np.testing.assert_array_equal(to_numpy(again(x)), to_numpy(layer(x)))
-    assert again(x).shape == (2, 3, 13)
+    assert again(x).shape == (2, 3, 14)
 
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="must be odd"):
         AudioEmbedding(13, kernel_size=4)
     with pytest.raises(ValueError, match="strides must be"):
-        AudioEmbedding(13, strides=2)
+        AudioEmbedding(14, strides=2)
     with pytest.raises(ValueError, match=r"\(batch, frames, 7\)"):
         make()(keras.random.normal((2, 9, 8)))
