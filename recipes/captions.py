@@ -1,4 +1,6 @@
-"""Trains, evaluates, runs and exports a model that writes what it sees or hears.
+"""Trains, evaluates, runs and exports a model that writes captions.
+
+It writes what an image shows, or what is said.
 
 python recipes/captions.py train
 python recipes/captions.py evaluate
@@ -141,7 +143,11 @@ def predict(arguments):
 
 def export(arguments):
     """Writes the SavedModel and says how to use it."""
-    export_task(tasks.load(finished_task(arguments.run, Train)), arguments)
+    task = tasks.load(finished_task(arguments.run, Train))
+    given = "images=tf.cast(images, tf.float32)"
+    if isinstance(task, tasks.SpeechToText):
+        given = "samples=samples, lengths=lengths"
+    export_task(task, arguments, given=given)
 
 
 COMMANDS = {

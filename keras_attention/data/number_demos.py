@@ -16,6 +16,7 @@ from keras_attention.data.images import load_images
 
 LARGEST_LENGTH = 4  # digits of a number
 _VARIANTS = 12  # of each digit of the training split, itself included
+_CHANGES = 12, 0.12, 0.7  # degrees, share and pixels, at most
 _ROWS = {"train": 20_000, "validation": 1_000, "test": 1_000}
 _CLIPS = {"train": 4_000, "validation": 200, "test": 400}
 _VOICES = [
@@ -50,9 +51,7 @@ def load_digit_rows(split, count=None):
     if split == "train":
         whole = digits.astype("float32")
         more = [
-            np.round(
-                distorted(whole, np.random.default_rng(seed), 12, 0.12, 0.7)
-            )
+            np.round(distorted(whole, np.random.default_rng(seed), *_CHANGES))
             for seed in range(_VARIANTS - 1)
         ]
         digits = np.concatenate([digits, *more]).astype("uint8")

@@ -107,9 +107,8 @@ class SourceBatches(ResumableDataset):
 
     def known_shape(self, array):
         if array.dtype == "float32" and array.ndim > 2:
-            return [None, None if self._has_lengths else array.shape[1]] + [
-                *array.shape[2:]
-            ]
+            length = None if self._has_lengths else array.shape[1]
+            return [None, length, *array.shape[2:]]
         return super().known_shape(array)
 
     @property
