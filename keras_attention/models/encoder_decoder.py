@@ -203,7 +203,10 @@ class EncoderDecoder(Preset, keras.Model):
         # An encoder of another kind knows no global tokens.
         if global_mask is not None:
             arguments["global_mask"] = global_mask
-        return self.encoder(source_ids, padding_mask=padding_mask, **arguments)
+        # A network of images knows no padding.
+        if padding_mask is not None:
+            arguments["padding_mask"] = padding_mask
+        return self.encoder(source_ids, **arguments)
 
     def _mix(self, hidden, target_ids, memory, training=None):
         """Log-probabilities of what is generated or copied."""

@@ -50,8 +50,8 @@ def test_frames_of_any_length_come_once_with_their_text():
     assert len(found) == 53
     again = SourceBatches(sources, ids, batch_size=4, **IDS)
     assert again.fingerprint == batches.fingerprint
-    sources[7] = sources[7] + 1
-    changed = SourceBatches(sources, ids, batch_size=4, **IDS)
+    other = [*sources[:7], sources[7] + 1, *sources[8:]]
+    changed = SourceBatches(other, ids, batch_size=4, **IDS)
     assert changed.fingerprint != batches.fingerprint
 
 

@@ -32,7 +32,8 @@ def test_scores_are_those_of_each_sound_alone(task):
         expected += scores_by_whole_passes(task, inputs, row[None])
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     texts = task(sounds)
-    assert len(set(texts)) > 3 and texts[3] == ""
+    assert len(set(texts)) > 2 and texts[3] == ""
+    assert np.ptp(scores) > 0.01
     assert task(sounds[4]) == texts[4]
     assert task([]) == []
     answer = task(sounds[0], return_scores=True)
