@@ -43,6 +43,7 @@ from keras_attention.attention import (
     TalkingHeadsAttention,
     choose_attention,
 )
+from keras_attention.layers.audio import AudioEmbedding
 from keras_attention.layers.block import TransformerBlock
 from keras_attention.layers.copy_generator import CopyGenerator
 from keras_attention.layers.embeddings import VectorEmbedding

@@ -85,6 +85,23 @@ def as_mask(name, mask):
     return mask if dtype == "bool" else ops.cast(mask, "bool")
 
 
+def output_mask(part, padding_mask):
+    """Marks the outputs of a part that may have fewer than inputs.
+
+    Args:
+        part: a layer; one that shortens has a method
+            `output_mask(padding_mask)`.
+        padding_mask: boolean `(batch, length)` of its inputs, or None.
+
+    Returns:
+        Boolean `(batch, length of its outputs)`, or None.
+    """
+    shorten = getattr(part, "output_mask", None)
+    if padding_mask is None or shorten is None:
+        return padding_mask
+    return shorten(padding_mask)
+
+
 def hide(x, padding_mask):
     """Sets what stands at padding to zero.
 

@@ -18,6 +18,7 @@ EXTRAS = {
     "rouge_score": "recipes",
     "sacrebleu": "recipes",
     "sentencepiece": "text",
+    "scipy": "audio",
     "sklearn": "vision",
     "tensorboard": "recipes",
     "tensorflow": "tensorflow",

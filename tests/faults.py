@@ -506,17 +506,17 @@ TRAINING = [
 
 EXPORT = [
     fault(
-        "export/text_to_text_graph.py",
-        "TextToTextGraph._detokenize",
+        "export/source_to_text_graph.py",
+        "SourceToTextGraph._detokenize",
         "token_ids < tokenizer.vocabulary_size",
         "token_ids >= 0",
         "export/test_text_to_text.py",
     ),
     fault(
-        "export/text_to_text_graph.py",
+        "export/source_to_text_graph.py",
         "TextToTextGraph._tokenize",
-        "[rows[:, : max_length - 1], ends]",
-        "[rows[:, :max_length], ends]",
+        "marked(task.source_tokenizer, rows[:, :limit])",
+        "marked(task.source_tokenizer, rows)",
         "export/test_text_to_text.py",
     ),
 ]

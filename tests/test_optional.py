@@ -24,7 +24,8 @@ GRAPHS = {
     "text_generator_graph.py",
     "text_graphs.py",
     "text_rows.py",
-    "text_to_text_graph.py",
+    "sound_graph.py",
+    "source_to_text_graph.py",
 }
 # It extends Jinja's classes; only a template's constructor imports it.
 SANDBOX = "template_sandbox.py"

@@ -10,10 +10,13 @@ from keras_attention.export.classifier_graphs import (
     TextClassifierGraph,
 )
 from keras_attention.export.graph_parts import Hidden
+from keras_attention.export.source_to_text_graph import (
+    SourceToTextGraph,
+    TextToTextGraph,
+)
 from keras_attention.export.text_generator_graph import TextGeneratorGraph
 from keras_attention.export.text_graphs import TextEmbedderGraph
 from keras_attention.export.text_rows import TextRows
-from keras_attention.export.text_to_text_graph import TextToTextGraph
 
 
 def _ids(name):
@@ -28,16 +31,14 @@ def _rows(token_ids, padding_id):
 class TextToTextIds(TextToTextGraph):
     """Searches, all in a graph."""
 
-    def _signatures(self):
-        serve = tf.function(
-            self._serve, input_signature=[_ids("source_ids")], autograph=False
-        )
-        return {"serving_default": serve}
+    def __init__(self, task):
+        SourceToTextGraph.__init__(self, task, [_ids("source_ids")])
 
-    def _serve(self, source_ids):
-        padding_id = self._task.value.source_padding_id
-        token_ids, scores = self._generate(_rows(source_ids, padding_id))
-        return {"token_ids": token_ids, "scores": scores}
+    def _signatures(self, specs):
+        return {"serving_default": self._function(self._serve_token_ids, specs)}
+
+    def _tokenize(self, source_ids):
+        return _rows(source_ids, self._task.value.source_padding_id)
 
 
 class TextGeneratorIds(TextGeneratorGraph):

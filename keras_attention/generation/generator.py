@@ -20,6 +20,8 @@ from keras_attention.generation.strategies import (
     check_settings,
 )
 
+_SOURCE = "source_ids", "source_padding_mask"
+
 
 class Generator:
     """Generates with a model, as one compiled function.
@@ -62,6 +64,8 @@ class Generator:
             `start_id` alone, one row for each source.
         source_ids: For a model that reads a source: integers
             `(batch, source_length)`, or vectors of the caller's own.
+        source_padding_mask: Boolean `(batch, source_length)`; by default what
+            the model finds in `source_ids`.
         prompt_lengths: `(batch,)`. By default a prompt ends with its last token
             that is not `padding_id`, and its first token always counts.
         seeds: For sampling: integers `(batch, 2)`, one seed a row, in place of
@@ -161,7 +165,12 @@ class Generator:
         return cls(model, **arguments_of(model, changes))
 
     def __call__(
-        self, prompt=None, source_ids=None, prompt_lengths=None, seeds=None
+        self,
+        prompt=None,
+        source_ids=None,
+        prompt_lengths=None,
+        seeds=None,
+        source_padding_mask=None,
     ):
         if prompt is None:
             prompt = self._start(source_ids)
@@ -172,6 +181,9 @@ class Generator:
             source = _source(source_ids)
             _check_ids(getattr(self.model, "encoder", None), source)
             inputs["source_ids"] = source
+        if source_padding_mask is not None:
+            mask = ops.convert_to_tensor(source_padding_mask, "bool")
+            inputs["source_padding_mask"] = mask
         if prefill_length < inputs["prompt"].shape[1]:
             prefill_length = 1 << (prefill_length.bit_length() - 1)
         results = self._run(inputs, prefill_length, max_length)
@@ -251,9 +263,9 @@ class Generator:
 
     def _generate(self, inputs, prefill_length, max_length):
         arguments = dict(inputs)
-        memory = None
-        if "source_ids" in arguments:
-            memory = self.model.init_memory(arguments.pop("source_ids"))
+        names = [name for name in _SOURCE if name in arguments]
+        source = [arguments.pop(name) for name in names]
+        memory = self.model.init_memory(*source) if source else None
         prompt = arguments.pop("prompt")
         return STRATEGIES[self._strategy](
             self.model.step,

@@ -6,6 +6,7 @@ import keras
 from keras.src.backend.common.global_state import get_global_attribute
 
 from keras_attention.checks import check_integer
+from keras_attention.layers.audio import AudioEmbedding
 from keras_attention.layers.factorized_embedding import FactorizedEmbedding
 from keras_attention.layers.patches import PatchEmbedding
 from keras_attention.layers.token_embedding import TokenEmbedding
@@ -89,6 +90,7 @@ class VectorEmbedding(Template, keras.layers.Layer):
 
 
 _CLASSES = {
+    "audio": AudioEmbedding,
     "factorized": FactorizedEmbedding,
     "patches": PatchEmbedding,
     "tokens": TokenEmbedding,
@@ -101,8 +103,8 @@ def get(name_config_or_layer, **defaults):
 
     Args:
         name_config_or_layer: `"tokens"`, `"factorized"`, `"vectors"`,
-            `"patches"`, a configuration, or a layer that serves as the
-            template.
+            `"patches"`, `"audio"`, a configuration, or a layer that serves as
+            the template.
         **defaults: constructor arguments for what is left open.
 
     Returns:

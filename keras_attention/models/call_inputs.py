@@ -92,6 +92,8 @@ def embed(
         )
     if "start" in takes:
         given["start"] = start
+    if "padding_mask" in takes and padding_mask is not None:
+        given["padding_mask"] = padding_mask
     is_narrow = "narrow" in takes
     if is_narrow:
         given["narrow"] = True

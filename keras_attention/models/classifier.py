@@ -12,7 +12,7 @@ from keras_attention.layers.feed_forward import (
     describe_activation,
     find_activation,
 )
-from keras_attention.masks import as_mask
+from keras_attention.masks import as_mask, output_mask
 from keras_attention.models import least_weights
 from keras_attention.models.backbone_encoder import as_encoder
 from keras_attention.models.call_inputs import read
@@ -221,6 +221,8 @@ class Classifier(Preset, keras.Model):
         padding_mask = as_mask("padding_mask", padding_mask)
         masks = {} if padding_mask is None else {"padding_mask": padding_mask}
         x = self.encoder(token_ids, training=training, **masks, **given)
+        if masks:
+            masks = {"padding_mask": output_mask(self.encoder, padding_mask)}
         if isinstance(x, dict):  # of a recurrent encoder
             x = x["hidden"]
         second = x[:, 1] if self.distillation else None

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.masks import output_mask
 from keras_attention.models.call_inputs import embed, read, rotated_positions
 from keras_attention.models.hidden_states import HiddenStates
 from keras_attention.models.layer_positions import LayerPositions
@@ -146,6 +147,7 @@ class TransformerEncoder(HiddenStates, Transformer):
             position_ids=position_ids,
             training=training,
         )
+        padding_mask = self.output_mask(padding_mask)
         positions = rotated_positions(self, position_ids, x)
         with self.position.positions_of_stack(0, ops.shape(x)[1], positions):
             for block in self.blocks:
@@ -160,12 +162,16 @@ class TransformerEncoder(HiddenStates, Transformer):
 
     def compute_mask(self, inputs, previous_mask=None):
         if isinstance(previous_mask, dict):
-            return previous_mask.get("token_ids")
-        return previous_mask
+            previous_mask = previous_mask.get("token_ids")
+        return self.output_mask(previous_mask)
 
     def padding_mask(self, token_ids):
         """Marks the positions of `(batch, length)` that hold a token."""
         return self.embedding.padding_mask(token_ids)
+
+    def output_mask(self, padding_mask):
+        """Marks the vectors of what `padding_mask` marks, or gives None."""
+        return output_mask(self.embedding, padding_mask)
 
     def get_config(self):
         config = super().get_config()

@@ -4,6 +4,7 @@ import keras
 
 from keras_attention.checks import check_boolean
 from keras_attention.layers.copy_generator import CopyGenerator
+from keras_attention.masks import output_mask
 from keras_attention.models.call_inputs import unpack
 from keras_attention.models.saving import Preset
 from keras_attention.registry import PACKAGE, describe, resolve
@@ -93,7 +94,8 @@ class EncoderDecoder(Preset, keras.Model):
                 decoder = cls.from_config(inner)
             else:
                 decoder = keras.saving.deserialize_keras_object(decoder)
-        shared = decoder.embedding is encoder.embedding
+        # An encoder of images may be a network without such a part.
+        shared = decoder.embedding is getattr(encoder, "embedding", None)
         if share_embeddings and not shared:
             raise ValueError(
                 "share_embeddings=True, but the two models have embeddings "
@@ -187,7 +189,7 @@ class EncoderDecoder(Preset, keras.Model):
             target_ids,
             padding_mask=target_mask,
             memory=memory,
-            memory_padding_mask=source_padding_mask,
+            memory_padding_mask=output_mask(self.encoder, source_padding_mask),
             training=training,
         )
         if self.copy_generator is None:
@@ -201,7 +203,10 @@ class EncoderDecoder(Preset, keras.Model):
         # An encoder of another kind knows no global tokens.
         if global_mask is not None:
             arguments["global_mask"] = global_mask
-        return self.encoder(source_ids, padding_mask=padding_mask, **arguments)
+        # A network of images knows no padding.
+        if padding_mask is not None:
+            arguments["padding_mask"] = padding_mask
+        return self.encoder(source_ids, **arguments)
 
     def _mix(self, hidden, target_ids, memory, training=None):
         """Log-probabilities of what is generated or copied."""
@@ -226,7 +231,8 @@ class EncoderDecoder(Preset, keras.Model):
         if padding_mask is None:
             padding_mask = self.encoder.padding_mask(source_ids)
         encoded = self._encode(source_ids, padding_mask, global_mask)
-        memory = self.decoder.init_memory(encoded, padding_mask)
+        mask = output_mask(self.encoder, padding_mask)
+        memory = self.decoder.init_memory(encoded, mask)
         if self.copy_generator is not None:
             memory[_COPIED] = self.copy_generator.init_memory(
                 _vectors(encoded), source_ids, padding_mask

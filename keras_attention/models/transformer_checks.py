@@ -77,9 +77,10 @@ def check_source(decoder, encoder):
             f"{type(encoder).__name__}"
         )
     memory_dim = decoder.memory_dim or decoder.hidden_dim
-    if memory_dim != encoder.hidden_dim:
+    given = encoder.output_dim
+    if memory_dim != given:
         raise ValueError(
             "The decoder expects a memory of memory_dim="
             f"{memory_dim}; the encoder gives hidden_dim="
-            f"{encoder.hidden_dim}. Pass memory_dim to the decoder."
+            f"{given}. Pass memory_dim to the decoder."
         )

@@ -96,21 +96,23 @@ def read_stdin():
         yield text.rstrip("\r\n")
 
 
-def export_task(task, arguments, example=None):
+def export_task(task, arguments, example=None, given=None):
     """Writes a SavedModel and says how to use it.
 
     Args:
         task: what `export` writes.
         arguments: the options `run` and `folder`.
         example: a text to show the use with; None for a task of images.
+        given: string, the inputs of a task that writes about other sources.
     """
     folder = Path(arguments.folder or Path(arguments.run) / "saved_model")
     task.export(folder)
     print(f"Wrote {folder}. To use it:")
-    more = "" if example is None else ", tensorflow_text"
+    with_text = example is not None or given is not None
+    more = ", tensorflow_text" if with_text else ""
     print(f"  import tensorflow as tf{more}")
     print(f'  served = tf.saved_model.load("{folder}").signatures')
-    given = "images=tf.cast(images, tf.float32)"
+    given = given or "images=tf.cast(images, tf.float32)"
     if example is not None:
         given = f'text=tf.constant(["{example}"])'
     print(f'  served["serving_default"]({given})')

@@ -2,8 +2,10 @@
 
 from keras_attention.tasks.folder import kind_of
 from keras_attention.tasks.image_classifier import ImageClassifier
+from keras_attention.tasks.image_to_text import ImageToText
 from keras_attention.tasks.masked_text import MaskedText
 from keras_attention.tasks.question_answerer import QuestionAnswerer
+from keras_attention.tasks.speech_to_text import SpeechToText
 from keras_attention.tasks.text_classifier import TextClassifier
 from keras_attention.tasks.text_embedder import TextEmbedder
 from keras_attention.tasks.text_generator import TextGenerator
@@ -12,8 +14,10 @@ from keras_attention.tasks.token_classifier import TokenClassifier
 
 __all__ = [
     "ImageClassifier",
+    "ImageToText",
     "MaskedText",
     "QuestionAnswerer",
+    "SpeechToText",
     "TextClassifier",
     "TextEmbedder",
     "TextGenerator",
@@ -26,8 +30,10 @@ _CLASSES = {
     cls.kind: cls
     for cls in (
         ImageClassifier,
+        ImageToText,
         MaskedText,
         QuestionAnswerer,
+        SpeechToText,
         TextClassifier,
         TextEmbedder,
         TextGenerator,

@@ -37,14 +37,14 @@ def check_jit_compile(jit_compile):
 
 
 def check_settings(model, settings):
-    """Raises ValueError for a setting of `TextToText` out of its range.
+    """Raises ValueError for a setting of a `SourceToText` out of its range.
 
     Args:
         model: an `EncoderDecoder`.
-        settings: dictionary of the keyword arguments of `TextToText`.
+        settings: dictionary of the keyword arguments of the task.
     """
     for name, least in _LEAST.items():
-        number = settings[name]
+        number = settings.get(name, least)
         if type(number) is not int or number < least:
             raise ValueError(
                 f"{name} must be an integer of at least {least}. Received: "
@@ -68,7 +68,7 @@ def check_settings(model, settings):
         ("max_source_length", model.encoder),
         ("max_length", model.decoder),
     ):
-        check_positions(part, name, settings[name])
+        check_positions(part, name, settings.get(name, 0))
 
 
 def check_positions(part, name, count):
@@ -101,23 +101,6 @@ def check_shared(model, source_tokenizer, target_tokenizer):
             "A model with a copy_generator needs one tokenizer as "
             "source_tokenizer and target_tokenizer. Received: two"
         )
-
-
-def check_pair(model, source_tokenizer, target_tokenizer, settings):
-    """Raises ValueError where the parts of a `TextToText` do not fit.
-
-    Args:
-        model: an `EncoderDecoder`.
-        source_tokenizer, target_tokenizer: `Tokenizer`s.
-        settings: dictionary of its settings.
-    """
-    needed = ["end_id"] if source_tokenizer.templates is None else []
-    check_tokenizer("source", source_tokenizer, model.encoder, needed)
-    is_started = settings["decoder_start_id"] is not None
-    needed = ["end_id"] if is_started else ["start_id", "end_id"]
-    check_tokenizer("target", target_tokenizer, model.decoder, needed)
-    check_shared(model, source_tokenizer, target_tokenizer)
-    check_starts(model.decoder.vocabulary_size, settings)
 
 
 def check_tokenizer(side, tokenizer, part, needed):
@@ -185,7 +168,7 @@ def check_starts(size, settings):
 
     Args:
         size: integer, the decoder's vocabulary size.
-        settings: dictionary of the settings of a `TextToText`.
+        settings: dictionary of the settings of the task.
     """
     for name in ("decoder_start_id", "forced_start_id"):
         number = settings[name]
@@ -193,7 +176,7 @@ def check_starts(size, settings):
         if number is not None and not is_id:
             raise ValueError(
                 f"{name} must be an id of the decoder's vocabulary of {size}, "
-                "which the target_tokenizer itself does not give. Received: "
+                "which the tokenizer itself does not give. Received: "
                 f"{name}={number!r}"
             )
     max_length = settings["max_length"]

@@ -1,13 +1,7 @@
 """Images in, labels out."""
 
-import numpy as np
-
-from keras_attention.checks import is_real
-from keras_attention.layers.patches import PatchEmbedding
-from keras_attention.positions.core.grid import size_of
-from keras_attention.tasks.checks import check_positions, check_positive
 from keras_attention.tasks.classifier import Classifying
-from keras_attention.tasks.text_batches import compiles_shapes
+from keras_attention.tasks.image_inputs import ImageInputs
 
 
 class ImageClassifier(Classifying):
@@ -28,7 +22,7 @@ class ImageClassifier(Classifying):
     Call arguments:
         images: array of numbers `(batch, height, width, channels)`, or
             without the last axis for one channel; or a single image without
-            the first.
+            the first; or the path of an image file, or a list of paths.
 
     Returns:
         The label of the most probable class of a single image, or a list of
@@ -71,36 +65,17 @@ class ImageClassifier(Classifying):
         offset=0.0,
         batch_size=64,
     ):
-        shape = tuple(image_shape) if np.iterable(image_shape) else ()
-        if len(shape) != 3:
-            raise ValueError(
-                "image_shape must be (height, width, channels). Received: "
-                f"{image_shape!r}"
-            )
-        check_positive(batch_size=batch_size)
-        for size in shape:
-            check_positive(image_shape=size)
-        for name, number in (("scale", scale), ("offset", offset)):
-            # Float32 holds no larger ones.
-            if not is_real(number) or not abs(number) < 2.0**127:
-                raise ValueError(
-                    f"{name} must be a number. Received: {name}={number!r}"
-                )
-        settings = {
-            "image_shape": list(shape),
-            "scale": float(scale),
-            "offset": float(offset),
-            "batch_size": batch_size,
-        }
-        super().__init__(model, labels, settings)
-        _check_channels(model.encoder, shape[-1])
-        _check_patches(model.encoder, shape)
+        # Before its encoder is looked at, the model must be a Classifier.
+        super().__init__(model, labels, {})
+        self.inputs = ImageInputs(
+            model.encoder, image_shape, scale, offset, batch_size
+        )
+        self.settings = self.inputs.settings
 
     def __call__(self, images):
-        images = as_array(images)
-        if self._is_one(images):
-            return self(images[None])[0]
-        return self.name(self.probabilities(images))
+        images, is_one = self.inputs.read(images)
+        found = self.name(super().probabilities(images))
+        return found[0] if is_one else found
 
     def probabilities(self, images):
         """Gives the probability of each class.
@@ -115,45 +90,10 @@ class ImageClassifier(Classifying):
         Raises:
             ValueError: for images of another shape.
         """
-        return super().probabilities(self._checked(images))
-
-    def prepare(self, images):
-        """Scales images of the right shape: what the model gets, float32."""
-        images = np.asarray(images, "float32").reshape(
-            (-1, *self.settings["image_shape"])
-        )
-        return images * np.float32(self.settings["scale"]) + np.float32(
-            self.settings["offset"]
-        )
+        return super().probabilities(self.inputs.read(images)[0])
 
     def batches(self, images):
-        size = self.settings["batch_size"]
-        for first in range(0, len(images), size):
-            batch = self.prepare(images[first : first + size])
-            chosen = np.arange(first, first + len(batch))
-            if compiles_shapes() and len(batch) < size and first:
-                batch = np.resize(batch, (size, *batch.shape[1:]))
-            yield chosen, batch
-
-    def _is_one(self, images):
-        shape = tuple(self.settings["image_shape"])
-        return images.shape == shape or (
-            shape[-1] == 1 and images.shape == shape[:-1]
-        )
-
-    def _checked(self, images):
-        images = as_array(images)
-        if not images.size and images.ndim < 3:
-            images = images.reshape((0, *self.settings["image_shape"]))
-        shape = tuple(self.settings["image_shape"])
-        accepted = [shape, shape[:-1]] if shape[-1] == 1 else [shape]
-        if images.ndim < 3 or images.shape[1:] not in accepted:
-            sizes = ", ".join(map(str, shape))
-            raise ValueError(
-                f"images must have the shape (batch, {sizes}). Received: "
-                f"{images.shape}"
-            )
-        return images
+        return self.inputs.batches(images)
 
     def attention_inputs(self, images):
         """What `attention_maps` takes: the model, its inputs and their tokens.
@@ -166,75 +106,5 @@ class ImageClassifier(Classifying):
             "row,column" where a Transformer sees them as patches, or else
             None.
         """
-        images = as_array(images)
-        if self._is_one(images):
-            images = images[None]
-        inputs = self.prepare(self._checked(images))
-        embedding = getattr(self.model.encoder, "embedding", None)
-        if not isinstance(embedding, PatchEmbedding):
-            return self.model, inputs, None
-        grid = embedding.grid(*inputs.shape[1:3])
-        cells = [f"{row},{column}" for row, column in np.ndindex(grid)]
-        tokens = ["class", "distillation"][: embedding.num_class_tokens]
-        return self.model, inputs, tokens + cells
-
-
-def as_array(images):
-    """Makes an array of images, and refuses what is no picture.
-
-    Args:
-        images: array or nested lists.
-
-    Returns:
-        A NumPy array.
-
-    Raises:
-        ValueError: for several shapes, or what is not a finite real number.
-    """
-    try:
-        images = np.asarray(images)
-    except ValueError:  # NumPy's word for rows of several lengths
-        raise ValueError(
-            "images must all have one shape. Received: several"
-        ) from None
-    kind = images.dtype.kind
-    if kind not in "biuf" and "float" not in images.dtype.name:
-        raise ValueError(f"images must be numbers. Received: {images.dtype}")
-    if kind not in "biu" and not np.isfinite(images.astype("float32")).all():
-        raise ValueError(
-            "images must be finite numbers. Received: NaN or infinity"
-        )
-    return images
-
-
-def _check_channels(encoder, channels):
-    """Refuses a model that takes no images, or others."""
-    part = getattr(encoder, "embedding", encoder)
-    expected = getattr(part, "channels", None)
-    if expected != channels:
-        takes = f"{expected} channels" if expected else "no images"
-        raise ValueError(
-            f"The {type(encoder).__name__} of the model takes {takes}. "
-            f"Received: image_shape with {channels} channels"
-        )
-
-
-def _check_patches(encoder, shape):
-    """Refuses encodings and flavours made for other patches than an image's."""
-    embedding = getattr(encoder, "embedding", None)
-    if not isinstance(embedding, PatchEmbedding):
-        return
-    grid = embedding.grid(*shape[:2])
-    patches = grid[0] * grid[1]
-    for part in getattr(encoder, "parts_on_grid", list)():
-        found = part.grid
-        if found is None and not getattr(part, "grid_of_attention", False):
-            found = size_of(patches)
-        if found is None or tuple(found) != grid:
-            raise ValueError(
-                f"image_shape has {grid[0]} rows of {grid[1]} patches; give "
-                f"{type(part).__name__} grid={grid}. Received: a grid of "
-                f"{found}"
-            )
-    count = patches + embedding.num_class_tokens
-    check_positions(encoder, "image_shape", count)
+        images = self.inputs.scaled(self.inputs.read(images)[0])
+        return self.model, images, self.inputs.cells()

@@ -1,18 +1,18 @@
 """Strings in, strings out: a model with its tokenizers and settings."""
 
-import numpy as np
-
 from keras_attention.data.tokenizers import load_tokenizer
-from keras_attention.generation.generator import Generator
-from keras_attention.models.encoder_decoder import EncoderDecoder
 from keras_attention.tasks import hugging_face, search_settings, text_batches
 from keras_attention.tasks.alignment import attention_inputs
-from keras_attention.tasks.checks import check_pair, check_settings, padding_of
-from keras_attention.tasks.task import Task
+from keras_attention.tasks.checks import (
+    check_shared,
+    check_tokenizer,
+    padding_of,
+)
+from keras_attention.tasks.source_to_text import SourceToText
 from keras_attention.tasks.text_inputs import check_list
 
 
-class TextToText(Task):
+class TextToText(SourceToText):
     """Translates, summarizes or rewrites text by beam search.
 
     An input is cut to `max_source_length`, with a warning that counts the
@@ -96,7 +96,6 @@ class TextToText(Task):
     """
 
     kind = "text_to_text"
-    model_class = EncoderDecoder
     tokenizer_files = ("source_tokenizer.model", "target_tokenizer.model")
 
     def __init__(
@@ -136,16 +135,14 @@ class TextToText(Task):
             "constraints": search_settings.check_constraints(constraints),
             "jit_compile": jit_compile,
         }
-        check_settings(model, settings)
         source_tokenizer = search_settings.with_languages(
             settings, source_tokenizer, target_tokenizer
         )
-        check_pair(model, source_tokenizer, target_tokenizer, settings)
-        self.model = model
+        super().__init__(model, target_tokenizer, settings, side="target")
+        needed = ["end_id"] if source_tokenizer.templates is None else []
+        check_tokenizer("source", source_tokenizer, model.encoder, needed)
+        check_shared(model, source_tokenizer, target_tokenizer)
         self.source_tokenizer = source_tokenizer
-        self.target_tokenizer = target_tokenizer
-        self.settings = settings
-        self._generator = None
 
     @classmethod
     def preset_tokenizers(cls, folder):
@@ -181,47 +178,29 @@ class TextToText(Task):
             ValueError: if `texts` is not a list of strings.
         """
         texts = check_list(texts)
-        settings, tokenizer = self.settings, self.source_tokenizer
-        max_source_length = settings["max_source_length"]
-        rows = text_batches.encode_texts(
-            tokenizer, list(texts), max_source_length
+        return self.search(
+            text_batches.encode_texts(
+                self.source_tokenizer,
+                texts,
+                self.settings["max_source_length"],
+            )
         )
-        target = self.target_tokenizer
-        padding_id = padding_of(target, self.model.decoder)
-        shape = len(rows), settings["max_length"]
-        token_ids = np.full(shape, padding_id, "int32")
-        scores = np.zeros(len(rows), "float32")
-        batch_size = settings["batch_size"]
+
+    def source_batches(self, sources):
+        batch_size = self.settings["batch_size"]
         # What has no tokens but its marks stays empty.
-        num_marks = tokenizer.num_special_tokens()
-        is_empty = np.array([len(row) == num_marks for row in rows], "bool")
-        token_ids[is_empty, :2] = self.start_id, target.end_id
-        for chosen in text_batches.in_batches(rows, batch_size):
-            chosen = [index for index in chosen if not is_empty[index]]
+        num_marks = self.source_tokenizer.num_special_tokens()
+        for chosen in text_batches.in_batches(sources, batch_size):
+            chosen = [x for x in chosen if len(sources[x]) > num_marks]
             if not chosen:
                 continue
-            batch, shape = [rows[index] for index in chosen], None
-            if self._compiles_shapes():
+            batch, shape = [sources[index] for index in chosen], None
+            if self.compiles_shapes():
                 shape = text_batches.rounded_shape(
-                    batch, batch_size, max_source_length
+                    batch, batch_size, self.settings["max_source_length"]
                 )
-            result = self._search(
-                text_batches.pad(batch, self.source_padding_id, shape)
-            )
-            token_ids[chosen] = result["token_ids"][: len(chosen)]
-            scores[chosen] = result["scores"][: len(chosen)]
-        return token_ids, scores
-
-    def decode(self, token_ids):
-        """Turns generated ids into text.
-
-        Args:
-            token_ids: integers `(batch, length)`.
-
-        Returns:
-            A list of strings.
-        """
-        return text_batches.decode_outputs(self.target_tokenizer, token_ids)
+            padded = text_batches.pad(batch, self.source_padding_id, shape)
+            yield chosen, {"source_ids": padded}
 
     def attention_inputs(self, texts):
         """Generates outputs and gives what shows how they came about.
@@ -239,46 +218,6 @@ class TextToText(Task):
             place of the target predicts.
         """
         return attention_inputs(self, texts)
-
-    def _compiles_shapes(self):
-        compiles = self.settings["jit_compile"]
-        return (
-            text_batches.compiles_shapes() if compiles == "auto" else compiles
-        )
-
-    def limits(self):
-        """Says when a search ends and what it may not give.
-
-        Returns:
-            A dictionary of keyword arguments of `beam_search`.
-        """
-        decoder = self.model.decoder
-        return search_settings.limits(
-            self.settings, self.target_tokenizer, decoder
-        )
-
-    def beams(self):
-        """Says how a search ranks: keyword arguments of `beam_search`."""
-        names = ("num_beams", "length_penalty", "early_stopping")
-        return {name: self.settings[name] for name in names}
-
-    def _search(self, source_ids):
-        if self._generator is None:
-            self._generator = Generator(
-                self.model,
-                **self.limits(),
-                start_id=self.start_id,
-                strategy="beam",
-                settings=self.beams(),
-                jit_compile=self._compiles_shapes(),
-            )
-        return self._generator(source_ids=source_ids)
-
-    @property
-    def start_id(self):
-        """The id that every output starts with."""
-        start = self.settings["decoder_start_id"]
-        return self.target_tokenizer.start_id if start is None else start
 
     @property
     def source_padding_id(self):

@@ -77,7 +77,7 @@ def model(
         **arguments,
     )
     made = EncoderDecoder(encoder, decoder, copy_generator=copy_generator)
-    return _vary(made, seed)
+    return vary(made, seed)
 
 
 def recurrent_model(vocabulary_size=43, seed=3, **arguments):
@@ -85,10 +85,10 @@ def recurrent_model(vocabulary_size=43, seed=3, **arguments):
     made = RecurrentEncoderDecoder(
         vocabulary_size, 2, 22, **{"input_feeding": True, **arguments}
     )
-    return _vary(made, seed)
+    return vary(made, seed)
 
 
-def _vary(made, seed):
+def vary(made, seed):
     # Drawn by NumPy: the same on all backends.
     generator = np.random.default_rng(seed)
     for weight in made.weights:
