@@ -11,8 +11,7 @@ import pytest
 import keras_attention
 from keras_attention import data, tasks
 from keras_attention.zoo.core import hub
-from tests.data.tokenizers import folders
-from tests.zoo import oracle
+from tests.tiny_hub import fetch_into
 
 PUBLIC = {
     name: cls
@@ -46,29 +45,7 @@ def blocks(cls):
 @pytest.fixture
 def without_network(tmp_path, monkeypatch):
     """Gives tiny models with tokenizers for handles of the hub."""
-
-    def fetch(handle):
-        family = "Roberta" if "roberta" in handle else "Bert"
-        folder = tmp_path / family
-        if not folder.exists():
-            package = oracle.transformers()
-            if family == "Bert":
-                folders.word_piece(folder)
-            else:
-                folders.byte_level(folder, family)
-            config = getattr(package, f"{family}Config")(
-                vocab_size=600,
-                hidden_size=24,
-                num_hidden_layers=1,
-                num_attention_heads=12,
-                intermediate_size=30,
-                max_position_embeddings=514,
-            )
-            made = getattr(package, f"{family}ForMaskedLM")(config)
-            made.save_pretrained(folder)
-        return folder
-
-    monkeypatch.setattr(hub, "fetch", fetch)
+    monkeypatch.setattr(hub, "fetch", fetch_into(tmp_path))
     monkeypatch.chdir(tmp_path)
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from keras_attention.zoo.core import hub
 from tests.tasks import tiny
+from tests.tiny_hub import fetch_into
 from tests.tools import BACKEND, ROOT
 
 
@@ -11,6 +13,7 @@ from tests.tools import BACKEND, ROOT
 )
 def test_the_examples_run_in_their_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hub, "fetch", fetch_into(tmp_path))
     tiny.task().save("runs/translation/task")
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = [part.split("```")[0] for part in text.split("```python\n")[1:]]

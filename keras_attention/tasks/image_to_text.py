@@ -48,12 +48,12 @@ class ImageToText(SourceToText):
     from keras_attention.tasks import ImageToText
 
     tokenizer = SentencePieceTokenizer.train(
-        ["one two", "three four"], vocabulary_size=21
+        ["one two", "three four"], vocabulary_size=15
     )
     encoder = TransformerEncoder(
         None, 2, 32, 4, embedding=PatchEmbedding(4, 32), position="learned"
     )
-    decoder = TransformerDecoder(21, 2, 32, 4, cross_attention="multi_head")
+    decoder = TransformerDecoder(15, 2, 32, 4, cross_attention="multi_head")
     reader = ImageToText(
         EncoderDecoder(encoder, decoder), tokenizer, image_shape=(8, 16, 1),
         max_length=10,

@@ -55,10 +55,10 @@ class SpeechToText(SourceToText):
     from keras_attention.tasks import SpeechToText
 
     tokenizer = SentencePieceTokenizer.train(
-        ["one two", "three four"], vocabulary_size=21
+        ["one two", "three four"], vocabulary_size=15
     )
     encoder = TransformerEncoder(None, 2, 32, 4, embedding=AudioEmbedding(32))
-    decoder = TransformerDecoder(21, 2, 32, 4, cross_attention="multi_head")
+    decoder = TransformerDecoder(15, 2, 32, 4, cross_attention="multi_head")
     listener = SpeechToText(
         EncoderDecoder(encoder, decoder), tokenizer, max_length=10
     )

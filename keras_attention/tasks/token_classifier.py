@@ -64,7 +64,7 @@ class TokenClassifier(Task):
     from keras_attention.tasks import TokenClassifier
 
     texts = ["Ada met Grace .", "Alan lives in London ."]
-    tokenizer = SentencePieceTokenizer.train(texts, vocabulary_size=27)
+    tokenizer = SentencePieceTokenizer.train(texts, vocabulary_size=25)
     encoder = TransformerEncoder(tokenizer.vocabulary_size, 2, 32, 4)
     labels = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
     model = SequenceTagger(encoder, num_classes=5, labels=labels)
