@@ -401,7 +401,7 @@ SEARCHES = [
     ),
     fault(
         "generation/loop.py",
-        "_extend",
+        "Rows._extend",
         "lengths <= position",
         "lengths < position",
         "generation/test_greedy.py",
