@@ -86,11 +86,12 @@ def test_long_texts_are_read_in_windows_as_by_the_pipeline(published, stride):
         folder, aggregation="average", stride=stride, max_length=48
     )
     expected = pipeline(LONG, aggregation_strategy="average", stride=stride)
-    assert expected[-1]["end"] > 300
+    edge = task.tokenizer.offsets([LONG])[0][45][1]  # of the first window
+    assert expected[-1]["end"] > edge
     check(task(LONG), expected, "average")
     cut = TokenClassifier.from_preset(folder, max_length=48)
     with pytest.warns(UserWarning, match="Cut 1 of 2 texts to max_length=48"):
-        assert cut([LONG, "the"])[0][-1]["end"] < 300
+        assert cut([LONG, "the"])[0][-1]["end"] <= edge
 
 
 @pytest.mark.full
