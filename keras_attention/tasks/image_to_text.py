@@ -2,10 +2,10 @@
 
 from keras_attention.tasks import search_settings
 from keras_attention.tasks.image_inputs import ImageInputs
-from keras_attention.tasks.source_to_text import SourceToText, named
+from keras_attention.tasks.source_to_text import InputToText
 
 
-class ImageToText(SourceToText):
+class ImageToText(InputToText):
     """Describes or reads images by beam search.
 
     Args:
@@ -112,31 +112,6 @@ class ImageToText(SourceToText):
         )
         self.settings = {**self.inputs.settings, **settings}
 
-    def __call__(self, images, *, return_scores=False):
-        images, is_one = self.inputs.read(images)
-        token_ids, scores = self.search(images)
-        found = self.decode(token_ids)
-        if return_scores:
-            found = named(found, scores)
-        return found[0] if is_one else found
-
-    def generate(self, images):
-        """Generates token ids and their scores.
-
-        Args:
-            images: as of the call.
-
-        Returns:
-            `(token_ids, scores)`: see `TextToText.generate`.
-
-        Raises:
-            ValueError: for images of another shape.
-        """
-        return self.search(self.inputs.read(images)[0])
-
     def source_batches(self, sources):
         for chosen, batch in self.inputs.batches(sources):
             yield chosen, {"source_ids": batch}
-
-    def tokenizers(self):
-        return [self.target_tokenizer]

@@ -137,14 +137,37 @@ class SourceToText(Task):
         return self.target_tokenizer.start_id if start is None else start
 
 
-def named(texts, scores):
-    """Puts texts and scores together, a list of dictionaries.
+class InputToText(SourceToText):
+    """Base of `ImageToText` and `SpeechToText`, whose source is no text.
 
-    Args:
-        texts: list of strings.
-        scores: `(len(texts),)`.
+    A task sets `inputs`, whose `read` checks what a call is given and says
+    whether it is one alone.
     """
-    return [
-        {"text": text, "score": float(score)}
-        for text, score in zip(texts, scores, strict=True)
-    ]
+
+    def __call__(self, given, *, return_scores=False):
+        sources, is_one = self.inputs.read(given)
+        token_ids, scores = self.search(sources)
+        found = self.decode(token_ids)
+        if return_scores:
+            found = [
+                {"text": text, "score": float(score)}
+                for text, score in zip(found, scores, strict=True)
+            ]
+        return found[0] if is_one else found
+
+    def generate(self, given):
+        """Generates token ids and their scores.
+
+        Args:
+            given: as of the call.
+
+        Returns:
+            `(token_ids, scores)`: see `search`.
+
+        Raises:
+            ValueError: for images of another shape, or what is no sound.
+        """
+        return self.search(self.inputs.read(given)[0])
+
+    def tokenizers(self):
+        return [self.target_tokenizer]

@@ -2,10 +2,10 @@
 
 from keras_attention.tasks import search_settings
 from keras_attention.tasks.sound_inputs import SoundInputs
-from keras_attention.tasks.source_to_text import SourceToText, named
+from keras_attention.tasks.source_to_text import InputToText
 
 
-class SpeechToText(SourceToText):
+class SpeechToText(InputToText):
     """Writes down what is said, by beam search.
 
     The model reads log-mel frames, as Whisper does. What a sound becomes does
@@ -117,32 +117,7 @@ class SpeechToText(SourceToText):
         )
         self.settings = {**self.inputs.settings, **settings}
 
-    def __call__(self, sounds, *, return_scores=False):
-        sounds, is_one = self.inputs.read(sounds)
-        token_ids, scores = self.search(sounds)
-        found = self.decode(token_ids)
-        if return_scores:
-            found = named(found, scores)
-        return found[0] if is_one else found
-
-    def generate(self, sounds):
-        """Generates token ids and their scores.
-
-        Args:
-            sounds: as of the call.
-
-        Returns:
-            `(token_ids, scores)`: see `TextToText.generate`.
-
-        Raises:
-            ValueError: for what is no sound.
-        """
-        return self.search(self.inputs.read(sounds)[0])
-
     def source_batches(self, sources):
         batches = self.inputs.batches(sources, self.compiles_shapes())
         for chosen, frames, mask in batches:
             yield chosen, {"source_ids": frames, "source_padding_mask": mask}
-
-    def tokenizers(self):
-        return [self.target_tokenizer]

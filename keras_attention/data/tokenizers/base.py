@@ -33,7 +33,9 @@ class Tokenizer:
 
     def encode(self, texts):
         """Returns a list of ids for each string, without special ones."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must override encode."
+        )
 
     def offsets(self, texts):
         """Returns where in its text each id of `encode` comes from.
@@ -44,7 +46,9 @@ class Tokenizer:
         Returns:
             A list of lists of `(first, behind)`, in characters.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must override offsets."
+        )
 
     def decode(self, ids):
         """Returns a string for each sequence of ids, without special ones.
@@ -56,7 +60,9 @@ class Tokenizer:
         Raises:
             ValueError: if an id is outside the vocabulary, or no integer.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must override decode."
+        )
 
     def pieces(self, ids):
         """Returns the piece of every id, special ids included, to look at.
@@ -112,7 +118,9 @@ class Tokenizer:
 
     def token_id(self, token):
         """Returns the id of a piece or a special token; -1 if it has none."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must override token_id."
+        )
 
     def language_id(self, name):
         """Returns the id of the token of a language.
@@ -153,20 +161,26 @@ class Tokenizer:
 
     def save(self, path):
         """Writes the tokenizer; a reader never sees half of it."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override save.")
 
     def _shown(self, number):
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must override _shown."
+        )
 
     @property
     def digest(self):
         """SHA-256 of all that decides about ids and text, hexadecimal."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must override digest."
+        )
 
     @property
     def vocabulary_size(self):
         """Number of ids, special ones included."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must override vocabulary_size."
+        )
 
     @property
     def continuing_prefix(self):
