@@ -62,17 +62,19 @@ from keras_attention.models.adapting.conversion import convert_attention
 from keras_attention.models.adapting.freezing import freeze
 from keras_attention.models.adapting.lora import enable_lora, merge_lora
 from keras_attention.models.adapting.lora_files import load_lora, save_lora
+from keras_attention.models.baselines.convolutional import ConvolutionalEncoder
+from keras_attention.models.baselines.image_convolution import (
+    ImageConvolutionEncoder,
+)
+from keras_attention.models.baselines.recurrent import RecurrentEncoderDecoder
+from keras_attention.models.baselines.recurrent_decoder import RecurrentDecoder
+from keras_attention.models.baselines.recurrent_encoder import RecurrentEncoder
 from keras_attention.models.causal_lm import CausalLM
 from keras_attention.models.classifier import Classifier
-from keras_attention.models.convolutional import ConvolutionalEncoder
 from keras_attention.models.decoder import TransformerDecoder
 from keras_attention.models.encoder import TransformerEncoder
 from keras_attention.models.encoder_decoder import EncoderDecoder
-from keras_attention.models.image_convolution import ImageConvolutionEncoder
 from keras_attention.models.masked_lm import MaskedLM
-from keras_attention.models.recurrent import RecurrentEncoderDecoder
-from keras_attention.models.recurrent_decoder import RecurrentDecoder
-from keras_attention.models.recurrent_encoder import RecurrentEncoder
 from keras_attention.models.sequence_tagger import SequenceTagger
 from keras_attention.models.span_predictor import SpanPredictor
 from keras_attention.positions import (

@@ -21,7 +21,7 @@ import time
 import warnings
 
 from keras_attention.data import load_columns
-from keras_attention.data.docstrings import load_docstrings
+from keras_attention.data.sources.docstrings import load_docstrings
 from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import UsageError, check_numbers
 from keras_attention.runs.commands import (

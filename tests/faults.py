@@ -464,19 +464,19 @@ DATA = [
         "data/test_batches.py",
     ),
     fault(
-        "data/labelled.py",
+        "data/sources/labelled.py",
         "LabelledBatches.batch",
         "np.arange(shape[0]) < len(rows)",
         "np.arange(shape[0]) <= len(rows)",
         "data/test_batches.py",
-        "tasks/test_classifiers.py",
+        "tasks/classification/test_classifiers.py",
     ),
     fault(
-        "data/tables.py",
+        "data/sources/tables.py",
         "_tab_separated",
         "str(number + 1) for number in",
         "str(number) for number in",
-        "data/test_tables.py",
+        "data/sources/test_tables.py",
     ),
 ]
 

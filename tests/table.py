@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras_attention
 from keras_attention import attention, files, positions, zoo
-from keras_attention.models import published
+from keras_attention.models.published import reading
 
 
 def flavour_table():
@@ -115,7 +115,7 @@ def _size(name):
     """A published size and how many weights it has."""
     family = zoo.sizes()[name]
     kind = next(iter(family.architectures))
-    count = published.count(getattr(keras_attention, kind), name)
+    count = reading.count(getattr(keras_attention, kind), name)
     return f"`{name}` {count / 1e6:,.0f} M"
 
 

@@ -191,7 +191,7 @@ import keras_attention
 import keras_attention.data, keras_attention.export, keras_attention.tasks
 import keras_attention.generation, keras_attention.training
 from keras_attention.data import SentencePieceTokenizer, load_parallel
-from keras_attention.data.images import load_images
+from keras_attention.data.images.loading import load_images
 from keras_attention.export.saved_model import write_saved_model
 from keras_attention.visualization.plot import _figure, font_families
 

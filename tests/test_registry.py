@@ -22,7 +22,7 @@ from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.embeddings import VectorEmbedding
 from keras_attention.layers.factorized_embedding import FactorizedEmbedding
 from keras_attention.layers.token_embedding import TokenEmbedding
-from keras_attention.models.recurrent_decoder import RecurrentDecoder
+from keras_attention.models.baselines.recurrent_decoder import RecurrentDecoder
 
 PARTS = {
     name: lambda name=name: attention.get(name, num_heads=2)

@@ -6,7 +6,7 @@ import warnings
 from keras_attention.checks import check_boolean
 from keras_attention.data.buckets import choose_buckets, in_order
 from keras_attention.data.resumable import ResumableDataset
-from keras_attention.data.rows import PackedRows
+from keras_attention.data.sources.rows import PackedRows
 
 
 class TokenBatches(ResumableDataset):

@@ -7,7 +7,7 @@ import numpy as np
 from keras_attention.data.batches import check_at_least
 from keras_attention.data.buckets import in_order
 from keras_attention.data.resumable import ResumableDataset
-from keras_attention.data.rows import PackedRows
+from keras_attention.data.sources.rows import PackedRows
 
 
 class SourceBatches(ResumableDataset):

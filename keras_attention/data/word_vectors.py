@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_attention.data.errors import DataError
-from keras_attention.data.files import iterate_lines
+from keras_attention.data.sources.files import iterate_lines
 from keras_attention.data.tokenizers.sentencepiece import SentencePieceTokenizer
 
 WORDS_AT_ONCE = 10_000  # which a tokenizer encodes in one call

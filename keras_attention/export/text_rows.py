@@ -102,7 +102,7 @@ def _dense(rows, fill):
 
 
 def _shares(first, second, room):
-    """As `keras_attention.tasks.text_inputs.shares`, for tensors."""
+    """As `keras_attention.tasks.core.text_inputs.shares`, for tensors."""
     shorter = tf.minimum(tf.minimum(first, second), room // 2)
     longer = room - shorter
     is_first = first > second

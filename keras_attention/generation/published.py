@@ -5,7 +5,11 @@ from typing import NamedTuple
 
 from keras_attention.checks import is_real
 from keras_attention.generation.strategies import check_strategy
-from keras_attention.models.generation_config import DEFAULTS, FILE, HARMLESS
+from keras_attention.models.published.generation_config import (
+    DEFAULTS,
+    FILE,
+    HARMLESS,
+)
 
 NEW_TOKENS = 20  # what `transformers` adds to a prompt where nothing is said
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_attention.models.saving import Preset
+from keras_attention.models.saving.preset import Preset
 from keras_attention.registry import PACKAGE
 
 

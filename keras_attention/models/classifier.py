@@ -16,7 +16,7 @@ from keras_attention.masks import as_mask, output_mask
 from keras_attention.models import least_weights
 from keras_attention.models.backbone_encoder import as_encoder
 from keras_attention.models.call_inputs import read
-from keras_attention.models.saving import Preset
+from keras_attention.models.saving.preset import Preset
 from keras_attention.registry import PACKAGE, describe
 from keras_attention.tensors import at_least_float32
 

@@ -6,7 +6,7 @@ from keras_attention.checks import check_boolean
 from keras_attention.layers.copy_generator import CopyGenerator
 from keras_attention.masks import output_mask
 from keras_attention.models.call_inputs import unpack
-from keras_attention.models.saving import Preset
+from keras_attention.models.saving.preset import Preset
 from keras_attention.registry import PACKAGE, describe, resolve
 
 _COPIED = "copied"  # in the memory, beside the names of decoder blocks

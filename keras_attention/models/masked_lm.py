@@ -9,7 +9,7 @@ from keras_attention.layers.feed_forward import (
     find_activation,
 )
 from keras_attention.models.call_inputs import read
-from keras_attention.models.saving import Preset
+from keras_attention.models.saving.preset import Preset
 from keras_attention.registry import PACKAGE, describe
 
 

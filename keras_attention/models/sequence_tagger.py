@@ -6,7 +6,7 @@ from keras import ops
 from keras_attention.checks import check_integer, check_labels
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.models.call_inputs import read
-from keras_attention.models.saving import Preset
+from keras_attention.models.saving.preset import Preset
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32
 

@@ -19,7 +19,7 @@ from keras_attention.layers.norm_first import (
 from keras_attention.layers.parts import Parts
 from keras_attention.models import least_weights
 from keras_attention.models.layer_positions import LayerPositions
-from keras_attention.models.saving import Preset
+from keras_attention.models.saving.preset import Preset
 from keras_attention.models.transformer_checks import (
     check_embedding,
     check_grid,

@@ -15,12 +15,12 @@ from keras_attention import (
 )
 from keras_attention.data import SentencePieceTokenizer, load_columns
 from keras_attention.data.audio import log_mel
-from keras_attention.data.images import read_all
-from keras_attention.data.number_demos import (
+from keras_attention.data.images.loading import read_all
+from keras_attention.data.source_batches import SourceBatches
+from keras_attention.data.sources.number_demos import (
     load_digit_rows,
     load_spoken_digits,
 )
-from keras_attention.data.source_batches import SourceBatches
 from keras_attention.runs.checks import UsageError, check_numbers
 from keras_attention.runs.options import RunOptions, check_run_options
 from keras_attention.runs.text_models import transformer_arguments

@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from keras_attention.models.card import CARD, add_scores
+from keras_attention.models.saving.card import CARD, add_scores
 from keras_attention.runs.folder import TASK
 
 # Options that say nothing of how a model came to be, or of a score.

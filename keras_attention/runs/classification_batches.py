@@ -10,7 +10,7 @@ from keras_attention.data import (
     SentencePieceTokenizer,
     WordVectors,
 )
-from keras_attention.data.distortion import distorted
+from keras_attention.data.images.distortion import distorted
 from keras_attention.runs.classification_data import SCALE
 
 TOKENIZER = "tokenizer.model"

@@ -11,8 +11,8 @@ from keras_attention.data import (
     load_columns,
     load_images,
 )
-from keras_attention.data.docstrings import load_labelled_docstrings
-from keras_attention.data.images import fit_images, read_all
+from keras_attention.data.images.loading import fit_images, read_all
+from keras_attention.data.sources.docstrings import load_labelled_docstrings
 from keras_attention.runs.checks import UsageError
 
 SCALE = 1 / 255  # of pixels

@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 
 from keras_attention import optional
-from keras_attention.data.files import read_lines
+from keras_attention.data.sources.files import read_lines
 from keras_attention.printing import visible
 from keras_attention.runs.checks import UsageError
 from keras_attention.training.interruption import handle_signals

@@ -1,7 +1,7 @@
 """Scores a classifier on a test set, and on examples of no known class."""
 
 from keras_attention import tasks
-from keras_attention.data.images import list_images
+from keras_attention.data.images.loading import list_images
 from keras_attention.printing import visible
 from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import UsageError

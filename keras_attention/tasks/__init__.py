@@ -1,16 +1,20 @@
 """Tasks: what a recipe trains, saves, calls and exports."""
 
-from keras_attention.tasks.folder import kind_of
-from keras_attention.tasks.image_classifier import ImageClassifier
-from keras_attention.tasks.image_to_text import ImageToText
-from keras_attention.tasks.masked_text import MaskedText
-from keras_attention.tasks.question_answerer import QuestionAnswerer
-from keras_attention.tasks.speech_to_text import SpeechToText
-from keras_attention.tasks.text_classifier import TextClassifier
-from keras_attention.tasks.text_embedder import TextEmbedder
-from keras_attention.tasks.text_generator import TextGenerator
-from keras_attention.tasks.text_to_text import TextToText
-from keras_attention.tasks.token_classifier import TokenClassifier
+from keras_attention.tasks.classification.image_classifier import (
+    ImageClassifier,
+)
+from keras_attention.tasks.classification.text_classifier import TextClassifier
+from keras_attention.tasks.core.folder import kind_of
+from keras_attention.tasks.embedding.text_embedder import TextEmbedder
+from keras_attention.tasks.generation.text_generator import TextGenerator
+from keras_attention.tasks.sequence_to_sequence.image_to_text import ImageToText
+from keras_attention.tasks.sequence_to_sequence.speech_to_text import (
+    SpeechToText,
+)
+from keras_attention.tasks.sequence_to_sequence.text_to_text import TextToText
+from keras_attention.tasks.tokens.masked_text import MaskedText
+from keras_attention.tasks.tokens.question_answerer import QuestionAnswerer
+from keras_attention.tasks.tokens.token_classifier import TokenClassifier
 
 __all__ = [
     "ImageClassifier",

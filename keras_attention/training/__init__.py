@@ -1,6 +1,6 @@
 """Around `compile` and `fit`: losses, schedules, exact resuming."""
 
-from keras_attention.models.weights import load_weights, save_weights
+from keras_attention.models.saving.weights import load_weights, save_weights
 from keras_attention.training.adam_memory import check_adam_memory
 from keras_attention.training.averages import average_weights
 from keras_attention.training.best_weights import BestWeights

@@ -8,7 +8,7 @@ import keras
 import ml_dtypes
 
 from keras_attention import hdf5
-from keras_attention.models.weights import check_path
+from keras_attention.models.saving.weights import check_path
 
 
 def average_weights(paths, path):

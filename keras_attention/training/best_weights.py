@@ -4,7 +4,7 @@ import sys
 
 import keras
 
-from keras_attention.models import weights
+from keras_attention.models.saving import weights
 from keras_attention.training.callback_state import NUMBER, check_state
 
 

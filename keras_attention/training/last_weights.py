@@ -4,7 +4,7 @@ import pathlib
 
 import keras
 
-from keras_attention.models import weights
+from keras_attention.models.saving import weights
 
 
 class LastWeights(keras.callbacks.Callback):

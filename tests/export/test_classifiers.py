@@ -16,7 +16,7 @@ from keras_attention import (
 )
 from keras_attention.tasks import TextClassifier
 from tests.tasks import tiny
-from tests.tasks.classifiers import (
+from tests.tasks.classification.classifiers import (
     LABELS,
     image_classifier,
     images,

@@ -11,9 +11,10 @@ from keras_attention import (
     TransformerEncoder,
 )
 from keras_attention.data import load_tokenizer
-from keras_attention.tasks import TextEmbedder, TextGenerator, text_batches
+from keras_attention.tasks import TextEmbedder, TextGenerator
+from keras_attention.tasks.core import text_batches
 from tests.data.tokenizers import folders
-from tests.tasks.test_published_tokenizers import task_of
+from tests.tasks.sequence_to_sequence.test_published_tokenizers import task_of
 from tests.tools import near
 
 tf = pytest.importorskip("tensorflow")

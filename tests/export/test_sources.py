@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_attention.data import audio
-from tests.tasks import seeing
+from tests.tasks.sequence_to_sequence import seeing
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("tensorflow_text")
 
 from keras_attention.tasks import TextGenerator
-from tests.tasks import causal
-from tests.tasks.causal import PROMPTS
+from tests.tasks.generation import causal
+from tests.tasks.generation.causal import PROMPTS
 
 SERVE = Path(__file__).parent / "serve_text.py"
 TEXTS = [*PROMPTS, ""]

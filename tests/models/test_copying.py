@@ -13,7 +13,8 @@ from keras_attention import (
 )
 from keras_attention.generation import beam_search, greedy_search
 from keras_attention.training.losses import LabelSmoothedCrossentropy
-from tests.models import small, small_recurrent
+from tests.models import small
+from tests.models.baselines import small_recurrent
 from tests.tools import BACKEND, near, randomize, to_numpy
 
 

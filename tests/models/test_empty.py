@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from keras_attention import Classifier
-from tests.models import small, small_recurrent
+from tests.models import small
+from tests.models.baselines import small_recurrent
 from tests.models.test_classifier import CLASSES, ENCODERS
 from tests.tools import near, only, to_numpy
 

@@ -6,7 +6,8 @@ import pytest
 from keras import ops
 
 from keras_attention import TransformerDecoder, TransformerEncoder
-from tests.models import small, small_recurrent
+from tests.models import small
+from tests.models.baselines import small_recurrent
 from tests.tools import BACKEND, gradients, near, randomize, to_numpy
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from keras_attention import attention_maps
-from tests.models import small, small_recurrent
+from tests.models import small
+from tests.models.baselines import small_recurrent
 from tests.tools import near, to_numpy
 
 NAME = "decoder/recurrence/attention"

@@ -6,7 +6,7 @@ import pytest
 
 import keras_attention
 from keras_attention import Classifier, TransformerEncoder, zoo
-from keras_attention.models import published
+from keras_attention.models.published import reading
 from keras_attention.zoo.core import checkpoint, safetensors
 from tests.tools import near, near_by_size, to_numpy
 from tests.zoo import cases, oracle
@@ -35,7 +35,7 @@ COUNTS = {
 @pytest.mark.full
 @pytest.mark.parametrize("name", COUNTS)
 def test_sizes_have_as_many_weights_as_published(name):
-    found = published.count(TransformerEncoder, name)
+    found = reading.count(TransformerEncoder, name)
     assert round(found / 1000) == COUNTS[name]
 
 

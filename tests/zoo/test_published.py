@@ -10,7 +10,7 @@ import pytest
 
 import keras_attention
 from keras_attention import TransformerEncoder, zoo
-from keras_attention.models import published
+from keras_attention.models.published import reading
 from tests.tools import near
 from tests.zoo import oracle
 
@@ -77,7 +77,7 @@ def test_sizes_of_the_paper():
     cls = keras_attention.EncoderDecoder
     # Its table 3, which rounds, as it does the vocabulary: "about 37000".
     for name, millions in (("transformer_base", 65), ("transformer_big", 213)):
-        found = published.count(cls, name)
+        found = reading.count(cls, name)
         assert found == pytest.approx(millions * 1e6, rel=0.03)
 
 
@@ -110,6 +110,6 @@ def test_a_size_has_the_weights_of_theirs(name):
     if family.name in ("T5", "mT5") and not is_tied:
         # Version 5 shares the matrix that released models have twice.
         expected += config.vocab_size * config.d_model
-    found = published.count(getattr(keras_attention, kind), name)
+    found = reading.count(getattr(keras_attention, kind), name)
     assert found == expected
     assert COUNTS.get(name, found) == found

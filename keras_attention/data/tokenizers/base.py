@@ -3,7 +3,7 @@
 import re
 
 from keras_attention.checks import did_you_mean
-from keras_attention.data.rows import as_integers
+from keras_attention.data.sources.rows import as_integers
 
 # Text without a visible character. SentencePiece makes nothing of it, but an
 # unknown character of each NUL.

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_attention import optional
 from keras_attention.data.errors import DataError
-from keras_attention.data.rows import as_integers
+from keras_attention.data.sources.rows import as_integers
 from keras_attention.data.tokenizers import spm_file
 from keras_attention.data.tokenizers.base import Tokenizer, check_texts
 from keras_attention.files import replacing

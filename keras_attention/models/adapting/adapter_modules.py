@@ -6,13 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.models import publishing
 from keras_attention.models.adapting.lora import (
     factors_of,
     projections_of,
     sides_of,
 )
 from keras_attention.models.adapting.parts import named_layers, own_weights
+from keras_attention.models.published import writing
 from keras_attention.zoo.core.tensors import same
 
 
@@ -104,8 +104,8 @@ def bindings_of(model):
     Returns:
         Dictionary from name to `zoo.core.tensors.Binding`.
     """
-    if publishing.family_of(model) is not None:
-        return {x.name: x for x in publishing.bindings(model)}
+    if writing.family_of(model) is not None:
+        return {x.name: x for x in writing.bindings(model)}
     found = {}
     for path, layer in {"": model, **named_layers(model)}.items():
         for weight in own_weights(layer):
@@ -124,7 +124,7 @@ def modules_of(model):
         Dictionary from name to `Module`.
     """
     layers = projections_of(model)
-    if publishing.family_of(model) is None:
+    if writing.family_of(model) is None:
         return {path: Module(path, [layer]) for path, layer in layers.items()}
     by_kernel = {id(layer._kernel): layer for layer in layers.values()}
     found = {}
@@ -148,7 +148,7 @@ def known_as(name, known, model):
         One of `known`, or None.
     """
     names = [name]
-    if (found := publishing.family_of(model)) is not None:
+    if (found := writing.family_of(model)) is not None:
         prefix = f"{found[0].prefix}."
         names += [prefix + name, name.removeprefix(prefix)]
     return next((x for x in names if x in known), None)

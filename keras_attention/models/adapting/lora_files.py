@@ -11,7 +11,6 @@ from keras import ops
 from keras_attention import files
 from keras_attention.checks import did_you_mean
 from keras_attention.json_files import read_json
-from keras_attention.models import publishing
 from keras_attention.models.adapting.adapter_modules import (
     bindings_of,
     known_as,
@@ -24,6 +23,7 @@ from keras_attention.models.adapting.lora import (
     train_only,
 )
 from keras_attention.models.adapting.peft_config import check_config, scale_of
+from keras_attention.models.published import writing
 from keras_attention.zoo.core import safetensors
 from keras_attention.zoo.core.tensors import Fused, Transposed
 
@@ -110,7 +110,7 @@ def _describe(model, adapters, whole):
     rank, alpha = (
         Counter(x.values()).most_common(1)[0][0] for x in (ranks, alphas)
     )
-    found = publishing.family_of(model)
+    found = writing.family_of(model)
     table = {} if found is None else found[0].table(found[1])
     modules = {x.name.rsplit(".", 1)[0] for x in whole}
     return {

@@ -1,0 +1,1 @@
+"""Images from files: found, read, resized and distorted."""

@@ -1,0 +1,1 @@
+"""Examples by name: files, tables, TensorFlow Datasets and demos."""

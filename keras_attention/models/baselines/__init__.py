@@ -1,0 +1,1 @@
+"""Models by recurrence and convolution, to compare attention with."""

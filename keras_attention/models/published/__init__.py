@@ -1,0 +1,1 @@
+"""Models of published families: read from folders of others, and written."""

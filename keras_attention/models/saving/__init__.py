@@ -1,0 +1,1 @@
+"""Models as files: folders of presets, weights, cards and exports."""

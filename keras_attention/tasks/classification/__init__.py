@@ -1,0 +1,1 @@
+"""Tasks that name a class for a whole text or image."""

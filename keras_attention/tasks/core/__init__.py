@@ -1,0 +1,1 @@
+"""What all tasks share: the base, its folder, and what they are given."""

@@ -1,0 +1,1 @@
+"""The task that gives vectors of texts, and what compares them."""

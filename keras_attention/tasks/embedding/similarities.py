@@ -1,0 +1,73 @@
+"""How similar vectors are, and which of many are most so."""
+
+import numpy as np
+
+from keras_attention.checks import did_you_mean
+from keras_attention.tasks.core.checks import check_positive
+
+_ROWS = 1024  # queries that are compared with a whole corpus at once
+
+
+def check(name):
+    """Refuses the name of an unknown similarity; returns it."""
+    if name not in FUNCTIONS:
+        raise ValueError(
+            f"similarity must be one of {', '.join(FUNCTIONS)}. Received: "
+            f"{name!r}.{did_you_mean(str(name), FUNCTIONS)}"
+        )
+    return name
+
+
+def search(queries, corpus, similarity, top_k):
+    """Finds the rows of a corpus that are most similar to each query.
+
+    Args:
+        queries: `(count, dim)`.
+        corpus: `(corpus count, dim)`.
+        similarity: string, the name of a function.
+        top_k: integer, how many are found at most.
+
+    Returns:
+        A list for each query of dictionaries `corpus_id` and `score`, the
+        best first.
+    """
+    check_positive(top_k=top_k)
+    found = []
+    for first in range(0, len(queries), _ROWS):
+        part = queries[first : first + _ROWS]
+        scores = FUNCTIONS[similarity](part, corpus)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
+        found += [
+            [{"corpus_id": int(i), "score": float(row[i])} for i in chosen]
+            for row, chosen in zip(scores, best, strict=True)
+        ]
+    return found
+
+
+def _dot(first, second):
+    return first @ second.T
+
+
+def _cosine(first, second):
+    return _dot(_unit(first), _unit(second))
+
+
+def _euclidean(first, second):
+    return -np.stack([np.sqrt(((x - second) ** 2).sum(-1)) for x in first])
+
+
+def _manhattan(first, second):
+    return -np.stack([np.abs(x - second).sum(-1) for x in first])
+
+
+def _unit(vectors):
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(lengths, 1e-12)
+
+
+FUNCTIONS = {
+    "cosine": _cosine,
+    "dot": _dot,
+    "euclidean": _euclidean,
+    "manhattan": _manhattan,
+}

@@ -1,0 +1,1 @@
+"""Tasks that write a text about what they are given."""

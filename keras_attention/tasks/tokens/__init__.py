@@ -1,0 +1,1 @@
+"""Tasks that say something about single tokens of a text."""
