@@ -57,6 +57,7 @@ def check(found, task, batches):
             near(result["probabilities"], task.probabilities(batch))
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore:Cut")
 def test_texts_are_served_with_tensorflow_alone(tmp_path):
     task = text_classifier(pieces=tiny.tokenizer(byte_fallback=False))

@@ -8,7 +8,7 @@ from keras import ops
 from keras_attention import TransformerDecoder, TransformerEncoder
 from tests.models import small
 from tests.models.baselines import small_recurrent
-from tests.tools import BACKEND, gradients, near, randomize, to_numpy
+from tests.tools import BACKEND, few, gradients, near, randomize, to_numpy
 
 
 class Lengths(keras.utils.PyDataset):
@@ -91,7 +91,9 @@ def test_compiled_training_is_the_same_at_any_length(rng):
     near(histories[1]["loss"], histories[0]["loss"])
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", few(["mixed_bfloat16", "mixed_float16"], mark="full")
+)
 def test_mixed_precision_trains(rng, policy):
     model = small.decoder(rng, dtype=policy, num_layers=1)
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))

@@ -17,6 +17,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.full
 def test_copies_run_as_scripts():
     """What they train as copies is tested recipe by recipe."""
     paths = [in_process.copied(name) for name in NAMES]

@@ -1,6 +1,7 @@
 import time
 
 import keras
+import pytest
 
 from keras_attention.training import TokensPerSecond
 from tests.training.tiny import TinyBatches, tiny_model
@@ -16,6 +17,7 @@ class Slow(keras.callbacks.Callback):
         time.sleep(0.5)
 
 
+@pytest.mark.full
 def test_the_rate_leaves_out_the_first_batch_and_validation(capsys):
     data = TinyBatches()
     tokens = [data[index][2].sum() for index in range(len(data))]

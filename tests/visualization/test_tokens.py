@@ -29,6 +29,7 @@ def given(task, texts):
     return task
 
 
+@pytest.mark.full
 def test_a_task_aligns_its_output_with_its_input():
     task = tiny.task(num_beams=1, jit_compile=False)
     texts = ["a man rides the red horse", "dog", ""]

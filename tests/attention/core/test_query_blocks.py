@@ -155,6 +155,7 @@ def test_rows_that_see_nothing_give_zeros(rng, x, dtype):
     assert not found[0][1].any()
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND == "torch", reason="torch has no jit here")
 def test_compiled_gradients(rng, x):
     whole, blocks = pair(rng, 4)

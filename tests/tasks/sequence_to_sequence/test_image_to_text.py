@@ -34,6 +34,7 @@ def scores_by_whole_passes(task, inputs, token_ids):
     return found
 
 
+@pytest.mark.full
 def test_scores_are_those_of_the_model_fed_as_a_whole(task):
     images = seeing.images(7)
     token_ids, scores = task.generate(images)

@@ -44,6 +44,7 @@ def marian(tmp_path_factory):
     return folders.MAKERS["marian"](folder)
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore:Cut")
 def test_a_decoder_starts_as_its_model_says(marian, tmp_path):
     padding_id = load_tokenizer(marian).padding_id

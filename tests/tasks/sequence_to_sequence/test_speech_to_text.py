@@ -22,6 +22,7 @@ def task():
     return seeing.speech_task()
 
 
+@pytest.mark.full
 def test_scores_are_those_of_each_sound_alone(task):
     sounds = seeing.sounds(*LENGTHS)
     token_ids, scores = task.generate(sounds)
