@@ -11,7 +11,7 @@ import importlib.util
 import warnings
 from pathlib import Path
 
-from keras_attention import optional
+from keras_attention import optional, start_up
 
 _FOLDER = Path(__file__).parent
 _BACKENDS = ("tensorflow", "jax", "torch")
@@ -38,7 +38,8 @@ def check():
             stacklevel=3,
         )
     try:
-        import keras  # noqa: F401
+        with start_up.without_own_lines():
+            import keras  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name not in _BACKENDS:
             raise

@@ -100,6 +100,8 @@ def train(config):
     metrics = [training.Perplexity(), training.TokenCount()]
     compile_model(config, task.model, batches["train"], metrics)
     samples = [given[: config.show] for given in examples["validation"]]
+    is_sound = isinstance(task, tasks.SpeechToText)
+    example = "speech.wav" if is_sound else "image.png"
     train_task(
         config,
         task,
@@ -107,6 +109,7 @@ def train(config):
         told=f"{len(examples['train'][1]):,} texts",
         save_more=lambda folder: tokenizer.save(folder / TOKENIZER),
         show=lambda run: show_outputs(task, *samples),
+        following=[("evaluate",), ("predict", example), ("export",)],
     )
 
 

@@ -18,6 +18,7 @@ if __name__ == "__main__":
             signal.signal(number, end)
 
 import dataclasses
+import functools
 from typing import Literal
 
 from keras_attention import tasks, training
@@ -46,6 +47,7 @@ from keras_attention.runs.judging import (
     check_outside_options,
     judge,
     show_predictions,
+    with_probability,
 )
 from keras_attention.runs.options import ExportOptions
 from keras_attention.runs.starting_vectors import assign_word_vectors
@@ -149,13 +151,10 @@ def train(config):
     task = make_task(config, tokenizer, labels, inputs)
     if config.word_vectors:
         assign_word_vectors(config, task.model.encoder, tokenizer, inputs)
-    metrics = [
-        training.TokenAccuracy(),
-        training.Perplexity(),
-        training.TokenCount("examples"),
-    ]
+    metrics = [training.TokenAccuracy(), training.TokenCount("examples")]
     compile_model(config, task.model, batches["train"], metrics)
     samples = [values[: config.show] for values in examples["validation"]]
+    example = "image.png" if config.inputs == "images" else inputs[0]
     train_task(
         config,
         task,
@@ -165,6 +164,7 @@ def train(config):
         show=lambda run: show_predictions(task, *samples, run),
         metric="accuracy",
         count="examples",
+        following=[("evaluate",), ("predict", example), ("export",)],
     )
 
 
@@ -178,14 +178,15 @@ def evaluate(arguments):
 
 
 def predict(arguments):
-    """Prints a label for each input."""
+    """Prints a label for each input, and its probability."""
     check_texts(arguments)
     task = tasks.load(finished_task(arguments.run, Train))
+    name = functools.partial(with_probability, task)
     if isinstance(task, tasks.ImageClassifier):
         shape = task.settings["image_shape"]
-        answer(lambda names: name_images(task, names, shape), arguments)
+        answer(lambda names: name_images(name, names, shape), arguments)
     else:
-        answer(task, arguments)
+        answer(name, arguments)
 
 
 def export(arguments):

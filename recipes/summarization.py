@@ -156,6 +156,7 @@ def train(config):
             task, pairs, config.rouge_texts, validation_rouge
         ),
         show=lambda run: show_samples(task, *samples, run, SHOWN),
+        following=[("evaluate",), ("summarize", "TEXT"), ("export",)],
     )
 
 

@@ -133,6 +133,7 @@ def train(config):
             task, pairs, config.bleu_sentences, validation_bleu
         ),
         show=lambda run: show_samples(task, *samples, run),
+        following=[("evaluate",), ("translate", *samples[0][:1]), ("export",)],
     )
 
 

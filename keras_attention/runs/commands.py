@@ -1,5 +1,6 @@
 """Commands of a recipe, the texts they answer, and the export of a task."""
 
+import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -8,6 +9,7 @@ from keras_attention import optional
 from keras_attention.data.sources.files import read_lines
 from keras_attention.printing import visible
 from keras_attention.runs.checks import UsageError
+from keras_attention.runs.folder import TASK
 from keras_attention.training.interruption import handle_signals
 
 
@@ -94,6 +96,24 @@ def read_stdin():
                 f"0x{line[error.start]:02x}."
             ) from None
         yield text.rstrip("\r\n")
+
+
+def tell_what_is_next(run, following):
+    """Prints the commands that a finished run is for, to be copied.
+
+    Args:
+        run: path of the run folder.
+        following: the commands, each a tuple of its name and an example of
+            its arguments.
+    """
+    print(f"The run lies in {run}. What can be done with it:")
+    for name, *arguments in following:
+        # A text that begins as a flag does is none.
+        arguments = ["--", *arguments] if arguments else []
+        words = ["python", sys.argv[0], name, "--run", str(run), *arguments]
+        print(f"  {visible(shlex.join(words))}")
+    code = f"tasks.load({str(Path(run) / TASK)!r})"
+    print(f"  python -ic 'from keras_attention import tasks; task = {code}'")
 
 
 def export_task(task, arguments, example=None, given=None):

@@ -71,8 +71,9 @@ def check_run(config):
     """Checks that training can go on in the run folder, or begin there.
 
     Args:
-        config: `RunOptions`, of which `show` may differ when a run goes on,
-            and `epochs` and `steps` unless the schedule hangs on them.
+        config: `RunOptions`, of which `show` and `callback` may differ when a
+            run goes on, and `epochs` and `steps` unless the schedule hangs on
+            them.
 
     Raises:
         UsageError: if the folder is of another configuration.
@@ -89,7 +90,7 @@ def check_run(config):
 def _check_configuration(config, run):
     if not (run / CONFIG).exists():
         return
-    free = ["run", "show"]
+    free = ["callback", "run", "show"]
     if config.schedule == "inverse_sqrt":
         free += ["epochs", "steps"]
     elif config.steps:

@@ -122,6 +122,25 @@ def show_predictions(task, inputs, given, run):
     show_attention(task, inputs, run)
 
 
+def with_probability(task, inputs):
+    """Names the class of each input, and how probable it is.
+
+    Args:
+        task: a `TextClassifier` or an `ImageClassifier`.
+        inputs: a text, or several texts or images.
+
+    Returns:
+        A string such as `"positive 0.9731"` for one text, otherwise a list of
+        them.
+    """
+    if isinstance(inputs, str):
+        return with_probability(task, [inputs])[0]
+    return [
+        f"{task.labels[row.argmax()]} {row.max():.4f}"
+        for row in task.probabilities(inputs)
+    ]
+
+
 def describe(inputs, row, names=None):
     """An input as one line; of an image its name, or which one it is."""
     if isinstance(inputs[row], str):

@@ -34,6 +34,9 @@ class RunOptions:
     """Epochs whose weights are averaged at the end."""
     patience: int = 10
     """Epochs without a better validation score before stopping."""
+    callback: tuple[str, ...] = ()
+    """Further Keras callbacks, each MODULE:NAME: a class, or a function that
+    makes one, as `wandb.integration.keras:WandbMetricsLogger`."""
     checkpoint_steps: int = 500
     """Steps between checkpoints within an epoch."""
     seed: int = 0

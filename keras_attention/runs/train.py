@@ -2,13 +2,14 @@
 
 import json
 import math
-import sys
 
 import keras
 
 from keras_attention import training
 from keras_attention.files import replacing
+from keras_attention.runs.callbacks import load_callback
 from keras_attention.runs.cards import describe, kept_score
+from keras_attention.runs.commands import tell_what_is_next
 from keras_attention.runs.curves import plot_curves
 from keras_attention.runs.folder import (
     CHECKPOINT,
@@ -26,8 +27,11 @@ def prepare(config):
         config: the options of training (`RunOptions`).
 
     Raises:
+        UsageError: if there is no callback of a name that is given.
         ValueError: as `check_run`.
     """
+    for name in config.callback:
+        load_callback(name)
     check_run(config)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
@@ -60,6 +64,7 @@ def train_task(
     scores=(),
     metric="perplexity",
     count="tokens",
+    following=(("evaluate",), ("export",)),
 ):
     """Trains a task in its run folder, or goes on there, and saves it.
 
@@ -74,6 +79,8 @@ def train_task(
         scores: callbacks that add to the logs of an epoch.
         metric: name of the metric that tells the best epoch.
         count: name of the metric that counts what is trained on.
+        following: the commands that a finished run is for, as
+            `tell_what_is_next` takes them.
     """
     padding = ""
     if hasattr(batches["train"], "padding_share"):
@@ -87,8 +94,7 @@ def train_task(
         fit(config, task.model, batches, run, scores, metric, count)
         finish_run(config, task, batches["validation"], run, metric)
         show(run)
-        print(f"The run lies in {run}. Try:")
-        print(f"  python {sys.argv[0]} evaluate --run {run}")
+        tell_what_is_next(run, following)
 
 
 def fit(
@@ -103,8 +109,8 @@ def fit(
     """Trains with checkpoints, logs and all that `finish_run` needs.
 
     Args:
-        config: the options `epochs`, `steps`, `checkpoint_steps`, `average`
-            and `patience`.
+        config: the options `epochs`, `steps`, `checkpoint_steps`, `average`,
+            `patience` and `callback`.
         model: the compiled model.
         batches: dictionary of the data for `"train"` and `"validation"`.
         run: `pathlib.Path` of the run folder.
@@ -112,6 +118,7 @@ def fit(
         metric: name of the metric that tells the best epoch.
         count: name of the metric that counts what is trained on.
     """
+    own = [load_callback(name) for name in config.callback]
     history = training.resume_fit(
         model,
         batches["train"],
@@ -133,9 +140,11 @@ def fit(
             training.LastWeights(run / "last", keep=config.average),
             training.CSVLog(run / "metrics.csv"),
             *training.logs.tensorboard(run / "tensorboard"),
+            *own,
+            training.Progress(),
         ],
         validation_data=batches["validation"],
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=0,
     )
     if not config.steps and len(history.epoch) < config.epochs:
         print(f"Stopped early after {len(history.epoch)} epochs.")

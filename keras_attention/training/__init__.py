@@ -14,6 +14,7 @@ from keras_attention.training.metrics import (
     TokenAccuracy,
     TokenCount,
 )
+from keras_attention.training.progress import Progress
 from keras_attention.training.resume import resume_fit
 from keras_attention.training.schedules import InverseSquareRootSchedule
 from keras_attention.training.throughput import TokensPerSecond
@@ -28,6 +29,7 @@ __all__ = [
     "LastWeights",
     "Perplexity",
     "Position",
+    "Progress",
     "RunHistory",
     "TokenAccuracy",
     "TokenCount",

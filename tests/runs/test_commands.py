@@ -1,11 +1,12 @@
 """The command line of a recipe."""
 
 import dataclasses
+import shlex
 import sys
 
 import pytest
 
-from keras_attention.runs.commands import run_commands
+from keras_attention.runs.commands import run_commands, tell_what_is_next
 
 
 @dataclasses.dataclass
@@ -54,3 +55,15 @@ def test_a_missing_command_line_is_one_line_that_names_the_extra(
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     assert "keras-attention-zoo[recipes]" in error
+
+
+def test_what_is_next_can_be_copied(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["my recipes/translation.py"])
+    run = tmp_path / "a run"
+    tell_what_is_next(run, [("evaluate",), ("translate", "-it's one")])
+    _, evaluate, translate, _ = capsys.readouterr().out.splitlines()
+    start = ["python", "my recipes/translation.py"]
+    expected = [*start, "evaluate", "--run", str(run)]
+    assert shlex.split(evaluate) == expected
+    expected = [*start, "translate", "--run", str(run), "--", "-it's one"]
+    assert shlex.split(translate) == expected
