@@ -12,6 +12,7 @@ import keras_attention
 from keras_attention import data, tasks
 from keras_attention.zoo.core import hub
 from tests.tiny_hub import fetch_into
+from tests.tools import only
 
 PUBLIC = {
     name: cls
@@ -19,6 +20,9 @@ PUBLIC = {
     for name, cls in vars(module).items()
     if inspect.isclass(cls) and cls.__module__.startswith("keras_attention.")
 }
+
+# They take seconds; most of what they show has tests of its own.
+SLOW = {"CausalLM", "ImageToText", "RecurrentEncoderDecoder", "SpeechToText"}
 
 HUB = {
     name: thing
@@ -70,7 +74,7 @@ def run(code, **names):
             assert value == expected, source
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("name", only(set(PUBLIC) - SLOW, PUBLIC))
 def test_every_public_class_has_an_example_that_runs(name, without_network):
     _, found = blocks(PUBLIC[name])
     assert found, f"{name} has no example"

@@ -18,7 +18,7 @@ from keras_attention import (
 )
 from keras_attention.attention.windows import band_call
 from tests.attention.flex import flex_attention, mix_heads
-from tests.tools import gradients, in_graph, near, randomize, to_numpy
+from tests.tools import few, gradients, in_graph, near, randomize, to_numpy
 
 BATCH, DIM, HEADS, KV_HEADS, HEAD_DIM = 2, 24, 6, 2, 8
 WINDOW = {"window_size": 3}
@@ -104,6 +104,7 @@ def test_a_cache_gives_the_full_pass(rng, small_blocks, flavour, options):
     near(np.concatenate(outputs, axis=1), expected)
 
 
+@pytest.mark.few
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("flavour", ["window", "streaming", "block_sparse"])
 def test_gradients_are_those_of_all_scores_at_once(
@@ -141,7 +142,7 @@ def test_gradients_are_those_of_all_scores_at_once(
         assert np.abs(expected).max() > 1e-4, path
 
 
-@pytest.mark.parametrize("flavour", ["multi_head", "window"])
+@pytest.mark.parametrize("flavour", few(["multi_head", "window"], mark="full"))
 def test_a_sink_of_a_small_share_has_an_exact_gradient(
     rng, small_blocks, flavour
 ):
@@ -171,7 +172,7 @@ def test_a_sink_of_a_small_share_has_an_exact_gradient(
     near(found[0], found[1], atol=0.0, rtol=2e-4)
 
 
-@pytest.mark.parametrize("flavour", ["multi_head", "window"])
+@pytest.mark.parametrize("flavour", few(["multi_head", "window"], mark="full"))
 def test_sinks_of_half_precision_have_one_gradient(rng, small_blocks, flavour):
     layer = make(rng, flavour, sink_logits=True, dtype="float16")
     x = draw(rng, 21).astype("float16")

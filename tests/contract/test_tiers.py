@@ -85,4 +85,5 @@ def test_every_name_in_the_lists_is_that_of_a_test(collected):
     assert set().union(*map(tiers.wanted, CASES)) <= names
     assert tiers.SLOW_ITEMS | tiers.OF_ONE_KIND <= names
     assert set(tiers.REPRESENTATIVES) <= set(CASES)
-    assert tiers.SLOW_CASES <= set(tiers.REPRESENTATIVES)
+    assert tiers.COMPILED in tiers.SLOW_ITEMS
+    assert tiers.SLOW_CASES | tiers.COMPILED_CASES <= set(tiers.REPRESENTATIVES)

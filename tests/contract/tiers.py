@@ -1,10 +1,9 @@
 """Which tests of the contract run by default for which flavour.
 
-One case for each implementation of `attend` and of a cache represents it, and
-has every test, but that a few of these stand for all where a test compiles,
-trains or saves. The others run through the same code with other options or
-other scores; by default they have what an option or a score can break by
-itself. The rest is marked as `full`.
+One case for each kind of cache and for each way to compute in blocks represents
+the others, and has every test, but that two of these stand for all where a test
+compiles, trains or saves. By default the others have what an option, a score or
+a choice of keys can break by itself. The rest is marked as `full`.
 """
 
 import functools
@@ -17,20 +16,13 @@ from tests.tools import BACKEND
 REPRESENTATIVES = {
     "multi_head": "softmax of all scores at once, a cache of all keys",
     "normalized_gated_with_sinks": "scores in blocks of queries, all options",
-    "differential": "two softmaxes, a cache of pairs of keys",
     "latent": "expanded keys and values, a cache of compressed vectors",
-    "luong_predictive": "sources without projections, weights by place",
     "dilated_window_with_sinks": "a band in blocks, a ring as its cache",
     "longformer": "a band beside global tokens, a call of its own",
-    "shifted_window": "windows of a padded and shifted grid",
     "sparse_transformer_fixed": "a grid of strides, a cache of summaries",
-    "bigbird": "gathered blocks of keys",
     "lsh": "keys sorted by their hashes, in chunks",
-    "prob_sparse": "queries chosen by samples of their scores",
     "linear": "sums over chunks of keys, which are its cache as well",
     "gated_delta_convolution": "states scanned over chunks, with tails",
-    "linformer": "keys and values projected along the length",
-    "nystrom": "landmarks and a pseudo-inverse",
 }
 
 # What the others have: each name may say one value of a further parameter.
@@ -77,13 +69,10 @@ SLOW_ITEMS = {
     "test_keras::test_lora_on_each_projection",
     "test_keras::test_the_implicit_mask_of_a_source_is_honoured",
 }
-SLOW_CASES = {
-    "multi_head",
-    "dilated_window_with_sinks",
-    "sparse_transformer_fixed",
-    "linear",
-    "gated_delta_convolution",
-}
+SLOW_CASES = {"multi_head", "linear"}
+# Loops and scans are what compiling may break.
+COMPILED = "test_keras::test_compiled_and_eager_agree"
+COMPILED_CASES = {"dilated_window_with_sinks", "gated_delta_convolution"}
 # Of the numbers that stand at padding, the other cases have one kind.
 OF_ONE_KIND = {
     "test_masks::test_contents_of_padding_do_not_matter",
@@ -128,6 +117,8 @@ def is_default(item):
     case = item.callspec.params["case"]
     names = names_of(item)
     if case in on_this_backend(SLOW_CASES):
+        return True
+    if COMPILED in names and case in on_this_backend(COMPILED_CASES):
         return True
     if not names.isdisjoint(SLOW_ITEMS):
         return False

@@ -95,6 +95,7 @@ def test_more_beams_than_anybody_searches_with_are_refused_however_small():
         )
 
 
+@pytest.mark.full
 def test_a_batch_beyond_the_memory_is_refused_and_a_part_of_it_is_not(
     monkeypatch,
 ):

@@ -114,6 +114,7 @@ def test_masks_are_named_inputs_too(rng):
     near(logits, model(inputs))
 
 
+@pytest.mark.full
 def test_every_weight_gets_a_gradient(rng):
     for shared in (True, False):
         model = small.encoder_decoder(rng, shared)

@@ -257,6 +257,7 @@ def test_data_that_cannot_start_within_an_epoch_is_refused(tmp_path):
         run(tmp_path, data=Plain)
 
 
+@pytest.mark.full
 def test_the_schedule_goes_on_where_it_was(tmp_path):
     rates = []
 

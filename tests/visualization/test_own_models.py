@@ -44,6 +44,7 @@ def test_a_classifier_pools_the_tokens_of_its_encoder(rng):
     np.testing.assert_allclose(row.weights.sum(axis=-1), 1, rtol=1e-6)
 
 
+@pytest.mark.full
 def test_what_is_compiled_stays_compiled(rng):
     if BACKEND != "tensorflow":
         pytest.skip("counts the traces of a tf.function")

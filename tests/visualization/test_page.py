@@ -234,6 +234,7 @@ def test_the_matrix_shows_the_weights(page, maps):
     np.testing.assert_allclose(alphas, weights / weights.max(), atol=0.02)
 
 
+@pytest.mark.full
 def test_hundreds_of_tokens_stay_quick(driver, rng, tmp_path):
     maps = tiny_maps.make(rng, (401, 397), heads=8, layers=2)
     path = tmp_path / "long.html"

@@ -59,7 +59,7 @@ def feed(model, inputs, edges):
     return np.concatenate(outputs, axis=1)
 
 
-@hypothesis.settings(max_examples=4)
+@hypothesis.settings(max_examples=2)
 @hypothesis.given(edges=borders(), holes=st.sets(st.integers(0, 20)))
 def test_any_split_gives_the_full_pass_with_padding_anywhere(
     rng, model, edges, holes

@@ -283,6 +283,7 @@ def test_the_card_tells_of_the_task_and_how_to_load_it(saved):
     assert process.returncode == 0, process.stderr
 
 
+@pytest.mark.full
 def test_an_edited_card_outlives_saving_again(task, copy, capsys):
     path = copy / "README.md"
     TextToText.load(copy).save(copy, scores={"BLEU": 12.5})
