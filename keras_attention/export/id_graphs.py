@@ -10,9 +10,6 @@ from keras_attention.export.classifier_graphs import (
     TextClassifierGraph,
 )
 from keras_attention.export.graph_parts import Hidden
-from keras_attention.export.question_answerer_graph import (
-    QuestionAnswererGraph,
-)
 from keras_attention.export.source_to_text_graph import (
     SourceToTextGraph,
     TextToTextGraph,
@@ -20,7 +17,10 @@ from keras_attention.export.source_to_text_graph import (
 from keras_attention.export.text_generator_graph import TextGeneratorGraph
 from keras_attention.export.text_graphs import TextEmbedderGraph
 from keras_attention.export.text_rows import TextRows
-from keras_attention.export.token_classifier_graph import TokenClassifierGraph
+from keras_attention.export.tokens.question_answerer import (
+    QuestionAnswererGraph,
+)
+from keras_attention.export.tokens.token_classifier import TokenClassifierGraph
 
 
 def _ids(name):

@@ -156,7 +156,7 @@ def _embedder_graph_of_ids(task):
 
 
 def _token_classifier_graph(task):
-    from keras_attention.export.token_classifier_graph import (
+    from keras_attention.export.tokens.token_classifier import (
         TokenClassifierGraph,
     )
 
@@ -170,7 +170,7 @@ def _token_classifier_graph_of_ids(task):
 
 
 def _question_answerer_graph(task):
-    from keras_attention.export.question_answerer_graph import (
+    from keras_attention.export.tokens.question_answerer import (
         QuestionAnswererGraph,
     )
 

@@ -54,7 +54,7 @@ class Trimming(tf.Module):
         leading = tf.gather(self._leading, ids.flat_values)
         if self._adds_space:
             places = tf.ragged.range(ids.row_lengths()).flat_values
-            leading = tf.where((places == 0) | (first == 0), 0, leading)
+            leading = tf.where((places > 0) & (first > 0), leading, 0)
         first = tf.minimum(first + leading, behind)
         trailing = tf.gather(self._trailing, ids.flat_values)
         trailing = tf.where(behind >= trailing, trailing, 0)

@@ -4,11 +4,11 @@ import tensorflow as tf
 
 from keras_attention.data.tokenizers.base import BLANK, FIRST, SECOND
 from keras_attention.export.graph_parts import in_batches, warn_of_too_long
-from keras_attention.export.segments import softmax
-from keras_attention.export.spans import best_spans
 from keras_attention.export.text_graphs import TextGraph
-from keras_attention.export.text_windows import WindowRows, windows
 from keras_attention.export.tokenizers.characters import PYTHON_SPACE
+from keras_attention.export.tokens.segments import softmax
+from keras_attention.export.tokens.spans import best_spans
+from keras_attention.export.tokens.windows import WindowRows, windows
 
 _TEXTS = [
     tf.TensorSpec([None], tf.string, name=name)

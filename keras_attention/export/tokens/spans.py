@@ -41,10 +41,10 @@ def best_spans(scores, parts, max_length, count):
     sizes = tf.math.segment_sum(tokens.row_lengths(), parts.text)
     best, order = _best_of_rows(score, sizes, count)
     begin = tf.cumsum(sizes, exclusive=True)[:, None] + order // max_length
-    begin = tf.where(best < 0, 0, begin)
+    begin = tf.where(best >= 0, begin, 0)
     numbers = tf.concat([tokens.flat_values, tf.zeros([1], tf.int64)], axis=0)
-    first = tf.where(best < 0, -1, tf.gather(numbers, begin))
-    last = tf.where(best < 0, -1, first + order % max_length)
+    first = tf.where(best >= 0, tf.gather(numbers, begin), -1)
+    last = tf.where(best >= 0, first + order % max_length, -1)
     return (best, first, last), null
 
 

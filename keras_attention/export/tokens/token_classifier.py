@@ -7,9 +7,9 @@ from keras_attention.export.graph_parts import (
     in_batches,
     warn_of_too_long,
 )
-from keras_attention.export.segments import Segments
 from keras_attention.export.text_graphs import TextGraph
-from keras_attention.export.text_windows import WindowRows, windows
+from keras_attention.export.tokens.segments import Segments
+from keras_attention.export.tokens.windows import WindowRows, windows
 
 _WIDE = 2**40  # more than a text has characters
 
