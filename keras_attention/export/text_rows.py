@@ -37,9 +37,9 @@ class TextRows(tf.Module):
         """
         inputs = self._inputs.value
         room = inputs.room(second is not None)
-        ids = {FIRST: self._ids(first)}
+        ids = {FIRST: self.ids(first)}
         if second is not None:
-            ids[SECOND] = self._ids(second)
+            ids[SECOND] = self.ids(second)
         lengths = [rows.row_lengths() for rows in ids.values()]
         warn_of_too_long(
             tf.add_n(lengths) > room, f"max_length={inputs.max_length}"
@@ -52,7 +52,8 @@ class TextRows(tf.Module):
                 ids[name] = _first_of_each(ids[name], share)
         return self.in_template(ids)
 
-    def _ids(self, text):
+    def ids(self, text):
+        """Gives ragged int32 ids of texts, without special ones and uncut."""
         return self.tokenizer.tokenize(self._shown(text))
 
     def _shown(self, text):

@@ -96,8 +96,14 @@ def check_answers(found, expected):
         assert not any(scores[count:])
 
 
-def called(task, **texts):
-    """What the graph of a task gives, as lists."""
+def call(function, **texts):
+    """What a function gives for strings, as lists."""
+    given = {k: tf.constant([*x], tf.string) for k, x in texts.items()}
+    return {k: plain(x.numpy()) for k, x in function(**given).items()}
+
+
+def served(task):
+    """The function that an export holds, untraced: that takes long."""
     from keras_attention.export.tokens.question_answerer import (
         QuestionAnswererGraph,
     )
@@ -105,17 +111,10 @@ def called(task, **texts):
         TokenClassifierGraph,
     )
 
-    graphs = {
-        "token_classifier": TokenClassifierGraph,
-        "question_answerer": QuestionAnswererGraph,
-    }
-    serve = graphs[task.kind](task).served["serving_default"]
-
-    def call(**texts):
-        given = {k: tf.constant([*x], tf.string) for k, x in texts.items()}
-        return {k: plain(x.numpy()) for k, x in serve(**given).items()}
-
-    return call(**texts) if texts else call
+    is_classifier = task.kind == "token_classifier"
+    graph = TokenClassifierGraph if is_classifier else QuestionAnswererGraph
+    task.model.run_eagerly = True
+    return graph(task).served["serving_default"].python_function
 
 
 @pytest.fixture(scope="module")
@@ -127,16 +126,18 @@ def marian(tmp_path_factory):
 
 def test_entities_in_a_graph_are_those_of_the_task(marian):
     task = task_of(TokenClassifier, marian, **RULES[0])
+    function = served(task)
     texts = [LONG, "", "  the ka\u0308 \x00 안녕 😀"]
-    assert check_entities(called(task, text=texts), task(texts)) > 9
+    assert check_entities(call(function, text=texts), task(texts)) > 9
 
 
 def test_answers_in_a_graph_are_those_of_the_task(marian):
     settings = {**SEARCHES[0], "handle_impossible_answer": True}
     task = task_of(QuestionAnswerer, marian, **settings)
+    function = served(task)
     questions = ["ka 안녕", "the " * 40, "cat", "", "ka"]
     contexts = [LONG, "  the ka\u0308 \x00 안녕 😀", "ka", "cat", " \x00\t"]
-    found = called(task, question=questions, context=contexts)
+    found = call(function, question=questions, context=contexts)
     check_answers(found, task(questions[:3], contexts[:3]))
     for row in (3, 4):  # which the task refuses
         assert found["count"][row] == 0
@@ -159,16 +160,18 @@ def tokenizer(request, tmp_path_factory):
 def test_entities_are_found_by_every_rule(tokenizer):
     for rule in RULES:
         task = task_of(TokenClassifier, tokenizer, batch_size=3, **rule)
-        call = called(task)
-        assert check_entities(call(text=TEXTS), task(TEXTS)) > 9
-        assert call(text=[])["count"] == call(text=[])["label"] == []
+        function = served(task)
+        found = call(function, text=TEXTS)
+        assert check_entities(found, task(TEXTS)) > 9
+        found = call(function, text=[])
+        assert found["count"] == found["label"] == []
 
 
 @pytest.mark.full
 def test_texts_of_a_learned_tokenizer_are_read_without_templates():
     for rule in RULES:
         task = task_of(TokenClassifier, tiny.tokenizer(), **rule)
-        assert check_entities(called(task, text=TEXTS), task(TEXTS)) > 9
+        assert check_entities(call(served(task), text=TEXTS), task(TEXTS))
 
 
 @pytest.mark.full
@@ -183,9 +186,10 @@ def test_answers_are_found_by_every_search(tokenizer, impossible):
             batch_size=3,
             **search,
         )
-        call = called(task)
-        check_answers(call(question=asked, context=read), task(asked, read))
-        assert call(question=[], context=[])["count"] == []
+        function = served(task)
+        found = call(function, question=asked, context=read)
+        check_answers(found, task(asked, read))
+        assert call(function, question=[], context=[])["count"] == []
 
 
 @pytest.mark.full

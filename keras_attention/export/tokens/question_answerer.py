@@ -37,7 +37,7 @@ class QuestionAnswererGraph(TextGraph):
 
     def _answer(self, question, context):
         settings = self._task.value.settings
-        asked = self._cut(self.rows.tokens(question).ids)
+        asked = self._cut(self.rows.ids(question))
         read = self.rows.tokens(context)
         room = self._room() - asked.row_lengths()
         parts = windows(
