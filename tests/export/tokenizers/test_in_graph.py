@@ -133,7 +133,7 @@ def test_normalized_characters_keep_their_places(number, made):
     from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
 
     ours, *_ = made("t5")
-    charsmap = ours.document["normalizer"]["normalizers"][0]
+    charsmap = ours.document["normalizer"]
     steps = [charsmap if x is CHARSMAP else x for x in NORMALIZERS[number]]
     document = {
         **ours.document,
