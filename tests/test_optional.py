@@ -65,8 +65,9 @@ def needed_by_keras():
 
 def is_graph(path):
     """Whether a file is imported for graphs of TensorFlow alone."""
-    in_folder = path.parts[-3:-1] == ("export", "tokenizers")
-    return path.name in GRAPHS or in_folder
+    *_, above, folder, name = path.parts
+    in_folder = above == "export" and folder in ("tokenizers", "tokens")
+    return name in GRAPHS or in_folder
 
 
 def test_no_file_imports_an_optional_package_by_a_statement():

@@ -13,7 +13,9 @@ from keras_attention.export.source_to_text import (
 from keras_attention.export.text_generator import export_text_generator
 from keras_attention.export.texts import (
     export_masked_text,
+    export_question_answerer,
     export_text_embedder,
+    export_token_classifier,
 )
 
 __all__ = [
@@ -21,9 +23,11 @@ __all__ = [
     "export_image_classifier",
     "export_image_to_text",
     "export_masked_text",
+    "export_question_answerer",
     "export_speech_to_text",
     "export_text_classifier",
     "export_text_embedder",
     "export_text_generator",
     "export_text_to_text",
+    "export_token_classifier",
 ]

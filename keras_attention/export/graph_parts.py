@@ -24,7 +24,12 @@ def encode(tokenizer, text):
     Returns:
         Ragged int32 `(batch, None)`.
     """
-    return tokenizer.tokenize(tf.strings.regex_replace(text, f"^{BLANK}$", ""))
+    return tokenizer.tokenize(visible(text))
+
+
+def visible(text):
+    """Makes texts empty that have no visible character."""
+    return tf.strings.regex_replace(text, f"^{BLANK}$", "")
 
 
 def marked(tokenizer, rows):

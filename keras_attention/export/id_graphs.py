@@ -17,6 +17,10 @@ from keras_attention.export.source_to_text_graph import (
 from keras_attention.export.text_generator_graph import TextGeneratorGraph
 from keras_attention.export.text_graphs import TextEmbedderGraph
 from keras_attention.export.text_rows import TextRows
+from keras_attention.export.tokens.question_answerer import (
+    QuestionAnswererGraph,
+)
+from keras_attention.export.tokens.token_classifier import TokenClassifierGraph
 
 
 def _ids(name):
@@ -102,3 +106,56 @@ class TextClassifierIds(TextClassifierGraph):
     def __init__(self, task):
         self.rows = IdRows(task.inputs)
         ClassifierGraph.__init__(self, task, _ids("token_ids"))
+
+
+class TokenClassifierIds(TokenClassifierGraph):
+    """Classifies each of some ids, all in a graph."""
+
+    rows_class = IdRows
+
+    def _signatures(self):
+        serve = tf.function(
+            self._classify, input_signature=[_ids("token_ids")], autograph=False
+        )
+        return {"serving_default": serve}
+
+    def _classify(self, token_ids):
+        rows = self.rows.encode(token_ids)
+        ids = rows["token_ids"]
+        scores = self.scores(rows, 0, ids.row_lengths())
+        best = tf.argmax(scores, axis=-1)
+        labels = tf.gather(tf.constant(self._task.value.labels), best)
+        return {
+            "label": ids.with_flat_values(labels).to_tensor(),
+            "probabilities": ids.with_flat_values(scores).to_tensor(),
+        }
+
+
+class QuestionAnswererIds(QuestionAnswererGraph):
+    """Gives the logits of pairs that are ids, all in a graph."""
+
+    rows_class = IdRows
+
+    def _signatures(self):
+        task = self._task.value
+        specs = [_ids("token_ids")]
+        if task.inputs.has_segments:
+            specs.append(_ids("segment_ids"))
+        if task.takes_global_mask:
+            specs.append(tf.TensorSpec([None], tf.int32, name="question_ends"))
+        serve = tf.function(
+            self._logits_of_ids, input_signature=specs, autograph=False
+        )
+        return {"serving_default": serve}
+
+    def _logits_of_ids(self, token_ids, segment_ids=None, question_ends=None):
+        rows = self.rows.encode(token_ids)
+        lengths = rows["token_ids"].row_lengths()
+        if segment_ids is not None:
+            rows["segment_ids"] = tf.RaggedTensor.from_tensor(
+                segment_ids, lengths
+            )
+        places = tf.ragged.range(lengths)
+        logits = self.logits(rows, places, question_ends)
+        logits = places.with_flat_values(logits).to_tensor()
+        return {"start": logits[..., 0], "end": logits[..., 1]}

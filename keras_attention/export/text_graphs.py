@@ -6,12 +6,7 @@ import tensorflow as tf
 
 from keras_attention.export.graph_parts import Hidden, in_batches
 from keras_attention.export.text_rows import TextRows
-
-# What Python strips from the ends of a string, in a class of RE2.
-_SPACE = (
-    r"\t-\r\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}"
-    r"\x{202f}\x{205f}\x{3000}"
-)
+from keras_attention.export.tokenizers.characters import PYTHON_SPACE
 
 
 class TextGraph(tf.Module):
@@ -61,7 +56,8 @@ class TextEmbedderGraph(TextGraph):
     def _embed(self, text, prompt):
         task = self._task.value
         text = tf.strings.join([prompt, text])
-        text = tf.strings.regex_replace(text, f"^[{_SPACE}]+|[{_SPACE}]+$", "")
+        ends = f"^[{PYTHON_SPACE}]+|[{PYTHON_SPACE}]+$"
+        text = tf.strings.regex_replace(text, ends, "")
         if task.settings["lowercase"]:
             text = tf.strings.lower(text, "utf-8")
         return self._vectors(self.rows.encode(text))

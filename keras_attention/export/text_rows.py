@@ -5,8 +5,8 @@ import tensorflow as tf
 from keras_attention.data.tokenizers.base import FIRST, SECOND
 from keras_attention.export.graph_parts import (
     Hidden,
-    encode,
     in_template,
+    visible,
     warn_of_too_long,
 )
 from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
@@ -37,9 +37,9 @@ class TextRows(tf.Module):
         """
         inputs = self._inputs.value
         room = inputs.room(second is not None)
-        ids = {FIRST: self._ids(first)}
+        ids = {FIRST: self.ids(first)}
         if second is not None:
-            ids[SECOND] = self._ids(second)
+            ids[SECOND] = self.ids(second)
         lengths = [rows.row_lengths() for rows in ids.values()]
         warn_of_too_long(
             tf.add_n(lengths) > room, f"max_length={inputs.max_length}"
@@ -50,14 +50,28 @@ class TextRows(tf.Module):
             shares = _shares(*lengths, room)
             for name, share in zip(ids, shares, strict=True):
                 ids[name] = _first_of_each(ids[name], share)
-        return self._in_template(ids)
+        return self.in_template(ids)
 
-    def _ids(self, text):
+    def ids(self, text):
+        """Gives ragged int32 ids of texts, without special ones and uncut."""
+        return self.tokenizer.tokenize(self._shown(text))
+
+    def _shown(self, text):
+        """Gives texts as they are tokenized."""
         if self._inputs.value.tokenizer.templates is None:
-            return encode(self.tokenizer, text)
-        return self.tokenizer.tokenize(text)
+            return visible(text)
+        return text
 
-    def _in_template(self, ids):
+    def in_template(self, ids):
+        """Puts the special tokens around ids.
+
+        Args:
+            ids: dictionary of ragged int32 ids `(batch, None)`, `FIRST` and,
+                for pairs, `SECOND`.
+
+        Returns:
+            As `encode`.
+        """
         inputs = self._inputs.value
         name = "pair" if SECOND in ids else "single"
         if inputs.tokenizer.templates is None:

@@ -6,12 +6,19 @@ import pytest
 
 from keras_attention import (
     CausalLM,
+    SequenceTagger,
+    SpanPredictor,
     TokenEmbedding,
     TransformerDecoder,
     TransformerEncoder,
 )
 from keras_attention.data import load_tokenizer
-from keras_attention.tasks import TextEmbedder, TextGenerator
+from keras_attention.tasks import (
+    QuestionAnswerer,
+    TextEmbedder,
+    TextGenerator,
+    TokenClassifier,
+)
 from keras_attention.tasks.core import text_batches
 from tests.data.tokenizers import folders
 from tests.tasks.sequence_to_sequence.test_published_tokenizers import task_of
@@ -87,3 +94,52 @@ def test_ids_are_embedded_as_text_is(folder, tmp_path):
     ids = tf.constant(text_batches.pad(rows_of(tokenizer), 3))
     found = served["serving_default"](token_ids=ids)["embeddings"]
     near(found.numpy(), task(TEXTS))
+
+
+def test_ids_are_classified_as_text_is(folder, tmp_path):
+    task = task_of_tokens(TokenClassifier, folder, labels=["O", "B-X", "I-X"])
+    task.model.run_eagerly = True
+    served = export(task, tmp_path / "exported")
+    rows = rows_of(task.tokenizer)
+    ids = tf.constant(text_batches.pad(rows, 3))
+    found = served["serving_default"](token_ids=ids)
+    task.settings["ignore_labels"] = []
+    task.scheme = None
+    for row, text in enumerate(TEXTS):
+        # Each token by itself, between the special ones.
+        expected = task(text)
+        labels = found["label"][row, 1 : 1 + len(expected)].numpy()
+        best = found["probabilities"][row, 1 : 1 + len(expected)].numpy()
+        assert len(expected) == len(rows[row]) - 2
+        assert [x.decode() for x in labels] == [x["label"] for x in expected]
+        near(best.max(axis=-1), [x["score"] for x in expected])
+
+
+def test_logits_of_pairs_of_ids_are_those_of_the_model(folder, tmp_path):
+    task = task_of_tokens(QuestionAnswerer, folder)
+    served = export(task, tmp_path / "exported")
+    firsts, seconds = task.tokenizer.encode(TEXTS[:2]), rows_of(task.tokenizer)
+    rows = [
+        task.inputs.with_special_tokens(*pair)
+        for pair in zip(firsts, seconds[:2], strict=True)
+    ]
+    inputs = task.inputs.arrays(rows)
+    given = {"token_ids": tf.constant(inputs["token_ids"])}
+    found = served["serving_default"](**given)
+    expected = task.model(inputs).numpy()
+    for row, (ids, _) in enumerate(rows):
+        for place, name in enumerate(("start", "end")):
+            own = expected[row, : len(ids), place]
+            near(found[name][row, : len(ids)].numpy(), own)
+
+
+def task_of_tokens(cls, folder, **settings):
+    tokenizer = load_tokenizer(folder)
+    size = tokenizer.vocabulary_size
+    keras.utils.set_random_seed(5)
+    embedding = TokenEmbedding(size, 16, padding_id=tokenizer.padding_id)
+    encoder = TransformerEncoder(size, 1, 16, 2, embedding=embedding)
+    model = SpanPredictor(encoder)
+    if cls is TokenClassifier:
+        model = SequenceTagger(encoder, 3)
+    return cls(model, tokenizer, **settings)

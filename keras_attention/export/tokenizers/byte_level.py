@@ -10,7 +10,14 @@ import functools
 import tensorflow as tf
 
 from keras_attention import optional
-from keras_attention.data.tokenizers.byte_level import CHARACTERS
+from keras_attention.data.tokenizers.byte_level import CHARACTERS, bytes_of
+from keras_attention.export.tokenizers.aligned import (
+    in_characters,
+    moved,
+    sizes_of,
+    sums_before,
+    without_prefix,
+)
 from keras_attention.export.tokenizers.characters import (
     NUL,
     SPACE,
@@ -31,6 +38,8 @@ class ByteLevelGraph(tf.Module):
     Raises:
         ValueError: if it cuts or merges in a way that has no operations.
     """
+
+    without_offsets = None
 
     def __init__(self, document):
         super().__init__()
@@ -59,6 +68,13 @@ class ByteLevelGraph(tf.Module):
                 f"its BPE has no piece {missing[0]!r} for a byte, and an "
                 "unknown one for it, for which TensorFlow has no operations"
             )
+        if missing:
+            self.without_offsets = (
+                f"its BPE has no piece {missing[0]!r} for a byte"
+            )
+        pieces = {number: piece for piece, number in vocabulary.items()}
+        rows = [pieces.get(n, "") for n in range(max(pieces) + 1)]
+        self._sizes = tf.constant([len(bytes_of(x)) for x in rows], tf.int64)
         self._adds_space = cut.get("add_prefix_space", False)
         # Bytes without a piece are left out.
         ids = [vocabulary.get(CHARACTERS[byte], -1) for byte in range(256)]
@@ -66,7 +82,8 @@ class ByteLevelGraph(tf.Module):
         self._merges = _merge_table(model["merges"], vocabulary)
 
     def __call__(self, text):
-        """Gives ragged int32 ids `(count, None)` of strings `(count,)`."""
+        """Cuts strings into pieces, as `WordPieceGraph` does."""
+        given = text
         if self._adds_space:
             # White space of other kinds does not count.
             text = tf.strings.regex_replace(text, "^([^ ])", r" \1")
@@ -77,7 +94,29 @@ class ByteLevelGraph(tf.Module):
         # Equal words are merged once.
         distinct, places = tf.unique(words.flat_values)
         found = tf.gather(self._merged(distinct), places)
-        return words.with_flat_values(found).merge_dims(1, 2)
+        has_prefix = sizes_of(text) > sizes_of(given)
+        spans = without_prefix(self._spans(words, found), has_prefix)
+        return [words.with_flat_values(found).merge_dims(1, 2), *spans]
+
+    def _spans(self, words, found):
+        """Finds where pieces begin and end.
+
+        Args:
+            words: ragged strings `(count, None)`, all of each string.
+            found: ragged int32 ids `(words, None)`.
+
+        Returns:
+            `(firsts, behinds)`, ragged int64 `(count, None)`.
+        """
+        flat = found.flat_values
+        sizes = found.with_flat_values(tf.gather(self._sizes, flat))
+        begins = sums_before(sizes)
+        spans = in_characters(words.flat_values, begins, begins + sizes)
+        starts = sums_before(
+            words.with_flat_values(sizes_of(words.flat_values))
+        )
+        spans = moved(spans, starts.flat_values)
+        return [words.with_flat_values(x).merge_dims(1, 2) for x in spans]
 
     def _merged(self, words):
         """Gives the ragged ids of words."""

@@ -16,6 +16,8 @@ SPACE = (
     r"\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}"
     r"\x{205f}\x{3000}"
 )
+# What Python takes for white space.
+PYTHON_SPACE = SPACE + r"\x{1c}-\x{1f}"
 
 
 class CharacterRules(tf.Module):
@@ -52,6 +54,10 @@ class CharacterRules(tf.Module):
         plain = [(x, found) for x, found in rules.items() if found.strip(" ")]
         others = {x: found for x, found in plain if found.strip(" ") != x}
         self._others = string_table(others) if others else None
+
+    def aligned(self, given):
+        """Applies the rules to `Aligned` strings."""
+        return given.by_character(self)
 
     def __call__(self, text):
         """Applies the rules to strings `(count,)`."""

@@ -14,6 +14,7 @@ from keras_attention.export.tokenizers.characters import (
     join,
     look_up,
     ranges,
+    rows_where,
     string_table,
     without_mark,
 )
@@ -54,13 +55,50 @@ class CharsmapRules(tf.Module):
 
     def __call__(self, text):
         """Applies the rules to strings `(count,)`."""
+        parts, units, _ = self._replaced(text)
+        return join(parts.with_flat_values(join(units)))
+
+    def aligned(self, given):
+        """Applies the rules to `Aligned` strings.
+
+        What a rule makes stands for the characters in the same order; of
+        more, the others are put in behind; of fewer, the last takes the rest,
+        even if another rule has made it. Before a first rule that makes
+        nothing is none, and the library then counts from the beginning.
+        """
+        parts, units, sizes = self._replaced(given.text())
+        found = characters(units.flat_values)
+        made = found.row_lengths()
+        rows = parts.with_flat_values(units.with_flat_values(found))
+        rows = rows.merge_dims(1, 2).merge_dims(1, 2)
+        places = tf.ragged.range(made).flat_values
+        is_more = places >= tf.gather(sizes, found.value_rowids())
+        behind = tf.cumsum(made)
+        of_text = parts.with_flat_values(units).merge_dims(1, 2)
+        starts = tf.gather(rows.row_starts(), of_text.value_rowids())
+        lost = tf.where(behind > starts, tf.maximum(sizes - made, 0), 0)
+        lost = tf.math.unsorted_segment_sum(
+            lost, behind - 1, tf.size(places, tf.int64)
+        )
+        return given.changed(rows, tf.cast(is_more, tf.int64) - lost)
+
+    def _replaced(self, text):
+        """Replaces what the rules are about.
+
+        Args:
+            text: strings `(count,)`.
+
+        Returns:
+            `(parts, units, sizes)`: ragged strings `(count, None)`, the
+            graphemes; ragged strings `(graphemes, None)`, what becomes of
+            each, or of its characters; and int64 `(units,)`, how many
+            characters each of these stands for.
+        """
         tensorflow_text = optional.load("tensorflow_text", "The export")
         parts = tensorflow_text.regex_split(
             text, self._grapheme, self._grapheme
         )
-        return join(parts.with_flat_values(self._replaced(parts.flat_values)))
-
-    def _replaced(self, graphemes):
+        graphemes = parts.flat_values
         cut = characters(graphemes)
         found = tf.fill(tf.shape(graphemes), "")
         for count, table in enumerate(self._tables, 1):
@@ -68,9 +106,23 @@ class CharsmapRules(tf.Module):
                 more = table.lookup(join(cut[:, :count]))
                 found = tf.where(found == "", more, found)
         is_whole = (found != "") & (tf.strings.length(graphemes) <= LONGEST)
+        single = cut
         if self._tables[0] is not None:
-            cut = look_up(self._tables[0], cut)
-        return tf.where(is_whole, without_mark(found), join(cut))
+            single = look_up(self._tables[0], cut)
+        is_single = cut.with_flat_values(
+            tf.gather(~is_whole, cut.value_rowids())
+        )
+        single = tf.ragged.boolean_mask(single, is_single)
+        sizes = single.with_flat_values(
+            tf.ones_like(single.flat_values, tf.int64)
+        )
+        units = tf.concat(
+            [rows_where(without_mark(found), is_whole), single], axis=1
+        )
+        sizes = tf.concat(
+            [rows_where(cut.row_lengths(), is_whole), sizes], axis=1
+        )
+        return parts, units, sizes.flat_values
 
 
 def read_charsmap(charsmap):

@@ -10,6 +10,7 @@ from keras_attention.export.tokenizers.byte_level import ByteLevelGraph
 from keras_attention.export.tokenizers.characters import join
 from keras_attention.export.tokenizers.normalizers import asks, normalizer
 from keras_attention.export.tokenizers.sections import Sections
+from keras_attention.export.tokenizers.trimming import trimming
 from keras_attention.export.tokenizers.unigram import UnigramGraph
 from keras_attention.export.tokenizers.word_piece import WordPieceGraph
 
@@ -47,7 +48,13 @@ class FastGraph(tf.Module):
                 normalizer(normalization),
             )
             self._model = MODELS[kind](document)
-            self._decoder = Decoder(tokenizer)
+            pieces = _pieces(tokenizer)
+            self.without_offsets = (
+                self._sections.without_offsets or self._model.without_offsets
+            )
+            self._decoder = Decoder(tokenizer, pieces)
+            processor = document.get("post_processor")
+            self._trimming = trimming(processor, pieces)
         except ValueError as error:
             raise NoOperations(
                 f"The tokenizer cannot go into a TensorFlow graph: {error}."
@@ -57,9 +64,26 @@ class FastGraph(tf.Module):
         """Gives ragged int32 ids `(batch, None)` of strings `(batch,)`."""
         return self._sections(text, self._model)
 
+    def tokenize_with_offsets(self, text):
+        """Gives ids and where they begin and end, as `Sections` does."""
+        found = self._sections.with_offsets(text, self._model)
+        return found if self._trimming is None else self._trimming(*found)
+
     def detokenize(self, ids):
         """Gives strings `(batch,)` of ragged ids, without special ones."""
         return self._decoder(ids)
+
+
+def _backend(tokenizer):
+    library = optional.load("tokenizers", "A tokenizer.json")
+    return library.Tokenizer.from_str(tokenizer.to_json())
+
+
+def _pieces(tokenizer):
+    """Lists the pieces of all ids."""
+    pieces = _backend(tokenizer).get_vocab(with_added_tokens=True)
+    pieces = {number: piece for piece, number in pieces.items()}
+    return [pieces.get(n, "") for n in range(tokenizer.vocabulary_size)]
 
 
 class Decoder(tf.Module):
@@ -67,15 +91,15 @@ class Decoder(tf.Module):
 
     Args:
         tokenizer: a `FastTokenizer`.
+        rows: list of strings, the pieces of all ids.
 
     Raises:
         ValueError: if the text of an id depends on more than whether it is
             the first.
     """
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer, rows):
         super().__init__()
-        library = optional.load("tokenizers", "A tokenizer.json")
         document = tokenizer.document
         kind = (document.get("decoder") or {}).get("type")
         if kind not in DECODERS:
@@ -83,14 +107,10 @@ class Decoder(tf.Module):
                 f"its decoder {kind} has no operations of TensorFlow, only "
                 f"{', '.join(DECODERS)}"
             )
-        backend = library.Tokenizer.from_str(tokenizer.to_json())
-        pieces = backend.get_vocab(with_added_tokens=True)
-        pieces = {number: piece for piece, number in pieces.items()}
-        rows = [pieces.get(n, "") for n in range(tokenizer.vocabulary_size)]
         if kind == "ByteLevel":
             first = later = [bytes_of(piece) for piece in rows]
         else:
-            decode = backend.decoder.decode
+            decode = _backend(tokenizer).decoder.decode
             first = [decode([piece]) for piece in rows]
             later = [decode(["x", piece])[1:] for piece in rows]
         special = {x["id"] for x in document["added_tokens"] if x["special"]}

@@ -8,7 +8,7 @@ from keras_attention.data.tokenizers import (
 from keras_attention.export.saved_model import NoOperations
 from keras_attention.export.tokenizers.fast import FastGraph
 from keras_attention.export.tokenizers.remapped import RemappedGraph
-from keras_attention.export.tokenizers.sentencepiece import sentencepiece
+from keras_attention.export.tokenizers.sentencepiece import SentencePieceGraph
 
 
 def tokenizer_in_graph(tokenizer):
@@ -20,8 +20,10 @@ def tokenizer_in_graph(tokenizer):
     Returns:
         An object to keep as an attribute of what is exported. Its
         `tokenize(texts)` gives ragged int32 ids `(batch, None)` for strings
-        `(batch,)`, without special ones; its `detokenize(ids)` turns ragged
-        ids into strings `(batch,)`.
+        `(batch,)`, without special ones; its `tokenize_with_offsets(texts)`
+        gives beside them where each begins and ends, two ragged int64 in
+        characters, unless `without_offsets`, a string, says why not; its
+        `detokenize(ids)` turns ragged ids into strings `(batch,)`.
 
     Raises:
         ValueError: if the tokenizer is of a kind that has no operations.
@@ -31,7 +33,7 @@ def tokenizer_in_graph(tokenizer):
     if isinstance(tokenizer, RemappedTokenizer):
         return RemappedGraph(tokenizer)
     if isinstance(tokenizer, SentencePieceTokenizer):
-        return sentencepiece(tokenizer.proto)
+        return SentencePieceGraph(tokenizer.proto)
     raise NoOperations(
         f"A {type(tokenizer).__name__} has no operations of TensorFlow."
     )

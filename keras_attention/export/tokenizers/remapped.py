@@ -3,12 +3,18 @@
 import tensorflow as tf
 
 from keras_attention.data.tokenizers import spm_file
+from keras_attention.export.tokenizers.aligned import (
+    in_characters,
+    moved,
+    sizes_of,
+)
 from keras_attention.export.tokenizers.characters import (
     SPACE,
     id_table,
     join,
     rows_where,
 )
+from keras_attention.export.tokenizers.normalizers import normalizer
 from keras_attention.export.tokenizers.sections import Sections
 from keras_attention.export.tokenizers.sentencepiece import sentencepiece
 
@@ -22,6 +28,8 @@ class RemappedGraph(tf.Module):
         tokenizer: a `RemappedTokenizer`.
     """
 
+    without_offsets = None
+
     def __init__(self, tokenizer):
         super().__init__()
         plain = {"lstrip": False, "rstrip": False, "single_word": False}
@@ -34,7 +42,7 @@ class RemappedGraph(tf.Module):
             }
             for token in tokenizer.added
         ]
-        self._sections = Sections(added, str, lambda text: text)
+        self._sections = Sections(added, str, normalizer(None))
         self._pieces = sentencepiece(tokenizer.proto, tf.string)
         self._ids = id_table(tokenizer.ids, tokenizer.unknown_id)
         self._has_codes = tokenizer.is_marian
@@ -54,6 +62,10 @@ class RemappedGraph(tf.Module):
         """Gives ragged int32 ids `(batch, None)` of strings `(batch,)`."""
         return self._sections(text, self._tokenize)
 
+    def tokenize_with_offsets(self, text):
+        """Gives ids and where they begin and end, as `Sections` does."""
+        return self._sections.with_offsets(text, self._tokenize)
+
     def detokenize(self, ids):
         """Gives strings `(batch,)` of ragged ids, without special ones."""
         text = join(tf.gather(self._shown, ids))
@@ -67,11 +79,20 @@ class RemappedGraph(tf.Module):
             code = tf.strings.regex_replace(text, CODE, r"\1")
             codes = tf.where(has, code, codes)
             text = tf.strings.regex_replace(text, "(?s)^>>.*?<<", "")
-        pieces = tf.concat(
-            [rows_where(codes, codes != ""), self._pieces.tokenize(text)],
-            axis=1,
+        pieces, *spans = self._pieces.tokenize_with_offsets(text)
+        sizes = sizes_of(codes)
+        spans = moved(in_characters(text, *spans), sizes)
+        has_code = codes != ""
+        pieces, *spans = (
+            tf.concat([rows_where(of_code, has_code), of_pieces], axis=1)
+            for of_code, of_pieces in (
+                (codes, pieces),
+                (tf.zeros_like(sizes), spans[0]),
+                (sizes, spans[1]),
+            )
         )
-        return pieces.with_flat_values(self._ids.lookup(pieces.flat_values))
+        ids = pieces.with_flat_values(self._ids.lookup(pieces.flat_values))
+        return ids, *spans
 
 
 def _shown(piece, kind):

@@ -5,6 +5,11 @@ import re
 import tensorflow as tf
 
 from keras_attention import optional
+from keras_attention.export.tokenizers.aligned import (
+    Aligned,
+    moved,
+    sizes_of,
+)
 from keras_attention.export.tokenizers.characters import (
     NUL,
     SPACE,
@@ -20,7 +25,7 @@ class Sections(tf.Module):
         added: list of dictionaries, the `added_tokens` of a `tokenizer.json`.
         normalize: function from a string to a string, as the library
             normalizes what is no special token.
-        normalizer: the same for tensors `(count,)`.
+        normalizer: the same for tensors, such as `Steps`.
 
     Raises:
         ValueError: if a token must stand alone as a word.
@@ -35,6 +40,7 @@ class Sections(tf.Module):
                     "as a word, for which TensorFlow has no operation"
                 )
         self._normalizer = normalizer
+        self.without_offsets = normalizer.without_offsets
         early = [x for x in added if not x["normalized"]]
         late = [x for x in added if x["normalized"]]
         self._before = _Cut({x["content"]: x for x in early})
@@ -46,23 +52,64 @@ class Sections(tf.Module):
         Args:
             text: strings `(batch,)`.
             tokenize: function from normalized strings `(count,)` without
-                special tokens to ragged int32 `(count, None)`; it gives no
-                ids for an empty one.
+                special tokens to ids and places, as of `WordPieceGraph`; it
+                gives none for an empty one.
 
         Returns:
             Ragged int32 `(batch, None)`.
         """
+        text, special, splits = self._first_cut(text)
+        text = tf.where(special >= 0, text, self._normalizer(text))
+        text, special, splits = self._after(text, special, splits)
+        ids, *_ = _tokens(text, special, tokenize)
+        return _by_text(ids, splits)
+
+    def with_offsets(self, text, tokenize):
+        """Gives ids of texts and where in its text each comes from.
+
+        Args:
+            text, tokenize: as of the call.
+
+        Returns:
+            `(ids, firsts, behinds)`, ragged `(batch, None)`: int32 ids, and
+            where each begins and ends, int64 in characters.
+        """
+        text, special, splits = self._first_cut(text)
+        found = Aligned.of(text, splits)
+        found = found.where(special >= 0, self._normalizer.aligned(found))
+        text, special, splits = self._after(found.text(), special, splits)
+        ids, *spans = _tokens(text, special, tokenize)
+        # The characters of all sections, one after the other, are the same.
+        starts = tf.cumsum(sizes_of(text), exclusive=True)
+        placed = (x.flat_values for x in moved(spans, starts))
+        return [
+            _by_text(ids.with_flat_values(values), splits)
+            for values in (ids.flat_values, *found.spans(*placed))
+        ]
+
+    def _first_cut(self, text):
         text = tf.strings.regex_replace(text, r"\x00", NUL)
         special = tf.fill(tf.shape(text), -1)
         splits = tf.range(tf.size(text, tf.int64) + 1)
-        text, special, splits = self._before(text, special, splits)
-        text = tf.where(special >= 0, text, self._normalizer(text))
-        text, special, splits = self._after(text, special, splits)
-        ids = tokenize(tf.where(special >= 0, "", text))
-        ids = tf.concat([rows_where(special, special >= 0), ids], axis=1)
-        return tf.RaggedTensor.from_row_splits(
-            ids.flat_values, tf.gather(ids.row_splits, splits)
-        )
+        return self._before(text, special, splits)
+
+
+def _tokens(text, special, tokenize):
+    """Gives ids and places of sections, of which some are special tokens."""
+    is_special = special >= 0
+    sizes = sizes_of(text)
+    pieces = tokenize(tf.where(is_special, "", text))
+    whole = special, tf.zeros_like(sizes), sizes
+    return [
+        tf.concat([rows_where(of_whole, is_special), of_pieces], axis=1)
+        for of_whole, of_pieces in zip(whole, pieces, strict=True)
+    ]
+
+
+def _by_text(rows, splits):
+    return tf.RaggedTensor.from_row_splits(
+        rows.flat_values, tf.gather(rows.row_splits, splits)
+    )
 
 
 class _Cut(tf.Module):

@@ -4,6 +4,13 @@ import tensorflow as tf
 
 from keras_attention import optional
 from keras_attention.data.tokenizers.spm_file import write_unigram
+from keras_attention.export.tokenizers.aligned import (
+    in_characters,
+    moved,
+    sizes_of,
+    sums_before,
+    without_prefix,
+)
 from keras_attention.export.tokenizers.characters import SPACE, rows_where
 from keras_attention.export.tokenizers.sentencepiece import sentencepiece
 
@@ -22,6 +29,8 @@ class UnigramGraph(tf.Module):
     Raises:
         ValueError: if it cuts text in a way that has no operations.
     """
+
+    without_offsets = None
 
     def __init__(self, document):
         super().__init__()
@@ -52,21 +61,47 @@ class UnigramGraph(tf.Module):
         self._pieces = sentencepiece(proto)
 
     def __call__(self, text):
-        """Gives ragged int32 ids `(count, None)` of strings `(count,)`."""
-        split = optional.load("tensorflow_text", "The export").regex_split
-        words = rows_where(text, text != "")
-        if self._by_word:
-            words = split(text, f"[{SPACE}]+")
+        """Cuts strings into pieces, as `WordPieceGraph` does."""
+        words, starts = self._words(text)
         flat, space = words.flat_values, self._space
         flat = tf.strings.regex_replace(flat, " ", space)
+        has_prefix = tf.zeros_like(flat, tf.bool)
         if self._adds_space:
-            flat = tf.strings.regex_replace(
-                flat, f"^([^{space}])", rf"{space}\1"
-            )
+            has_prefix = ~tf.strings.regex_full_match(flat, f"(?s){space}.*")
+            flat = tf.where(has_prefix, tf.strings.join([space, flat]), flat)
+        found, *spans = self._cut(flat)
+        spans = moved(without_prefix(spans, has_prefix), starts)
+        return [
+            words.with_flat_values(x).merge_dims(1, 2) for x in (found, *spans)
+        ]
+
+    def _words(self, text):
+        """Gives ragged words, and where each begins, int64 `(words,)`."""
+        if not self._by_word:
+            words = rows_where(text, text != "")
+            return words, tf.zeros_like(words.flat_values, tf.int64)
+        split = _text().regex_split_with_offsets
+        words, *spans = split(text, f"[{SPACE}]+")
+        starts, _ = in_characters(text, *spans)
+        return words, starts.flat_values
+
+    def _cut(self, words):
+        """Gives ids of words `(count,)` and where they begin and end."""
         if not self._splits:
-            found = self._pieces.tokenize(flat)
-            return words.with_flat_values(found).merge_dims(1, 2)
-        parts = split(flat, f"(?s){space}?[^{space}]+|{space}", "(?s).*")
-        found = parts.with_flat_values(self._pieces.tokenize(parts.flat_values))
-        found = words.with_flat_values(found.merge_dims(1, 2))
-        return found.merge_dims(1, 2)
+            found, *spans = self._pieces.tokenize_with_offsets(words)
+            return found, *in_characters(words, *spans)
+        space = self._space
+        parts = _text().regex_split(
+            words, f"(?s){space}?[^{space}]+|{space}", "(?s).*"
+        )
+        flat = parts.flat_values
+        found, *spans = self._pieces.tokenize_with_offsets(flat)
+        starts = sums_before(parts.with_flat_values(sizes_of(flat)))
+        spans = moved(in_characters(flat, *spans), starts.flat_values)
+        return [
+            parts.with_flat_values(x).merge_dims(1, 2) for x in (found, *spans)
+        ]
+
+
+def _text():
+    return optional.load("tensorflow_text", "The export")

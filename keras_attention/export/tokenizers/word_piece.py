@@ -5,6 +5,11 @@ import unicodedata
 import tensorflow as tf
 
 from keras_attention import optional
+from keras_attention.export.tokenizers.aligned import (
+    in_characters,
+    moved,
+    sizes_of,
+)
 from keras_attention.export.tokenizers.characters import (
     SPACE,
     ranges,
@@ -23,6 +28,8 @@ class WordPieceGraph(tf.Module):
     Raises:
         ValueError: if it cuts words in another way than BERT.
     """
+
+    without_offsets = None
 
     def __init__(self, document):
         super().__init__()
@@ -53,16 +60,41 @@ class WordPieceGraph(tf.Module):
         self._ends = f"[{SPACE}]+|{self._punctuation}"
 
     def __call__(self, text):
-        """Gives ragged int32 ids `(count, None)` of strings `(count,)`."""
-        split = optional.load("tensorflow_text", "The export").regex_split
-        words = split(text, self._ends, self._punctuation)
+        """Cuts strings into pieces.
+
+        Args:
+            text: strings `(count,)`.
+
+        Returns:
+            `(ids, firsts, behinds)`, ragged `(count, None)`: int32 ids, and
+            where in its string each begins and ends, int64 in characters.
+        """
+        tensorflow_text = optional.load("tensorflow_text", "The export")
+        words, begins, ends = tensorflow_text.regex_split_with_offsets(
+            text, self._ends, self._punctuation
+        )
         flat = words.flat_values
-        is_long = tf.strings.length(flat, "UTF8_CHAR") > self._longest
-        found = self._pieces.tokenize(tf.where(is_long, "", flat))
+        sizes = sizes_of(flat)
+        is_long = sizes > self._longest
+        found, *spans = self._pieces.tokenize_with_offsets(
+            tf.where(is_long, "", flat)
+        )
         found = found.with_flat_values(tf.gather(self._ids, found.flat_values))
-        unknown = rows_where(tf.fill(tf.shape(flat), self._unknown), is_long)
-        found = tf.concat([unknown, found], axis=1)
-        return words.with_flat_values(found).merge_dims(1, 2)
+        firsts, behinds = in_characters(flat, *spans)
+        unknown = tf.fill(tf.shape(flat), self._unknown)
+        found, *spans = (
+            tf.concat([rows_where(of_word, is_long), of_pieces], axis=1)
+            for of_word, of_pieces in (
+                (unknown, found),
+                (tf.zeros_like(sizes), firsts),
+                (sizes, behinds),
+            )
+        )
+        starts, _ = in_characters(text, begins, ends)
+        spans = moved(spans, starts.flat_values)
+        return [
+            words.with_flat_values(x).merge_dims(1, 2) for x in (found, *spans)
+        ]
 
 
 def _punctuation():

@@ -1,5 +1,6 @@
 """Texts as what an encoder takes: ids, masks and segments."""
 
+from keras_attention.data.tokenizers.base import FIRST, SECOND
 from keras_attention.tasks.core import text_batches
 from keras_attention.tasks.core.checks import (
     check_positions,
@@ -107,6 +108,23 @@ class TextInputs:
         if self.tokenizer.templates is None:
             return self.max_length - 1
         return self.max_length - self.tokenizer.num_special_tokens(pair)
+
+    def place_of_text(self, first=None):
+        """Says where a text begins in its row.
+
+        Args:
+            first: integer, tokens of the text before it in a pair; None for
+                a text that is no pair.
+
+        Returns:
+            Integer, the place of the text's first token.
+        """
+        if self.tokenizer.templates is None:
+            return 1  # behind the start id
+        name = "single" if first is None else "pair"
+        items = [item for item, _ in self.tokenizer.templates[name]]
+        place = items.index(FIRST if first is None else SECOND)
+        return place if first is None else place - 1 + first
 
     def with_special_tokens(self, ids, pair=None):
         """Puts ids into the template; gives `(ids, segments)`."""

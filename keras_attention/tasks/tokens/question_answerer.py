@@ -12,7 +12,6 @@ from keras_attention.tasks.core.text_inputs import TextInputs, check_list
 from keras_attention.tasks.tokens.spans import best_spans
 from keras_attention.tasks.tokens.text_windows import (
     check_stride,
-    place_of_text,
     spans_of,
     windows,
 )
@@ -123,7 +122,7 @@ class QuestionAnswerer(Task):
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,
         }
-        self._takes_global_mask = all(
+        self.takes_global_mask = all(
             getattr(block.attention, "takes_global_mask", False)
             for block in model.encoder.blocks
         )
@@ -187,15 +186,15 @@ class QuestionAnswerer(Task):
             for first, behind in of_text:
                 part = contexts[index][first:behind]
                 rows.append(self.inputs.with_special_tokens(question, part))
-                start = place_of_text(self.tokenizer, len(question))
+                start = self.inputs.place_of_text(len(question))
                 places.append((index, start, start + behind - first))
         behind = [
-            place_of_text(self.tokenizer) + len(questions[index])
+            self.inputs.place_of_text() + len(questions[index])
             for index, _, _ in places
         ]
         found = [None] * len(rows)
         for indices, inputs in self.inputs.batches(rows):
-            if self._takes_global_mask:
+            if self.takes_global_mask:
                 # As Longformer was trained: all see the question.
                 _, length = inputs["token_ids"].shape
                 ends = np.zeros(len(inputs["token_ids"]), "int32")

@@ -1,6 +1,6 @@
 """Overlapping windows over the tokens of long texts."""
 
-from keras_attention.data.tokenizers.base import FIRST, SECOND, is_blank
+from keras_attention.data.tokenizers.base import is_blank
 
 
 def windows(count, room, stride):
@@ -30,25 +30,6 @@ def check_stride(stride, room):
             "than the tokens of a text that fit into the model. Received: "
             f"stride={stride!r}"
         )
-
-
-def place_of_text(tokenizer, first=None):
-    """Says where a text begins in its row.
-
-    Args:
-        tokenizer: a `Tokenizer`.
-        first: integer, tokens of the text before it in a pair; None for a
-            text that is no pair.
-
-    Returns:
-        Integer, the place of the text's first token.
-    """
-    if tokenizer.templates is None:
-        return 1  # behind the start id
-    template = tokenizer.templates["single" if first is None else "pair"]
-    items = [item for item, _ in template]
-    place = items.index(FIRST if first is None else SECOND)
-    return place if first is None else place - 1 + first
 
 
 def spans_of(tokenizer, texts):

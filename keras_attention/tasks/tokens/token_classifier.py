@@ -11,7 +11,6 @@ from keras_attention.tasks.core.text_inputs import TextInputs, check_list
 from keras_attention.tasks.tokens import entities
 from keras_attention.tasks.tokens.text_windows import (
     check_stride,
-    place_of_text,
     spans_of,
     windows,
 )
@@ -115,7 +114,7 @@ class TokenClassifier(Task):
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,
         }
-        self._scheme = entities.Scheme(labels) if aggregation else None
+        self.scheme = entities.Scheme(labels) if aggregation else None
 
     def __call__(self, texts):
         if isinstance(texts, str):
@@ -163,7 +162,7 @@ class TokenClassifier(Task):
             self.inputs.with_special_tokens(ids[index][first:behind])
             for index, first, behind in parts
         ]
-        start = place_of_text(self.tokenizer)
+        start = self.inputs.place_of_text()
         found = [None] * len(parts)
         for indices, inputs in self.inputs.batches(rows):
             logits = ops.convert_to_numpy(self.model.predict_on_batch(inputs))
@@ -187,7 +186,7 @@ class TokenClassifier(Task):
                 [number == unknown for number in ids],
             )
             scores, spans = entities.join_words(scores, spans, inside, rule)
-        found = entities.join_entities(scores, spans, self.labels, self._scheme)
+        found = entities.join_entities(scores, spans, self.labels, self.scheme)
         ignored = self.settings["ignore_labels"]
         return [x for x in found if x["label"] not in ignored]
 

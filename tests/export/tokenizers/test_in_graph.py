@@ -90,6 +90,65 @@ def test_ids_are_those_of_python(kind, made):
     assert tokenize(tf.constant([], tf.string)).to_list() == []
 
 
+def check_places(ours, tokenize, texts):
+    """Compares ids and places with those that Python gives."""
+    found = [x.to_list() for x in tokenize(tf.constant(texts))]
+    asked = ours.encode(texts), ours.offsets(texts)
+    for text, ids, firsts, behinds, *expected in zip(
+        texts, *found, *asked, strict=True
+    ):
+        spans = list(zip(firsts, behinds, strict=True))
+        assert [ids, spans] == expected, ascii(text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_places_are_those_of_python(kind, made):
+    ours, graph, _ = made(kind)
+    if kind == "unigram":
+        assert "NFKC joins characters" in graph.without_offsets
+        return
+    assert graph.without_offsets is None
+    texts = [*folders.AWKWARD, folders.LONG, *drawn(300, seed=4)]
+    check_places(ours, graph.tokenize_with_offsets, texts)
+
+
+CHARSMAP = {"type": "of the folder of T5"}
+NORMALIZERS = [
+    [{"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}],
+    [{"type": "NFD"}],
+    [{"type": "Nmt"}, CHARSMAP],
+    [CHARSMAP, {"type": "Strip", "strip_left": True, "strip_right": False}],
+    [
+        {"type": "Replace", "pattern": {"Regex": "[tk]+"}, "content": "xyz"},
+        {"type": "Replace", "pattern": {"String": "a"}, "content": ""},
+        {"type": "Strip", "strip_left": True, "strip_right": True},
+    ],
+]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("number", range(len(NORMALIZERS)))
+def test_normalized_characters_keep_their_places(number, made):
+    from keras_attention.data import FastTokenizer
+    from keras_attention.export.tokenizers.in_graph import tokenizer_in_graph
+
+    ours, *_ = made("t5")
+    charsmap = ours.document["normalizer"]
+    steps = [charsmap if x is CHARSMAP else x for x in NORMALIZERS[number]]
+    document = {
+        **ours.document,
+        "normalizer": {"type": "Sequence", "normalizers": steps},
+    }
+    # Pieces of one character each say most.
+    model = document["model"]
+    pieces = [[x, score - 9 * len(x)] for x, score in model["vocab"]]
+    document["model"] = {**model, "vocab": pieces}
+    ours = FastTokenizer(document, ours.config)
+    graph = tokenizer_in_graph(ours)
+    texts = [*folders.AWKWARD, *drawn(300, seed=5)]
+    check_places(ours, graph.tokenize_with_offsets, texts)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_is_that_of_python(kind, made):
     ours, graph, _ = made(kind)

@@ -161,11 +161,3 @@ def test_what_does_not_fit_is_refused():
         QuestionAnswerer(model, tiny.tokenizer())
     with pytest.raises(ValueError, match="must be a SpanPredictor"):
         QuestionAnswerer(model.encoder, tiny.tokenizer())
-
-
-@pytest.mark.full
-def test_an_export_is_refused_in_words(published, tmp_path):
-    task = QuestionAnswerer.from_preset(published[0])
-    with pytest.raises(ValueError, match="QuestionAnswerer cannot be exported"):
-        task.export(tmp_path / "exported")
-    assert not (tmp_path / "exported").exists()

@@ -1,0 +1,1 @@
+"""Graphs of tasks that say something about single tokens of a text."""
