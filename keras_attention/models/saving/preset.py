@@ -201,6 +201,11 @@ class Preset(AnyLengthExport, ChecksBooleans):
     def _from_folder(cls, folder):
         path = folder / CONFIG
         description = read_json(path, allow_nan=True)  # of an initializer
+        if not isinstance(description, dict) or "config" not in description:
+            raise ValueError(
+                f"{path} is none of save_to_preset, and has no model_type, as "
+                "those of Hugging Face have."
+            )
         try:
             model = keras.saving.deserialize_keras_object(description)
         # Keras raises whatever the first odd entry runs into.

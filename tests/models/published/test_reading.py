@@ -162,6 +162,35 @@ def test_integers_are_no_weights(tmp_path):
 
 
 @pytest.mark.full
+def test_a_tensor_of_two_shards_is_refused(tmp_path):
+    fresh("gpt2", "CausalLM", tmp_path)
+    path = tmp_path / "model.safetensors"
+    names = "a.safetensors", "b.safetensors"
+    for name in names:
+        (tmp_path / name).write_bytes(path.read_bytes())
+    path.unlink()
+    index = {"weight_map": {"x": names[0], "y": names[1]}}
+    path = tmp_path / "model.safetensors.index.json"
+    path.write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="is in .*a.safetensors and in b.saf"):
+        CausalLM.from_preset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "none of save_to_preset, and has no model_type"),
+        ({"architectures": ["BertModel"]}, "config.json is none .* model_type"),
+        ({"model_type": "brt"}, "model_type in .*/config.json: 'brt'.*'bert'"),
+    ],
+)
+def test_a_configuration_of_no_model_is_refused(content, message, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        TransformerEncoder.from_preset(tmp_path)
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["longformer", "led"])
 def test_more_global_tokens_may_be_asked_for(name, tmp_path):
     kind = "EncoderDecoder" if name == "led" else "Classifier"
