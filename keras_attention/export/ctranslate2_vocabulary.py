@@ -78,6 +78,10 @@ def read_vocabulary(vocabulary, model, special, add_source_end):
     if add_source_end is None:
         add_source_end = has_tokenizer and encoder is not None
     check_boolean("add_source_end", add_source_end)
+    if add_source_end and encoder is None:
+        raise ValueError(
+            "A CausalLM has no source. Received: add_source_end=True"
+        )
     if encoder is not None:
         needed = ["unknown", *["end"] * bool(add_source_end)]
         for name in needed:

@@ -17,6 +17,7 @@ from keras_attention.generation.stepping import Stepping, Steps
 from keras_attention.generation.strategies import (
     CHOICES,
     STRATEGIES,
+    check_model,
     check_settings,
 )
 
@@ -103,6 +104,7 @@ class Generator:
         jit_compile=True,
         **constraints,
     ):
+        check_model(model)
         settings = dict(settings or {})
         check_settings(strategy, settings)
         check_boolean("jit_compile", jit_compile)

@@ -86,13 +86,14 @@ def _at_the_ends(constraints, lengths, end_ids):
 
 def _forced(constraints, limits):
     """What must stand at some position."""
-    forced = [(p, (number,)) for p, number in constraints.forced_ids]
-    if constraints.forced_first_id is not None:
-        forced.append((1, (constraints.forced_first_id,)))
-    if constraints.forced_last_id:
-        forced.append((limits - 1, constraints.forced_last_id))
-    for where, ids in forced:
-        yield functools.partial(force, where=where, ids=ids)
+    forced = [("forced_ids", p, (x,)) for p, x in constraints.forced_ids]
+    first, last = constraints.forced_first_id, constraints.forced_last_id
+    if first is not None:
+        forced.append(("forced_first_id", 1, (first,)))
+    if last:
+        forced.append(("forced_last_id", limits - 1, last))
+    for name, where, ids in forced:
+        yield functools.partial(force, where=where, **{name: ids})
 
 
 def penalize_repetition(scores, token_ids, position, penalty):
@@ -177,9 +178,10 @@ def suppress(scores, where, **ids):
     return ops.where(marked, -float("inf"), scores)
 
 
-def force(scores, token_ids, position, where, ids):
-    """Rules out all but some ids where `position` is `where`."""
-    check_ids(scores.shape[-1], forced_ids=ids)
+def force(scores, token_ids, position, where, **ids):
+    """Rules out all but some ids, given by the argument's name, at `where`."""
+    check_ids(scores.shape[-1], **ids)
+    (ids,) = ids.values()
     kept = np.isin(np.arange(scores.shape[-1]), ids)
     forced = np.where(kept, 0.0, -np.inf).astype("float32")
     return ops.where(position == where, forced, scores)

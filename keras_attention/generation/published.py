@@ -4,7 +4,7 @@ import warnings
 from typing import NamedTuple
 
 from keras_attention.checks import is_real
-from keras_attention.generation.strategies import check_strategy
+from keras_attention.generation.strategies import check_model, check_strategy
 from keras_attention.models.published.generation_config import (
     DEFAULTS,
     FILE,
@@ -87,7 +87,7 @@ KINDS = {
     "eos_token_id": ONE_OR_IDS,
     # -1 stands for none in old files.
     "pad_token_id": _Kind("an integer", _is_integer),
-    "decoder_start_token_id": ID,
+    "decoder_start_token_id": ONE_OR_IDS,
 }
 # Of `Constraints`, by the names that they have in the files.
 CONSTRAINTS = {
@@ -115,8 +115,9 @@ def arguments_of(model, changes):
 
     Raises:
         ValueError: see `read_arguments`; also if the model has no
-            `generation`.
+            `generation`, or does not generate.
     """
+    check_model(model)
     entries = getattr(model, "generation", None)
     if entries is None:
         raise ValueError(
@@ -177,6 +178,8 @@ def _warn_of_lacks(given, file):
     ]
     if any(x is None for _, x in given.get("forced_decoder_ids", ())):
         lacked.append("positions of forced_decoder_ids without an id")
+    if _start_id(given) is None and given.get("decoder_start_token_id"):
+        lacked.append("a decoder_start_token_id for each row")
     if lacked:
         warnings.warn(
             f"{file} asks for what keras_attention lacks, and which is passed "
@@ -219,10 +222,16 @@ def _ids(given):
     return {
         "end_id": ends,
         "padding_id": padding_id if padding_id >= 0 else first_end or 0,
-        "start_id": given.get(
-            "decoder_start_token_id", given.get("bos_token_id")
-        ),
+        "start_id": _start_id(given),
     }
+
+
+def _start_id(given):
+    """Gives the token that all rows begin with, or None."""
+    start = given.get("decoder_start_token_id", given.get("bos_token_id"))
+    if not isinstance(start, list):
+        return start
+    return start[0] if len(set(start)) == 1 else None
 
 
 def _lengths(given, changes):

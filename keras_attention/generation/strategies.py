@@ -19,6 +19,16 @@ STRATEGIES = {"greedy": greedy_search, "sampling": sample, "beam": beam_search}
 CHOICES = {"greedy": choose_most_probable, "sampling": choose_by_drawing}
 
 
+def check_model(model):
+    """Raises ValueError for a model that does not generate."""
+    if not hasattr(model, "step") or not hasattr(model, "init_cache"):
+        raise ValueError(
+            "A Generator takes a model that generates, such as CausalLM, "
+            "TransformerDecoder or EncoderDecoder. Received: "
+            f"{type(model).__name__}"
+        )
+
+
 def check_strategy(strategy):
     """Raises ValueError for a name that is none of a search."""
     if strategy not in STRATEGIES:

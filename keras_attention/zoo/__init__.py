@@ -59,11 +59,12 @@ FAMILIES = (
 )
 
 
-def find_family(model_type):
+def find_family(model_type, name="config.json"):
     """Finds a family by the `model_type` of a `config.json`.
 
     Args:
         model_type: string.
+        name: what the file is called in the error message.
 
     Returns:
         A `Family`.
@@ -74,7 +75,7 @@ def find_family(model_type):
     known = {name: f for f in FAMILIES for name in f.model_types}
     if not isinstance(model_type, str) or model_type not in known:
         raise ValueError(
-            f"Unknown model_type: {model_type!r}. Known are "
+            f"Unknown model_type in {name}: {model_type!r}. Known are "
             f"{', '.join(sorted(known))}.{did_you_mean(model_type, known)}"
         )
     return known[model_type]

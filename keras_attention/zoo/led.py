@@ -1,27 +1,14 @@
 """LED: BART whose encoder attends to windows, for long documents."""
 
-from keras_attention.zoo.core import arguments, pairs
+from keras_attention.zoo.core import arguments, global_windows, pairs
 from keras_attention.zoo.core.family import Family
 
 
 def parts(config):
     """The arguments of the models."""
     config.refuse_unless(scale_embedding=False)
-    windows = config.attention_window
-    if isinstance(windows, int):
-        windows = [windows] * config.encoder_layers
-    if len(windows) != config.encoder_layers or any(w % 2 for w in windows):
-        raise ValueError(
-            f"{config.name} has attention_window={config.attention_window}; "
-            "it must be even, one or one for each layer of the encoder."
-        )
-    # Theirs counts both sides. No token is global unless a call says so.
-    attention = [
-        arguments.attention(
-            config, "longformer", window_size=window // 2, num_global_tokens=0
-        )
-        for window in windows
-    ]
+    # No token is global unless a call says so.
+    attention = global_windows.attention(config, config.encoder_layers)
 
     def position(length):
         return arguments.part("learned", max_length=length)
@@ -75,6 +62,7 @@ LED = Family(
         "attention_window": 512,
     },
     parts=parts,
+    changeable=global_windows.CHANGEABLE,
     in_keras_hub=False,
     **{**pairs.BART, "prefix": "led", "tensors": tensors},
 )

@@ -1,36 +1,19 @@
 """Longformer: RoBERTa that sees a window around each token of a long text."""
 
-from keras_attention.zoo.core import arguments, bert_like
+from keras_attention.zoo.core import arguments, bert_like, global_windows
 from keras_attention.zoo.core.family import Family
-
-
-def _attention(config, num_global_tokens):
-    windows = config.attention_window
-    if isinstance(windows, int):
-        windows = [windows] * config.num_hidden_layers
-    if len(windows) != config.num_hidden_layers or any(w % 2 for w in windows):
-        raise ValueError(
-            f"{config.name} has attention_window={windows}; it must be even, "
-            "one for all layers or one for each."
-        )
-    # The published number counts both sides.
-    return [
-        arguments.attention(
-            config,
-            "longformer",
-            window_size=window // 2,
-            num_global_tokens=num_global_tokens,
-        )
-        for window in windows
-    ]
 
 
 def parts(config):
     """The arguments of the models."""
     config.refuse_unless(position_embedding_type="absolute")
-    given = bert_like.roberta(config, attention=_attention(config, 0))
+    count = config.num_hidden_layers
+    plain, of_class = (
+        global_windows.attention(config, count, number) for number in (0, 1)
+    )
+    given = bert_like.roberta(config, attention=plain)
     # Without a global mask the first token of a class is global.
-    given["classifier"]["encoder"] = {"attention": _attention(config, 1)}
+    given["classifier"]["encoder"] = {"attention": of_class}
     return given
 
 
@@ -66,5 +49,6 @@ LONGFORMER = Family(
         ),
     },
     heads=bert_like.ROBERTA_HEADS,
+    changeable=global_windows.CHANGEABLE,
     in_keras_hub=False,
 )

@@ -6,6 +6,7 @@ from keras_attention.zoo.core.family import Family
 
 def parts(config):
     """The arguments of the models."""
+    gated_decoder.check_layers(config, "no_rope_layers")
     count, every = config.num_hidden_layers, config.no_rope_layer_interval
     # As the file's list is called, but 1 marks the layers that rotate.
     rotates = config.get(
@@ -15,7 +16,7 @@ def parts(config):
         "full_attention"
         if has or not config.use_sliding_window
         else "sliding_attention"
-        for has in rotates[:count]
+        for has in rotates
     ]
     given = gated_decoder.decoder(
         config,
@@ -26,9 +27,7 @@ def parts(config):
         rope_base=2000000.0,
     )
     rotary = given["decoder"]["position"]
-    given["decoder"]["position"] = [
-        rotary if has else None for has in rotates[:count]
-    ]
+    given["decoder"]["position"] = [rotary if has else None for has in rotates]
     return given
 
 

@@ -382,6 +382,7 @@ def small():
         ({"start_token": "t44"}, "start_token.*'t44'.*t4"),
         ({"end_token": None}, "end_token.*'</s>'"),
         ({"max_length": 0}, "max_length"),
+        ({"add_source_end": True}, "no source. Received: add_source_end"),
         ({"model": None}, "model must be"),
     ],
     ids=str,

@@ -241,6 +241,7 @@ def test_the_rules_are_inside_of_a_saved_model(tmp_path):
         ({"forced_ids": [[1, 2, 3]]}, "pairs of a position and an id"),
         ({"suppressed_ids": [1, -2]}, "`suppressed_ids` must hold ids"),
         ({"suppressed_ids": [VOCABULARY]}, "from 0 to 6.*suppressed_ids=7"),
+        ({"forced_first_id": VOCABULARY}, "from 0 to 6.*forced_first_id=7"),
         ({"forced_last_id": 2.5}, "forced_last_id=2.5"),
         ({"renormalize": 1}, "renormalize must be True or False"),
         ({"surpressed_ids": [1]}, "Did you mean 'suppressed_ids'"),

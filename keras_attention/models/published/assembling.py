@@ -18,6 +18,8 @@ _BASES = {
     "CausalLM": "decoder",
     "EncoderDecoder": "",
 }
+# Arguments that every Keras model takes.
+_OF_KERAS = {"dtype", "name", "trainable"}
 # Which part holds the arguments of a head over an encoder; its `encoder` are
 # arguments in place of those of an encoder without a head.
 _HEADS = {
@@ -48,7 +50,7 @@ def make_model(cls, family, config, arguments):
     kind = kind_of(cls, family)
     if kind is None:
         raise ValueError(
-            f"A {family.name} model is no {cls.__name__}, but a "
+            f"A {family.name} model is no {cls.__name__}; it can be read as "
             f"{' or '.join(family.architectures)}. Received: {config.name}"
         )
     with _naming_entries(family, config, arguments):
@@ -65,9 +67,10 @@ def _assemble(cls, kind, parts, arguments):
     if kind in single:
         return cls(**{**parts[single[kind]], **arguments})
     # What a model with a head does not take itself is for its parts.
-    taken = arguments_of(cls)
+    taken = {*arguments_of(cls), *_OF_KERAS}
     own = {n: x for n, x in arguments.items() if n in taken}
-    inner = {n: x for n, x in arguments.items() if n not in own or n == "dtype"}
+    both = _OF_KERAS - {"name"}
+    inner = {n: x for n, x in arguments.items() if n not in own or n in both}
     if kind == "CausalLM":
         decoder = TransformerDecoder(**{**parts["decoder"], **inner})
         return cls(decoder, **own)
@@ -99,7 +102,10 @@ def _naming_entries(family, config, arguments):
                 f"made: {reason}"
             )
         entries = config.quoted_in(reason)
-        if entries and not is_odd:
+        is_callers = any(
+            name in reason for name in (*arguments, *config.changes)
+        )
+        if entries and not is_odd and not is_callers:
             reason = f"{reason.rstrip('.')}. The file has {entries}."
         raise ValueError(reason) from error
 

@@ -117,12 +117,14 @@ def read(folder, entries):
 
 
 def write(folder, entries):
-    """Writes `generation_config.json` into a folder.
+    """Writes `generation_config.json` into a folder, or removes an earlier one.
 
     Args:
         folder: `pathlib.Path`.
-        entries: dictionary, or None for no file.
+        entries: dictionary; for none, or an empty one, there is no file.
     """
-    if entries:
+    if not entries:
+        (folder / FILE).unlink(missing_ok=True)  # of another model
+    else:
         with files.replacing(folder / FILE) as path:
             path.write_text(json.dumps(entries, indent=2), encoding="utf-8")

@@ -164,7 +164,7 @@ def _configure(cls, folder, arguments, has_weights=True):
     """
     path = folder / CONFIG
     entries = read_json(path, allow_nan=True)
-    family = zoo.find_family(entries["model_type"])
+    family = zoo.find_family(entries["model_type"], path)
     if has_weights:
         entries = settle(family, entries, folder)
     changes, arguments = _split(cls, family, entries, arguments)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from keras_attention import zoo
 from keras_attention.checks import check_plain_weights
+from keras_attention.json_files import read_json
 from keras_attention.models.published import generation_config
 from keras_attention.models.published.assembling import base_of, kind_of
 from keras_attention.models.published.likeness import as_published
 from keras_attention.zoo.core import labels
-from keras_attention.zoo.core.writing import bind_all
+from keras_attention.zoo.core.writing import CONFIG, bind_all
 from keras_attention.zoo.core.writing import write as write_files
 
 
@@ -25,9 +26,12 @@ def write(model, folder, **entries):
             of no family.
 
     Raises:
-        ValueError: if the model is of no published family and like none, or
-            its weights are quantized.
+        ValueError: if the model is of no published family and like none, its
+            weights are quantized, or the folder holds one of
+            `save_to_preset`.
     """
+    folder = Path(folder)
+    _check_is_not_ours(folder)
     known = getattr(model, "published", None)
     if known is None:
         check_plain_weights(model, "which is of no published family")
@@ -39,9 +43,21 @@ def write(model, folder, **entries):
     family, config = _family_of(known)
     kind = kind_of(type(model), family)
     base = base_of(model, kind, family)
-    folder = Path(folder)
     write_files(model, base, family, config, kind, folder, known, current)
     generation_config.write(folder, getattr(model, "generation", None))
+
+
+def _check_is_not_ours(folder):
+    """Refuses a folder whose model would be lost."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return
+    content = read_json(path, allow_nan=True)
+    if isinstance(content, dict) and "registered_name" in content:
+        raise ValueError(
+            f"{path} is that of a model of save_to_preset and is not "
+            "replaced. Name another folder."
+        )
 
 
 def bindings(model):

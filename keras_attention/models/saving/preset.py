@@ -1,5 +1,6 @@
 """Models as folders: a configuration and the weights."""
 
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -33,13 +34,13 @@ class Preset(AnyLengthExport, ChecksBooleans):
         Keras keeps the quantization of a layer in its own configuration, and
         not in that of the model which makes the layer.
         """
-        config, quantized = super().get_config(), _quantized(self)
         further = {
-            "quantization": quantized,
+            "quantization": _quantized(self) or None,
             "published": self.published,
-            "generation": self.generation,
+            "generation": self.generation,  # {} for a folder that says nothing
         }
-        return {**config, **{n: x for n, x in further.items() if x}}
+        given = {n: x for n, x in further.items() if x is not None}
+        return {**super().get_config(), **given}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -122,7 +123,8 @@ class Preset(AnyLengthExport, ChecksBooleans):
         Raises:
             ValueError: if no family has the parts of the model (the message
                 names what differs from the nearest), or it is quantized; a
-                model of no family also if it is adapted by LoRA.
+                model of no family also if it is adapted by LoRA; if the
+                folder holds a model of `save_to_preset`, which it keeps.
         """
         writing.write(self, folder)
 
@@ -141,7 +143,8 @@ class Preset(AnyLengthExport, ChecksBooleans):
             **arguments: constructor arguments in place of those of a
                 published model, such as `dtype` or `dropout`; for one of
                 images also `image_size`, to which its positions are
-                interpolated.
+                interpolated; for Longformer and LED `max_global_tokens`, the
+                most that a `global_mask` marks in a row.
 
         Returns:
             A model of this class.
@@ -160,13 +163,18 @@ class Preset(AnyLengthExport, ChecksBooleans):
         )
         ```
         """
+        if not isinstance(preset, (str, os.PathLike)):
+            raise ValueError(
+                "preset must be a path, a handle or a name. Received: "
+                f"{preset!r}"
+            )
         if isinstance(preset, str) and preset.startswith(hub.SCHEME):
             preset = hub.fetch(preset)
         if reading.is_published(preset):
             read = reading.read if load_weights else reading.imitate
             return read(cls, preset, **arguments)
         is_name = (
-            isinstance(preset, str) and preset and not set(preset) & {*"/\\."}
+            isinstance(preset, str) and preset and not set(preset) & {*"/\\"}
         )
         if is_name and not Path(preset).exists():
             reading.find_size(preset)
@@ -177,6 +185,10 @@ class Preset(AnyLengthExport, ChecksBooleans):
                     'Face or "hf://owner/name" for those of somebody.'
                 )
             return reading.make(cls, preset, **arguments)
+        if not (Path(preset) / CONFIG).is_file():
+            raise ValueError(
+                f"No preset at {preset}: {CONFIG} is missing.{hub.hint(preset)}"
+            )
         if arguments or not load_weights:
             raise ValueError(
                 f"{preset} is a folder of save_to_preset, which is read as it "
@@ -188,9 +200,12 @@ class Preset(AnyLengthExport, ChecksBooleans):
     @classmethod
     def _from_folder(cls, folder):
         path = folder / CONFIG
-        if not path.is_file():
-            raise ValueError(f"No preset at {folder}: {CONFIG} is missing.")
         description = read_json(path, allow_nan=True)  # of an initializer
+        if not isinstance(description, dict) or "config" not in description:
+            raise ValueError(
+                f"{path} is none of save_to_preset, and has no model_type, as "
+                "those of Hugging Face have."
+            )
         try:
             model = keras.saving.deserialize_keras_object(description)
         # Keras raises whatever the first odd entry runs into.

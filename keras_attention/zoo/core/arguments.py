@@ -23,7 +23,8 @@ ACTIVATIONS = {
 
 # Paths of the matrix for logits where it is not that of the tokens.
 UNTIED = "encoder.embedding.embedding.reverse_embeddings"
-UNTIED_DECODER = "decoder.embedding.embedding.reverse_embeddings"
+UNTIED_ALONE = "embedding.embedding.reverse_embeddings"
+UNTIED_DECODER = f"decoder.{UNTIED_ALONE}"
 
 
 def part(class_name, **config):
@@ -141,6 +142,7 @@ def bert(c, **changes):
     """
     norm = part("layer_norm", epsilon=c.get("layer_norm_eps", 1e-12))
     activation = c.choose("hidden_act", ACTIVATIONS)
+    kinds = c.get("type_vocab_size")
     encoder = model(
         c,
         attention=attention(c),
@@ -148,12 +150,17 @@ def bert(c, **changes):
         feed_forward=feed_forward(c),
         normalization=norm,
         residual="post_norm",
-        embedding=tokens(c, num_segments=c.get("type_vocab_size")),
+        embedding=tokens(c, num_segments=kinds, tie_weights=True),
         embedding_normalization=norm,
     )
     return {
         "encoder": {**encoder, **changes},
-        "masked_lm": {"activation": activation, "normalization": norm},
+        "masked_lm": {
+            "activation": activation,
+            "normalization": norm,
+            # It alone needs a matrix for logits.
+            "encoder": {"embedding": tokens(c, num_segments=kinds)},
+        },
         "classifier": {
             **classes(c),
             "pooling": "first",
@@ -183,7 +190,7 @@ def decoder(c, **changes):
         attention=attention(c),
         feed_forward=feed_forward(c),
         embedding=tokens(c),
-        tie_embeddings=c.get("tie_word_embeddings", True),
+        tie_embeddings=c.tie_word_embeddings,
     )
     return {"decoder": {**given, **changes}}
 
@@ -204,7 +211,10 @@ def causal_lm(decoder, with_head):
     """
     return {
         "architectures": {"TransformerDecoder": decoder, "CausalLM": with_head},
-        "heads": {"CausalLM": LM_HEAD},
+        "heads": {
+            "CausalLM": LM_HEAD,
+            "TransformerDecoder": {UNTIED_ALONE: Transposed("lm_head.weight")},
+        },
     }
 
 

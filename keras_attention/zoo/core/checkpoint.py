@@ -30,7 +30,8 @@ def opened(folder):
 
     Raises:
         ValueError: if there are none, they are only in a format that can run
-            code, or a file is truncated or missing.
+            code, or a file is truncated or missing; or if two shards have one
+            name.
     """
     with contextlib.ExitStack() as stack:
         for name, lister in (
@@ -42,10 +43,20 @@ def opened(folder):
                 tensors = {}
                 for path in paths:
                     for key, entry in lister(path, stack).items():
-                        tensors[_renamed(key)] = entry
+                        _add(tensors, _renamed(key), entry)
                 yield dequantized(tensors)
                 return
         raise ValueError(_no_weights(folder))
+
+
+def _add(tensors, name, entry):
+    """Adds a tensor, which may not be in another shard too."""
+    # TensorFlow's files have a matrix of several layers with each of them.
+    path = entry.path
+    known = tensors.setdefault(name, entry)
+    if known.path != path and path.suffix == ".safetensors":
+        raise ValueError(f"{name} is in {known.path} and in {path.name} too.")
+    tensors[name] = entry
 
 
 def _renamed(name):

@@ -101,8 +101,10 @@ def windows(c, window, kinds=None):
         List as of `decoder`.
 
     Raises:
-        ValueError: for a kind of layer that is not known.
+        ValueError: for a kind of layer that is not known, or another number
+            of them than of layers.
     """
+    check_layers(c, "layer_types")
     kinds = c.get("layer_types", kinds) or ["full_attention"]
     known = {"full_attention": None, "sliding_attention": window}
     unknown = [kind for kind in kinds if kind not in known]
@@ -112,6 +114,18 @@ def windows(c, window, kinds=None):
             f"{', '.join(map(repr, known))}."
         )
     return [known[kind] for kind in kinds]
+
+
+def check_layers(c, name):
+    """Refuses a list of the file that has not an entry for each layer."""
+    given = c.get(name)
+    if given is None:
+        return
+    if not isinstance(given, list) or len(given) != c.num_hidden_layers:
+        raise ValueError(
+            f"{c.name} has {name}={given!r}; it must be a list of one for each "
+            f"of its num_hidden_layers={c.num_hidden_layers}."
+        )
 
 
 def last_windows(c):

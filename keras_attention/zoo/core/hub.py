@@ -7,7 +7,13 @@ from keras_attention import optional
 
 SCHEME = "hf://"
 _HANDLE = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+_LIKE_ONE = re.compile(
+    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/|hf:/*)?"
+    r"(\w[\w.-]*/\w[\w.-]*)/?"
+)
 _SMALL = ["*.json", "*.model", "*.txt", "*.jinja"]
+# Copies of the weights for other programs, as large as they.
+_IGNORED = ["*/*.safetensors", "*/*.h5", "consolidated*"]
 
 
 def fetch(handle):
@@ -36,7 +42,10 @@ def fetch(handle):
     for weights in ("*.safetensors", "tf_model*.h5"):
         try:
             folder = hub.snapshot_download(
-                name, revision=revision, allow_patterns=[*_SMALL, weights]
+                name,
+                revision=revision,
+                allow_patterns=[*_SMALL, weights],
+                ignore_patterns=_IGNORED,
             )
         except OSError as error:
             reason = (str(error).strip() or repr(error)).splitlines()[0]
@@ -45,3 +54,18 @@ def fetch(handle):
         if any(folder.glob(weights)):
             break
     return folder
+
+
+def hint(path):
+    """Ends the message on a folder that is not there, if it may be a handle.
+
+    Args:
+        path: what was given as a folder.
+
+    Returns:
+        A string, empty where it is like no handle.
+    """
+    found = _LIKE_ONE.fullmatch(str(path))
+    if found is None or Path(path).exists():
+        return ""
+    return f" On the Hugging Face hub it would be {SCHEME + found[1]!r}."

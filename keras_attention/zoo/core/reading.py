@@ -117,7 +117,7 @@ def fill(model, base, variables, family, config, kind, folder):
         _check_names(folder, family, kind, ours, heads, stored)
         check_sinusoids(base, stored)
         for binding in (*ours, *heads):
-            _check_shape(binding, stored[binding.name])
+            _check_entry(binding, stored[binding.name])
         waiting = {id(variable): variable for variable in variables}
         for weight, array in _loaded([*ours, *heads], stored):
             fresh.give(waiting.pop(id(weight)), array)
@@ -203,7 +203,13 @@ def _and_more(names):
     return f" and {more} more" if more > 0 else ""
 
 
-def _check_shape(binding, entry):
+def _check_entry(binding, entry):
+    """Refuses a tensor of another shape, or one of integers."""
+    if entry.dtype.kind in "biu":
+        raise ValueError(
+            f"{entry.name} in {entry.path} is of {entry.dtype}, where a model "
+            "has floats: the file is quantized in a way that is not read here."
+        )
     # A bias of one row, or a position table of one batch, has axes of one.
     given, expected = (
         tuple(size for size in shape if size != 1)

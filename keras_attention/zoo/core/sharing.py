@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_attention.zoo.core import checkpoint
 from keras_attention.zoo.core.reading import LOGITS, find_name
+from keras_attention.zoo.core.writing import CONFIG
 
 SHARED = "shared.weight"
 SOURCE, TARGET = "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"
@@ -57,7 +58,7 @@ def _settle_logits(family, entries, folder):
         "tie_word_embeddings", family.defaults.get("tie_word_embeddings", True)
     ):
         return entries
-    config = family.configuration("config.json", entries)
+    config = family.configuration(str(folder / CONFIG), entries)
     tokens = f"{family.table(config)['embedding.embedding']}.weight"
     with checkpoint.opened(folder) as stored:
         places = (find_name(family, name, stored) for name in (tokens, LOGITS))
