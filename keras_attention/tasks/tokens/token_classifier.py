@@ -78,6 +78,7 @@ class TokenClassifier(Task):
     """
 
     kind = "token_classifier"
+    pipeline_tag = "token-classification"
     model_class = SequenceTagger
     tokenizer_files = ("tokenizer.model",)
 
