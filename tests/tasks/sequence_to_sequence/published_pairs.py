@@ -67,7 +67,11 @@ KINDS = {
         {"num_beams": 5, "max_length": 20, "repetition_penalty": 1.3},
     ),
     "nllb": ("M2M100", _BART, {"num_beams": 3, "max_length": 19}),
-    "nllb_legacy": ("M2M100", _BART, {"max_length": 19}),
+    "nllb_legacy": (
+        "M2M100",
+        _BART,
+        {"num_beams": 4, "max_length": 19, "no_repeat_ngram_size": 2},
+    ),
 }
 SINUSOIDS = (
     "marian",
