@@ -177,6 +177,8 @@ def test_answers_are_those_of_the_pipeline(published, options):
         expected = pipeline(question=question, context=context, **options)
         found = task(question, context)
         several = [[x] if isinstance(x, dict) else x for x in (found, expected)]
+        # Of short contexts the pipeline counts the first token, with 0.
+        several[1] = [x for x in several[1] if x["score"]]
         for ours, theirs in zip(*several, strict=True):
             near(ours.pop("score"), theirs.pop("score"))
             assert ours == theirs
