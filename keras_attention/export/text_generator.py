@@ -19,10 +19,9 @@ def export_text_generator(task, folder):
 
     The signature `serving_default` takes `text`, strings `(batch,)`, where
     the batch may be of any size, and gives `text`, strings `(batch,)`, the new
-    text alone, and `score`, float32 `(batch,)`, the log-probability of all
-    that was generated: a stop string ends the text, and not the search. Of a
-    task that samples, the signature `seeded` also takes `seed`, int32, and
-    gives what the task gives with it.
+    text alone, and `score`, float32 `(batch,)`, both as of the task. Of a task
+    that samples, the signature `seeded` also takes `seed`, int32, and gives
+    what the task gives with it.
 
     Chats are to be written as prompts before: `task.prompts.render(messages)`.
 

@@ -24,7 +24,7 @@ class TextGeneratorGraph(tf.Module):
     def __init__(self, task):
         super().__init__()
         self._task = Hidden(task)
-        self._arguments = Hidden(task.arguments)
+        self._arguments = Hidden({**task.arguments, "stops": task.stops})
         # SavedModel refuses what a graph uses and its root does not hold. The
         # model itself would bring its optimizer and a trace of every layer.
         self.weights = [variable.value for variable in task.model.weights]

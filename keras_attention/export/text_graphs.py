@@ -39,6 +39,8 @@ class TextEmbedderGraph(TextGraph):
 
     def __init__(self, task):
         super().__init__(task)
+        for layer in task.projections:
+            self.weights += [variable.value for variable in layer.weights]
         self.served = self._signatures()
 
     def _signatures(self):

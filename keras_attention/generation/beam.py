@@ -119,7 +119,14 @@ def beam_search(
     process = make_processor(constraints, prompt, end_ids, num_beams)
     if num_beams == 1:
         rows = Rows(
-            step, most_probable, prompt, end_ids, padding_id, memory, process
+            step,
+            most_probable,
+            prompt,
+            end_ids,
+            padding_id,
+            memory,
+            process,
+            constraints.stops,
         )
         token_ids, scores, generated = rows.run(cache)
         scores = scores / beam_state.penalty(generated, length_penalty)
@@ -136,6 +143,7 @@ def beam_search(
                 early_stopping,
                 return_all_beams,
                 process,
+                constraints.stops,
             ),
             num_beams,
             padding_id,
@@ -187,7 +195,7 @@ def _search(step, cache, prompt, rules, num_beams, padding_id, memory):
         (logits, cache, memory), num_beams
     )
     state, _ = beam_state.advance(
-        rules, first, logits, beam_state.initial_state(prompt, num_beams)
+        rules, first, logits, beam_state.initial_state(rules, num_beams)
     )
     state["cache"] = cache
     state = repeat_until_ended(body, first + 1, prompt.max_length, state)

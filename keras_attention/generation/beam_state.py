@@ -8,7 +8,7 @@ from keras_attention.generation.prompts import is_any_of
 
 Rules = collections.namedtuple(
     "Rules",
-    "prompt end_ids length_penalty early_stopping keep_all process",
+    "prompt end_ids length_penalty early_stopping keep_all process stops",
 )
 Rules.__doc__ = """What does not change during a beam search.
 
@@ -19,25 +19,34 @@ Attributes:
     early_stopping: True, False or `"never"`; see `beam_search`.
     keep_all: Whether all finished hypotheses are wanted, or only the best.
     process: None, or what `make_processor` made.
+    stops: None, or the `StopStrings`, one of which ends a hypothesis.
 """
 
 
-def initial_state(prompt, num_beams):
+def initial_state(rules, num_beams):
     """The beams before the first new token.
+
+    Args:
+        rules: The `Rules` of the search.
+        num_beams: Integer.
 
     Returns:
         A dictionary: running `token_ids`, `(batch, num_beams, max_length)`, and
         `scores`, the sums `(batch, num_beams)`, of which only the first beam is
         alive, since all are still equal; `finished_ids` and `finished_scores`,
-        of the same shapes, best first; `ended`, `(batch,)`.
+        of the same shapes, best first; `ended`, `(batch,)`; with stop strings
+        `read`, `(batch, num_beams)`, their states.
     """
+    prompt = rules.prompt
     lengths = prompt.lengths
     token_ids = ops.repeat(prompt.token_ids[:, None, :], num_beams, axis=1)
     full = lengths >= prompt.limits
     first = ops.arange(num_beams)[None, :] == 0
     dead = ops.cast(ops.where(first, 0.0, -float("inf")), "float32")
     scores = ops.zeros_like(lengths, dtype="float32")[:, None] + dead
+    stops = rules.stops
     return {
+        **({} if stops is None else {"read": stops.begin(scores)}),
         "token_ids": token_ids,
         "scores": scores,
         "finished_ids": token_ids,
@@ -76,6 +85,11 @@ def advance(rules, position, logits, state):
     ids = ops.where(place, tokens[:, :, None], ids)
     is_last = position >= rules.prompt.limits - 1
     ends = ops.logical_or(is_last[:, None], is_any_of(tokens, rules.end_ids))
+    read = None
+    if rules.stops is not None:
+        read = gather(state["read"], parents)
+        read = rules.stops.advance(read, tokens)
+        ends = ops.logical_or(ends, rules.stops.is_found(read))
 
     waiting = (rules.prompt.lengths > position)[:, None]
     generated = position + 1 - rules.prompt.lengths
@@ -97,7 +111,10 @@ def advance(rules, position, logits, state):
     ended = ops.logical_or(
         is_last, _settled(rules, generated, scores, finished_scores)
     )
+    if read is not None:
+        read = ops.where(waiting, state["read"], gather(read, chosen))
     state = {
+        **({} if read is None else {"read": read}),
         "token_ids": ops.where(
             waiting[:, :, None], state["token_ids"], gather(ids, chosen)
         ),

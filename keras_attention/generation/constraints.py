@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from keras_attention.checks import check_boolean, did_you_mean, is_real
+from keras_attention.generation.stop_strings import StopStrings
 from keras_attention.tensors import known_integer
 
 _COUNTS = ("min_length", "min_new_tokens", "no_repeat_ngram_size")
@@ -43,6 +44,8 @@ class Constraints:
             pairs of both.
         renormalize: whether the probabilities that are left sum to 1 again,
             which only the scores of a beam search show.
+        stops: `StopStrings`: a row ends with the token that completes one of
+            them. None for none.
 
     Raises:
         ValueError: if one of them is out of its range.
@@ -67,6 +70,7 @@ class Constraints:
     forced_last_id: int | tuple | None = None
     forced_ids: tuple = ()
     renormalize: bool = False
+    stops: StopStrings | None = None
 
     def __post_init__(self):
         for name in _COUNTS:
@@ -104,7 +108,9 @@ class Constraints:
         object.__setattr__(self, name, value)
 
 
-NAMES = tuple(field.name for field in dataclasses.fields(Constraints))
+_FIELDS = tuple(field.name for field in dataclasses.fields(Constraints))
+# Those that a user writes down.
+NAMES = tuple(name for name in _FIELDS if name != "stops")
 
 
 def make_constraints(max_length=None, **given):
@@ -122,7 +128,7 @@ def make_constraints(max_length=None, **given):
         ValueError: if there is no such constraint, or it is out of its range.
     """
     for name in given:
-        if name not in NAMES:
+        if name not in _FIELDS:
             raise ValueError(
                 f"There is no argument {name!r}. What a result must and may "
                 f"not hold: {', '.join(NAMES)}.{did_you_mean(name, NAMES)}"

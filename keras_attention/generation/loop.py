@@ -97,7 +97,16 @@ def make_rows(
     )
     process = make_processor(constraints, prompt, end_ids)
     choose = make_choose(prompt)
-    return Rows(step, choose, prompt, end_ids, padding_id, memory, process)
+    return Rows(
+        step,
+        choose,
+        prompt,
+        end_ids,
+        padding_id,
+        memory,
+        process,
+        constraints.stops,
+    )
 
 
 class Rows:
@@ -112,12 +121,14 @@ class Rows:
         memory: what `step` reads besides, or None.
         process: None, or a function as `make_processor` makes it. A row that
             it leaves no token ends as it is.
+        stops: `StopStrings`, or None.
     """
 
     def __init__(
-        self, step, choose, prompt, end_ids, padding_id, memory, process
+        self, step, choose, prompt, end_ids, padding_id, memory, process, stops
     ):
         self._step, self._choose, self._process = step, choose, process
+        self._stops = stops
         self._prompt, self._memory = prompt, memory
         self._end_ids, self._padding_id = end_ids, padding_id
 
@@ -144,7 +155,10 @@ class Rows:
     def initial_state(self, cache):
         """Gives the state before the first token is chosen."""
         lengths = self._prompt.lengths
+        stops = self._stops
+        read = {} if stops is None else {"read": stops.begin(lengths)}
         return {
+            **read,
             "cache": cache,
             "token_ids": self._prompt.token_ids,
             "scores": ops.zeros_like(lengths, dtype="float32"),
@@ -183,6 +197,11 @@ class Rows:
         ends = ops.logical_or(
             is_any_of(chosen, self._end_ids), position >= limits - 1
         )
+        if self._stops is not None:
+            read = self._stops.advance(state["read"], chosen)
+            read = ops.where(active, read, state["read"])
+            ends = ops.logical_or(ends, self._stops.is_found(read))
+            state = {**state, "read": read}
         log_probability = ops.squeeze(
             ops.take_along_axis(logits, chosen[:, None], axis=1), axis=1
         ) - ops.logsumexp(logits, axis=1)

@@ -49,6 +49,8 @@ class CausalLM(Preset, keras.Model):
         https://openai.com/index/language-unsupervised/
     """
 
+    pipeline_tag = "text-generation"
+
     def __init__(self, decoder, **kwargs):
         super().__init__(**kwargs)
         if isinstance(decoder, dict):

@@ -62,6 +62,8 @@ class MaskedLM(Preset, keras.Model):
         Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805
     """
 
+    pipeline_tag = "fill-mask"
+
     def __init__(
         self,
         encoder,

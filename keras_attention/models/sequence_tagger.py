@@ -56,6 +56,8 @@ class SequenceTagger(Preset, keras.Model):
         Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805
     """
 
+    pipeline_tag = "token-classification"
+
     def __init__(
         self, encoder, num_classes, *, dropout=0.1, labels=None, **kwargs
     ):

@@ -45,6 +45,8 @@ class SpanPredictor(SequenceTagger):
         Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805
     """
 
+    pipeline_tag = "question-answering"
+
     def __init__(self, encoder, *, dropout=0.0, **kwargs):
         super().__init__(encoder, 2, dropout=dropout, **kwargs)
 

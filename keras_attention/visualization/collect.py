@@ -23,10 +23,11 @@ def attention_maps(model, inputs, *, tokens=None, tokenizer=None):
     Args:
         model: a layer or model that holds `Attention` layers, or a task that
             offers `attention_inputs(texts)`, which returns `(model, inputs,
-            tokens)` as they are taken here: a `TextToText` generates its
-            outputs and is then fed them together with the texts.
+            tokens)` as they are taken here: a `TextToText`, `ImageToText` or
+            `SpeechToText` generates its outputs and is then fed them together
+            with the inputs.
         inputs: what the model is called with: a tensor, or a dictionary of
-            its named inputs; for a task, a string or a list of strings.
+            its named inputs; for a task, what it is called with.
         tokens: a list of strings for each row, of which a shorter one leaves
             out padding; or one list of strings for all rows, cells of a grid
             for example. For a model of two sequences a dictionary of them by

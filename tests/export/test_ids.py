@@ -21,6 +21,7 @@ from keras_attention.tasks import (
 )
 from keras_attention.tasks.core import text_batches
 from tests.data.tokenizers import folders
+from tests.tasks.classification.classifiers import text_classifier
 from tests.tasks.sequence_to_sequence.test_published_tokenizers import task_of
 from tests.tools import near
 
@@ -82,6 +83,26 @@ def test_ids_are_continued_as_text_is(folder, options, tmp_path):
         if tokenizer.end_id in new:
             new = new[: new.index(tokenizer.end_id)]
         assert tokenizer.decode([new]) == [text.strip()]
+
+
+def test_ids_are_classified_as_text_is(folder, tmp_path):
+    tokenizer = load_tokenizer(folder)
+    size = tokenizer.vocabulary_size
+    embedding = TokenEmbedding(
+        size, 12, padding_id=tokenizer.padding_id, num_segments=2
+    )
+    encoder = TransformerEncoder(size, 1, 12, 3, embedding=embedding)
+    task = text_classifier(encoder, tokenizer, max_length=60)
+    served = export(task, tmp_path / "exported")
+    assert set(served) == {"serving_default", "labels"}
+    ids = tf.constant(text_batches.pad(rows_of(tokenizer), 3))
+    found = served["serving_default"](token_ids=ids)
+    probabilities = task.probabilities(TEXTS)
+    near(found["probabilities"].numpy(), probabilities)
+    labels = [x.decode() for x in found["label"].numpy()]
+    assert labels == task(TEXTS) and len(set(labels)) > 1
+    names = [x.decode() for x in served["labels"]()["labels"].numpy()]
+    assert names == task.labels
 
 
 def test_ids_are_embedded_as_text_is(folder, tmp_path):

@@ -2,6 +2,9 @@
 
 import json
 
+import numpy as np
+import pytest
+
 from tests.data.tokenizers import folders
 from tests.zoo import oracle
 
@@ -65,6 +68,26 @@ def pipeline(task, model, tokenizer, **arguments):
     return oracle.transformers().pipeline(
         task, model=model, tokenizer=tokenizer, device="cpu", **arguments
     )
+
+
+def write_dense(folder, inputs, outputs, activation, bias=True):
+    """Writes a module Dense of Sentence Transformers; gives its arrays."""
+    safetensors = pytest.importorskip("safetensors.numpy", reason="its format")
+    generator = np.random.default_rng(outputs)
+    arrays = {"linear.weight": generator.normal(size=(outputs, inputs))}
+    if bias:
+        arrays["linear.bias"] = generator.normal(size=outputs)
+    arrays = {name: x.astype("float32") for name, x in arrays.items()}
+    folder.mkdir(exist_ok=True)
+    safetensors.save_file(arrays, folder / "model.safetensors")
+    config = {
+        "in_features": inputs,
+        "out_features": outputs,
+        "bias": bias,
+        "activation_function": activation,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return [*arrays.values()]
 
 
 def write_modules(folder, *others, pooling=(), **configs):

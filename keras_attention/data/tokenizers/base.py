@@ -1,5 +1,6 @@
 """What all tokenizers offer to tasks, and the templates around their ids."""
 
+import bisect
 import re
 
 from keras_attention.checks import did_you_mean
@@ -8,6 +9,7 @@ from keras_attention.data.sources.rows import as_integers
 # Text without a visible character. SentencePiece makes nothing of it, but an
 # unknown character of each NUL.
 BLANK = r"[\x00-\x20\x7f]*"
+BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # a piece of a single byte
 FIRST, SECOND = "A", "B"  # where a template takes the texts
 
 
@@ -50,6 +52,24 @@ class Tokenizer:
             f"{type(self).__name__} must override offsets."
         )
 
+    def words(self, texts):
+        """Returns the word that each id of `encode` is a part of.
+
+        A word is what the tokenizer cuts text into before it looks for
+        pieces, or what white space parts where it does not say.
+
+        Args:
+            texts: list of strings.
+
+        Returns:
+            A list of lists of `(first, behind)`, in characters, or None for
+            an id in no word.
+        """
+        return [
+            _words(text, spans)
+            for text, spans in zip(texts, self.offsets(texts), strict=True)
+        ]
+
     def decode(self, ids):
         """Returns a string for each sequence of ids, without special ones.
 
@@ -78,6 +98,19 @@ class Tokenizer:
         """
         rows = (as_integers("`ids`", row).tolist() for row in ids)
         return [[self._shown(number) for number in row] for row in rows]
+
+    def texts_of_ids(self):
+        """Lists what each id adds to a text.
+
+        Returns:
+            A list of bytes, which may be a part of a character; those of
+            special ids are empty.
+        """
+        special = set(self.special_ids.values()) - {self.unknown_id}
+        return [
+            b"" if number in special else self._bytes(number)
+            for number in range(self.vocabulary_size)
+        ]
 
     def with_special_tokens(self, ids, pair=None):
         """Puts a text's ids, or those of two texts, into the template.
@@ -168,6 +201,12 @@ class Tokenizer:
             f"{type(self).__name__} must override _shown."
         )
 
+    def _bytes(self, number):
+        """What an id that is no special one adds to a text."""
+        piece = self._shown(number)
+        byte = BYTE.fullmatch(piece)
+        return bytes([int(byte[1], 16)]) if byte else piece.encode("utf-8")
+
     @property
     def digest(self):
         """SHA-256 of all that decides about ids and text, hexadecimal."""
@@ -231,6 +270,18 @@ class Tokenizer:
                 f"Received: {outside[0]}"
             )
         return row.tolist()
+
+
+def _words(text, spans):
+    """Gives the word around each span; None for one of white space alone."""
+    found = [match.span() for match in re.finditer(r"\S+", text)]
+    behind = [end for _, end in found]
+    words = []
+    for first, last in spans:
+        place = bisect.bisect_right(behind, first)
+        is_in = place < len(found) and found[place][0] < last
+        words.append(found[place] if is_in else None)
+    return words
 
 
 def check_texts(texts):

@@ -3,7 +3,7 @@
 import base64
 
 from keras_attention.data.tokenizers import special, spm_file
-from keras_attention.data.tokenizers.families import family_of
+from keras_attention.data.tokenizers.families import BPE, family_of
 
 METASPACE = {
     "type": "Metaspace",
@@ -16,6 +16,7 @@ ONE_SPACE = {
     "pattern": {"Regex": " {2,}"},
     "content": " ",
 }
+UNKNOWN = "<unk>"
 UNUSED_SCORE = -100.0  # of what Pegasus reserves
 
 
@@ -93,8 +94,8 @@ def byte_level(vocabulary, merges, config):
     }
 
 
-def unigram(proto, config):
-    """Describes a tokenizer of T5, XLM-R, mBART or Pegasus.
+def sentence_piece(proto, config):
+    """Describes a tokenizer of T5, XLM-R, mBART, Pegasus or NLLB.
 
     Text is normalized by the rules of the file itself. (`transformers` 5
     leaves them out for mBART, earlier versions did not.)
@@ -114,16 +115,16 @@ def unigram(proto, config):
     pieces = spm_file.read_pieces(proto)
     charsmap = spm_file.read_settings(proto)["charsmap"]
     vocabulary = _rearranged(pieces, config)
-    unknown = [i for i, (piece, _) in enumerate(vocabulary) if piece == "<unk>"]
-    if not unknown:
-        raise ValueError("its SentencePiece model has no piece '<unk>'")
+    places = {piece: i for i, (piece, _) in enumerate(vocabulary)}
+    if UNKNOWN not in places:
+        raise ValueError(f"its SentencePiece model has no piece {UNKNOWN!r}")
     steps = [] if family.by_word else [ONE_SPACE]
     if charsmap:
         encoded = base64.b64encode(charsmap).decode()
         rules = {"type": "Precompiled", "precompiled_charsmap": encoded}
         steps.insert(0, rules)
     cuts = [{"type": "WhitespaceSplit"}] if family.by_word else []
-    places = {piece: i for i, (piece, _) in enumerate(vocabulary)}
+    make_model = _bpe if family.kind == BPE else _unigram
     return {
         "version": "1.0",
         "added_tokens": [
@@ -144,12 +145,38 @@ def unigram(proto, config):
         "pre_tokenizer": _together("pretokenizers", [*cuts, METASPACE]),
         "post_processor": None,
         "decoder": METASPACE,
-        "model": {
-            "type": "Unigram",
-            "unk_id": unknown[0],
-            "vocab": vocabulary,
-            "byte_fallback": False,
-        },
+        "model": make_model(vocabulary, places, pieces),
+    }
+
+
+def _unigram(vocabulary, places, pieces):
+    return {
+        "type": "Unigram",
+        "unk_id": places[UNKNOWN],
+        "vocab": vocabulary,
+        "byte_fallback": False,
+    }
+
+
+def _bpe(vocabulary, places, pieces):
+    """Describes BPE, whose merges follow from the order of the pieces."""
+    known = {piece for piece, _, _ in pieces}
+    return {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": UNKNOWN,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": True,
+        "byte_fallback": False,
+        "ignore_merges": False,
+        "vocab": places,
+        "merges": [
+            [piece[:cut], piece[cut:]]
+            for piece, _, _ in pieces
+            for cut in range(1, len(piece))
+            if piece[:cut] in known and piece[cut:] in known
+        ],
     }
 
 

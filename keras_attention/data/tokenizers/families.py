@@ -5,6 +5,7 @@ import dataclasses
 from keras_attention.data.tokenizers import languages
 
 WORD_PIECE, BYTE_LEVEL, UNIGRAM = "word_piece", "byte_level", "unigram"
+BPE = "bpe"  # of SentencePiece
 REMAPPED = "remapped"  # SentencePiece with ids of its own
 
 
@@ -13,8 +14,7 @@ class Family:
     """What the tokenizers of one class in `tokenizer_config.json` share.
 
     Attributes:
-        kind: what its vocabulary files hold; empty where a `tokenizer.json`
-            alone is read.
+        kind: what its vocabulary files hold.
         special: dictionary of special tokens by their roles.
         single, pair: templates, as `templates.processor` takes them, in which
             LANGUAGE stands for the token of the source language.
@@ -91,11 +91,14 @@ _MBART_50 = dataclasses.replace(
     by_word=False,
 )
 _NLLB = Family(
-    "",
+    BPE,
     _LATE_MASK,
     "LANGUAGE A </s>",
     "LANGUAGE A B </s>",
     language="eng_Latn",
+    trailing=(*languages.NLLB_200, "<mask>"),
+    by_word=False,
+    **_FAIRSEQ,
 )
 _PLAIN = {"eos": "</s>", "unk": "<unk>", "pad": "<pad>"}
 _T5 = Family(UNIGRAM, _PLAIN, "A </s>", "A </s> B </s>")

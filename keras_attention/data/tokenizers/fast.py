@@ -9,7 +9,7 @@ from pathlib import Path
 from keras_attention import optional
 from keras_attention.data.tokenizers import special, templates
 from keras_attention.data.tokenizers.base import Tokenizer, check_texts
-from keras_attention.data.tokenizers.byte_level import text_of
+from keras_attention.data.tokenizers.byte_level import bytes_of, text_of
 from keras_attention.data.tokenizers.families import family_of
 from keras_attention.files import replacing
 
@@ -92,6 +92,18 @@ class FastTokenizer(Tokenizer):
         )
         return [encoding.offsets for encoding in found]
 
+    def words(self, texts):
+        found = self._backend.encode_batch(
+            check_texts(texts), add_special_tokens=False
+        )
+        return [
+            [
+                None if x is None else code.word_to_chars(x)
+                for x in code.word_ids
+            ]
+            for code in found
+        ]
+
     def decode(self, ids):
         rows = [self._known(row) for row in ids]
         texts = self._backend.decode_batch(rows, skip_special_tokens=True)
@@ -130,6 +142,13 @@ class FastTokenizer(Tokenizer):
         """Returns what `tokenizer.json` would hold, a string."""
         return json.dumps(self.document)
 
+    def texts_of_ids(self):
+        found = super().texts_of_ids()
+        for added in self.document["added_tokens"]:
+            is_shown = not added["special"]
+            found[added["id"]] = added["content"].encode() * is_shown
+        return found
+
     @property
     def digest(self):
         text = json.dumps([self.document, self.config], sort_keys=True)
@@ -160,6 +179,12 @@ class FastTokenizer(Tokenizer):
             for found, wanted in CLEANED:
                 text = text.replace(found, wanted)
         return text
+
+    def _bytes(self, number):
+        decoder = self.document.get("decoder") or {}
+        if decoder.get("type") == "ByteLevel":
+            return bytes_of(self._backend.id_to_token(number) or "")
+        return super()._bytes(number)
 
     def _shown(self, number):
         piece = self._backend.id_to_token(number)

@@ -9,7 +9,6 @@ from keras_attention.data.tokenizers.families import (
     BYTE_LEVEL,
     FAMILIES,
     REMAPPED,
-    UNIGRAM,
     WORD_PIECE,
     family_of,
 )
@@ -106,17 +105,12 @@ def _from_vocabulary(folder, config, target):
         if merges and merges[0][0].startswith("#version"):
             merges = merges[1:]
         document = documents.byte_level(places, merges, config)
-    elif family.kind == UNIGRAM:
+    else:
         name = next((x for x in MODELS if (folder / x).is_file()), MODELS[0])
         proto = _file(folder, name).read_bytes()
         if not spm_file.is_complete(proto):
             raise ValueError(f"{name} is not a complete SentencePiece model")
-        document = documents.unigram(proto, config)
-    else:
-        raise ValueError(
-            f"a {config['tokenizer_class']} is read from {TOKENIZER}, which "
-            "is missing"
-        )
+        document = documents.sentence_piece(proto, config)
     return FastTokenizer(document, config)
 
 

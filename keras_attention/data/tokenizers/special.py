@@ -5,6 +5,8 @@ from keras_attention.data.tokenizers.families import family_of
 # In the order in which `transformers` adds those that a vocabulary lacks.
 ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
+# Where a configuration lists those that have no role.
+EXTRA = ("additional_special_tokens", "extra_special_tokens")
 MASKS = ("<mask_1>", "<mask_2>")  # of Pegasus
 
 
@@ -100,6 +102,8 @@ def further(config):
         return sentinels(config)
     if name.startswith("Pegasus"):
         return [*MASKS, *reserved(config)]
+    if name.startswith("Nllb") and any(x in config for x in EXTRA):
+        return []  # there they are
     family = family_of(config)
     languages = family.trailing if family and family.language else ()
     return [token for token in languages if token != "<mask>"]
@@ -133,7 +137,7 @@ def wanted(config):
     defaults = family.special if family else {}
     tokens = [config.get(f"{x}_token", defaults.get(x)) for x in ROLES]
     tokens += further(config)
-    for name in ("additional_special_tokens", "extra_special_tokens"):
+    for name in EXTRA:
         extra = config.get(name) or []
         tokens += extra.values() if isinstance(extra, dict) else extra
     for token in filter(None, tokens):

@@ -10,6 +10,7 @@ from keras_attention.models.adapting.lora import (
     factors_of,
     projections_of,
     sides_of,
+    variable_of,
 )
 from keras_attention.models.adapting.parts import named_layers, own_weights
 from keras_attention.models.published import writing
@@ -17,7 +18,7 @@ from keras_attention.zoo.core.tensors import same
 
 
 class Module(NamedTuple):
-    """A linear module of a file.
+    """A linear module of a file, or an embedding.
 
     Attributes:
         name: string.
@@ -26,6 +27,11 @@ class Module(NamedTuple):
 
     name: str
     layers: list
+
+    @property
+    def is_embedding(self):
+        """Whether it looks vectors up."""
+        return isinstance(self.layers[0], keras.layers.Embedding)
 
     @property
     def shape(self):
@@ -126,10 +132,10 @@ def modules_of(model):
     layers = projections_of(model)
     if writing.family_of(model) is None:
         return {path: Module(path, [layer]) for path, layer in layers.items()}
-    by_kernel = {id(layer._kernel): layer for layer in layers.values()}
+    by_matrix = {id(variable_of(x)): x for x in layers.values()}
     found = {}
     for name, binding in bindings_of(model).items():
-        parts = [by_kernel.get(id(weight)) for weight in binding.weights]
+        parts = [by_matrix.get(id(weight)) for weight in binding.weights]
         if None not in parts and isinstance(parts[0], keras.layers.Layer):
             name = name.removesuffix(".weight")
             found[name] = Module(name, parts)

@@ -39,9 +39,10 @@ def enable_lora(
         rank: integer.
         targets: string or list of strings, projections by their names:
             `"query"`, `"key"`, `"value"`, `"output"` of attention, `"up"`,
-            `"gate"`, `"down"` of feed-forward parts. More of a path tells
-            them apart, `"cross_attention.query"` or `"blocks.3.attention.key"`.
-            `"all"` stands for all projections in blocks.
+            `"gate"`, `"down"` of feed-forward parts, `"embedding"` for the
+            vectors of tokens. More of a path tells them apart,
+            `"cross_attention.query"` or `"blocks.3.attention.key"`. `"all"`
+            stands for all projections in blocks.
         alpha: number, by default `rank`.
         train: names of parts that are trained as a whole besides, as of
             `freeze`: `"head"`, for example. `save_lora` saves them too.
@@ -120,7 +121,7 @@ def merge_lora(model):
             )
     for layer in layers:
         name = matrix_of(layer)
-        getattr(layer, f"_{name}").assign(getattr(layer, name))
+        variable_of(layer).assign(getattr(layer, name))
         for factor in _FACTORS[name]:
             layer._untrack_variable(getattr(layer, factor))
             # Keras collects garbage whenever a weight is deleted.
@@ -163,9 +164,18 @@ def check_adaptable(model):
             )
 
 
+def variable_of(layer):
+    """Gives the matrix of a layer without its adapter."""
+    return getattr(layer, f"_{matrix_of(layer)}")
+
+
 def projections_of(model):
-    """Lists the built projections of a model by path."""
-    kinds = keras.layers.Dense, keras.layers.EinsumDense
+    """Lists the built projections and embeddings of a model by path."""
+    kinds = (
+        keras.layers.Dense,
+        keras.layers.EinsumDense,
+        keras.layers.Embedding,
+    )
     return {
         path: layer
         for path, layer in named_layers(model).items()
@@ -216,7 +226,7 @@ def _matches(target, path):
 
 def sides_of(layer):
     """How many inputs and outputs a projection has."""
-    shape = tuple(layer._kernel.shape)
+    shape = tuple(variable_of(layer).shape)
     number = getattr(layer, "num_input_axes", 1)
     return math.prod(shape[:number]), math.prod(shape[number:])
 
@@ -233,6 +243,6 @@ def train_only(model, weights):
     layers = adapted_layers(model)
     wanted = {id(x) for layer in layers for x in factors_of(layer)}
     wanted |= {id(x) for x in weights} & trainable
-    wanted -= {id(getattr(layer, "_kernel", None)) for layer in layers}
+    wanted -= {id(variable_of(layer)) for layer in layers}
     for weight in model.weights:
         weight.trainable = id(weight) in wanted

@@ -23,6 +23,7 @@ from keras_attention.models.adapting.lora import (
     train_only,
 )
 from keras_attention.models.adapting.peft_config import check_config, scale_of
+from keras_attention.models.masked_lm import MaskedLM
 from keras_attention.models.published import writing
 from keras_attention.zoo.core import safetensors
 from keras_attention.zoo.core.tensors import Fused, Transposed
@@ -30,7 +31,12 @@ from keras_attention.zoo.core.tensors import Fused, Transposed
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
-_FACTOR = re.compile(r"(.*)\.lora_(A|B)\.weight")
+_FACTOR = re.compile(r"(.*)\.lora_(?:embedding_)?(A|B)(?:\.weight)?")
+# Where logits use the matrix of the embedding, PEFT adapts this as well.
+_TIED = "lm_head"
+# PEFT saves an embedding that is adapted whole, too.
+_BASE = ".base_layer.weight"
+_LINEAR = "lora_{}.weight"
 _TASKS = {"CausalLM": "CAUSAL_LM", "EncoderDecoder": "SEQ_2_SEQ_LM"}
 
 
@@ -73,13 +79,15 @@ def save_lora(model, folder):
     adapters = {name: x.adapters() for name, x in modules.items()}
     tensors = {}
     for name, (a, b, _) in adapters.items():
-        tensors[f"{_PREFIX}{name}.lora_A.weight"] = _entry(a)
-        tensors[f"{_PREFIX}{name}.lora_B.weight"] = _entry(b)
+        form = "lora_embedding_{}" if modules[name].is_embedding else _LINEAR
+        for factor, array in (("A", a), ("B", b)):
+            tensors[f"{_PREFIX}{name}.{form.format(factor)}"] = _entry(array)
     whole = _trained_whole(model, layers)
     for binding in whole:
         arrays = [ops.convert_to_numpy(x) for x in binding.weights]
         tensors[_PREFIX + binding.name] = _entry(binding.join(arrays))
-    config = _describe(model, adapters, whole)
+    is_tied = any(_is_tied(model, module) for module in modules.values())
+    config = _describe(model, adapters, whole, is_tied)
     folder = Path(folder)
     with files.replacing(folder / CONFIG) as path:
         path.write_text(json.dumps(config, indent=2), encoding="utf-8")
@@ -103,7 +111,7 @@ def _trained_whole(model, layers):
     ]
 
 
-def _describe(model, adapters, whole):
+def _describe(model, adapters, whole, is_tied):
     """The content of `adapter_config.json`."""
     ranks = {name: a.shape[0] for name, (a, _, _) in adapters.items()}
     alphas = {name: alpha for name, (_, _, alpha) in adapters.items()}
@@ -128,12 +136,13 @@ def _describe(model, adapters, whole):
             isinstance(x, Transposed) or (isinstance(x, Fused) and x.transposed)
             for x in table.values()
         ),
-        "target_modules": sorted(adapters),
+        "target_modules": sorted([*adapters, *[_TIED] * is_tied]),
         "rank_pattern": {n: x for n, x in ranks.items() if x != rank},
         "alpha_pattern": {
             n: _plain(x) for n, x in alphas.items() if x != alpha
         },
         "modules_to_save": sorted(modules) or None,
+        "ensure_weight_tying": is_tied,
         "inference_mode": True,
     }
 
@@ -170,10 +179,18 @@ def load_lora(model, folder):
         name.removeprefix(_PREFIX): entry
         for name, entry in safetensors.list_tensors(folder / WEIGHTS).items()
     }
+    if config.get("ensure_weight_tying"):
+        stored = {n: x for n, x in stored.items() if n.split(".")[0] != _TIED}
     found, whole = _sort(model, stored, folder)
     adapters = []
     for name, (module, factors) in found.items():
         a, b = (_load(factors[x]) for x in "AB")
+        if _is_tied(model, module) and not config.get("ensure_weight_tying"):
+            raise ValueError(
+                f"{folder / CONFIG} adapts {name} where vectors are looked up, "
+                "and not where logits are made of the same matrix, for which "
+                "there is no layer here; ensure_weight_tying has to be true."
+            )
         inputs, outputs = module.shape
         if a.shape[1:] != (inputs,) or b.shape != (outputs, a.shape[0]):
             raise ValueError(
@@ -199,6 +216,14 @@ def load_lora(model, folder):
                 trained.append(weight)
     train_only(model, trained)
     return model
+
+
+def _is_tied(model, module):
+    """Whether logits use the matrix of an embedding as well."""
+    has_logits = isinstance(model, MaskedLM) or any(
+        hasattr(model, name) for name in ("decoder", "logits")
+    )
+    return has_logits and getattr(module.layers[0], "tie_weights", False)
 
 
 def _read_config(folder):
@@ -234,6 +259,7 @@ def _sort(model, stored, folder):
     for name, entry in stored.items():
         match = _FACTOR.fullmatch(name)
         if match is None:
+            name = name.replace(_BASE, ".weight")
             place = known_as(name, bindings, model)
             if place is None:
                 unknown.append(name)

@@ -21,6 +21,7 @@ def write_card(
     use,
     *,
     title=None,
+    pipeline_tag=None,
     rows=(),
     training=None,
     scores=None,
@@ -37,6 +38,7 @@ def write_card(
         model: the model.
         use: string, Python code that loads it.
         title: string; the class of the model by default.
+        pipeline_tag: string, what Hugging Face calls its use, or None.
         rows: further rows of the first table, pairs of strings.
         training: as of `save_to_preset`.
         scores: as of `save_to_preset`.
@@ -44,7 +46,7 @@ def write_card(
     Raises:
         ValueError: if `training` or `scores` is of another kind.
     """
-    text = make_card(model, use, title, rows, training, scores)
+    text = make_card(model, use, title, pipeline_tag, rows, training, scores)
     content = seal(text).encode()
     if earlier.is_file() and _is_edited(old := earlier.read_bytes()):
         content = old
@@ -75,10 +77,12 @@ def add_scores(path, scores):
         partial.write_bytes(seal(text).encode())
 
 
-def make_card(model, use, title=None, rows=(), training=None, scores=None):
+def make_card(model, use, title, pipeline_tag, rows, training, scores):
     """Makes the text of a card; see `write_card`."""
     _check(training, scores)
     head = ["library_name: keras", "tags:", "- keras", "- keras_attention"]
+    if pipeline_tag is not None:
+        head.insert(1, f"pipeline_tag: {pipeline_tag}")
     parts = [
         "\n".join([_FENCE.strip(), *head, _FENCE.strip()]),
         f"# {title or type(model).__name__}",

@@ -22,6 +22,9 @@ LONGEST_REASON = 400  # characters kept of what Keras says
 class Preset(AnyLengthExport, ChecksBooleans):
     """Mixin that saves a model as a folder and makes one from it."""
 
+    pipeline_tag = None
+    """What Hugging Face calls the use of such models, if it is one."""
+
     published = None
     """The `config.json` of a published model, with which it is written."""
 

@@ -60,6 +60,7 @@ def write(model, folder, tokenizer=None, training=None, scores=None):
                 folder / CARD,
                 model,
                 _use(model, folder, tokenizer, saved),
+                pipeline_tag=model.pipeline_tag,
                 training=training,
                 scores=scores,
             )

@@ -54,6 +54,7 @@ class ImageClassifier(Classifying):
     """
 
     kind = "image_classifier"
+    pipeline_tag = "image-classification"
 
     def __init__(
         self,

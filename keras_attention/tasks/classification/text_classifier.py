@@ -56,6 +56,7 @@ class TextClassifier(Classifying):
     """
 
     kind = "text_classifier"
+    pipeline_tag = "text-classification"
     tokenizer_files = ("tokenizer.model",)
 
     def __init__(

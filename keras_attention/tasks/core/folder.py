@@ -18,7 +18,18 @@ DIGESTS = "tokenizer_sha256"  # in it, by the names of files
 
 
 def save_task(
-    folder, kind, model, settings, tokenizers, title, use, training, scores
+    folder,
+    kind,
+    model,
+    settings,
+    tokenizers,
+    save_parts,
+    *,
+    title,
+    pipeline_tag,
+    use,
+    training,
+    scores,
 ):
     """Writes the parts of a task; they are all there or none is.
 
@@ -30,7 +41,9 @@ def save_task(
         tokenizers: dictionary from a file's name, which ends in `.model`, to
             a tokenizer. One that is no SentencePiece model becomes a folder
             of this name without its end.
+        save_parts: function that writes into a folder what else there is.
         title: string, of the model card.
+        pipeline_tag: string or None, for the card.
         use: string, the code that loads the task.
         training, scores: as of `save_to_preset`.
 
@@ -43,6 +56,7 @@ def save_task(
         for name, tokenizer in tokenizers.items():
             tokenizer.save(_place(partial / name, tokenizer))
             digests[name] = tokenizer.digest
+        save_parts(partial)
         (partial / TASK).write_text(
             json.dumps({"task": kind, **settings, DIGESTS: digests}, indent=2),
             encoding="utf-8",
@@ -53,6 +67,7 @@ def save_task(
             model,
             use,
             title=title,
+            pipeline_tag=pipeline_tag,
             rows=[*_told(tokenizers), *settings.items()],
             training=training,
             scores=scores,

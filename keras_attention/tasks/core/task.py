@@ -22,11 +22,13 @@ class Task:
 
     A task is made from its model, its tokenizers and its settings, in this
     order. It says its `kind`, which is part of the name of the function that
-    exports it, the class of its model, and the files of its tokenizers. What
-    a published folder says of its settings it reads in `preset_settings`.
+    exports it, its `pipeline_tag`, as Hugging Face calls it, the class of its
+    model, and the files of its tokenizers. What a published folder says of
+    its settings it reads in `preset_settings`.
     """
 
     kind = ""
+    pipeline_tag = None
     model_class = None
     tokenizer_files = ()
 
@@ -37,6 +39,18 @@ class Task:
     def saved_settings(self):
         """Gives the settings that a folder keeps, a dictionary."""
         return self.settings
+
+    def save_parts(self, folder):
+        """Writes what a task has beside its model, `load_parts` reads it.
+
+        Args:
+            folder: `pathlib.Path`, that of the task.
+        """
+
+    @classmethod
+    def load_parts(cls, folder):
+        """Reads what `save_parts` wrote: a dictionary of arguments."""
+        return {}
 
     def save(self, folder, *, training=None, scores=None):
         """Writes model, tokenizers, settings and a card into a folder.
@@ -62,7 +76,9 @@ class Task:
             self.model,
             self.saved_settings(),
             dict(files),
+            self.save_parts,
             title=cls.__name__,
+            pipeline_tag=self.pipeline_tag,
             use=f"{import_line(cls)}\n\n"
             f"task = {cls.__name__}.load({json.dumps(name)})",
             training=training,
@@ -93,6 +109,7 @@ class Task:
             settings,
         )
         try:
+            settings = {**cls.load_parts(Path(folder)), **settings}
             return cls(model, *tokenizers, **settings)
         except ValueError as error:
             raise ValueError(f"No usable task at {folder}: {error}") from error
@@ -121,8 +138,9 @@ class Task:
             return cls.load(folder, **settings)
         check_known("from_preset(...)", settings, cls._setting_names())
         # The model takes longer to read.
-        tokenizers = cls.preset_tokenizers(folder)
-        model = cls.model_class.from_preset(folder)
+        home = cls.preset_home(folder)
+        tokenizers = cls.preset_tokenizers(home)
+        model = cls.model_class.from_preset(home)
         found = cls.preset_settings(folder, model, tokenizers)
         settings = {**found, **settings}
         try:
@@ -131,6 +149,11 @@ class Task:
             raise ValueError(
                 f"No usable {cls.__name__} in {folder}: {error}"
             ) from error
+
+    @classmethod
+    def preset_home(cls, folder):
+        """Finds where a published folder has its model and tokenizer."""
+        return folder
 
     @classmethod
     def preset_tokenizers(cls, folder):

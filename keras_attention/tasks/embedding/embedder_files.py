@@ -1,12 +1,17 @@
 """What a folder of Sentence Transformers says of its embeddings."""
 
+import re
+
+from keras_attention.checks import did_you_mean
 from keras_attention.json_files import read_json
+from keras_attention.tasks.embedding import dense_modules
 
 MODULES = "modules.json"
 PROMPTS = "config_sentence_transformers.json"
 INPUTS = "sentence_*_config.json"  # by the model's family
 # Modules that change nothing when a model is used.
 _HARMLESS = {"Dropout"}
+_KNOWN = ("Transformer", "Pooling", "Dense", "Normalize", *_HARMLESS)
 # Entries of a pooling module, in the order in which results are joined.
 _POOLING = {
     "pooling_mode_cls_token": "cls",
@@ -16,6 +21,22 @@ _POOLING = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+
+
+def model_folder(folder):
+    """Finds where the module Transformer has its files.
+
+    Args:
+        folder: `pathlib.Path`.
+
+    Returns:
+        `pathlib.Path`; `folder` itself where it says nothing of modules.
+
+    Raises:
+        ValueError: as `read_settings`.
+    """
+    modules = _list_modules(folder)
+    return folder / modules[0][1] if modules else folder
 
 
 def read_settings(folder):
@@ -28,46 +49,58 @@ def read_settings(folder):
         A dictionary; empty for a folder that says nothing of embeddings.
 
     Raises:
-        ValueError: for a module that is none of a Transformer, pooling and
-            normalization, or a file of another form.
+        ValueError: for a module that is none of a Transformer, pooling,
+            projections and normalization, or a file of another form.
     """
     return {
         **_read_modules(folder),
         **_read_prompts(folder),
-        **_read_inputs(folder),
+        **_read_inputs(model_folder(folder)),
     }
 
 
-def _read_modules(folder):
+def _list_modules(folder):
+    """Lists `(kind, path)` of the modules, in a known order."""
     path = folder / MODULES
     if not path.is_file():
-        return {}
+        return []
     modules = read_json(path)
     valid = isinstance(modules, list) and all(
-        isinstance(x, dict) and isinstance(x.get("type"), str) for x in modules
+        isinstance(x, dict)
+        and isinstance(x.get("type"), str)
+        and isinstance(x.get("path", ""), str)
+        for x in modules
     )
     if not valid:
         raise ValueError(f"{path} must be a list of modules with a type.")
-    kinds = [(x["type"].rpartition(".")[2], x) for x in modules]
-    kinds = [(kind, x) for kind, x in kinds if kind not in _HARMLESS]
-    names = [kind for kind, _ in kinds]
-    if names[2:] not in ([], ["Normalize"]) or names[:2] != [
-        "Transformer",
-        "Pooling",
-    ]:
+    found = [(x["type"].rpartition(".")[2], x.get("path", "")) for x in modules]
+    for kind, _ in found:
+        if kind not in _KNOWN:
+            raise ValueError(
+                f"{path} has a module {kind!r}, which no TextEmbedder has; "
+                f"known are {', '.join(_KNOWN)}.{did_you_mean(kind, _KNOWN)}"
+            )
+    found = [x for x in found if x[0] not in _HARMLESS]
+    names = " ".join(kind for kind, _ in found)
+    if not re.fullmatch("Transformer Pooling( Dense)*( Normalize)?", names):
         raise ValueError(
-            f"{path} must have the modules Transformer and Pooling, and "
-            "Normalize or nothing behind them. Received: "
-            f"{', '.join(names) or 'none'}"
+            f"{path} must have the modules Transformer and Pooling, then any "
+            "number of Dense, and Normalize or nothing behind them. Received: "
+            f"{names.replace(' ', ', ') or 'none'}"
         )
-    (_, transformer), (_, pooling) = kinds[:2]
-    if transformer.get("path", ""):
-        raise ValueError(
-            f"{path} has its model in {transformer['path']}, and not in the "
-            "folder itself, where it is read."
-        )
-    settings = _read_pooling(folder / str(pooling.get("path", "1_Pooling")))
-    return {**settings, "normalize": "Normalize" in names}
+    return found
+
+
+def _read_modules(folder):
+    modules = _list_modules(folder)
+    if not modules:
+        return {}
+    _, (_, pooling), *others = modules
+    settings = _read_pooling(folder / (pooling or "1_Pooling"))
+    dense = [folder / path for kind, path in others if kind == "Dense"]
+    if dense:
+        settings["projections"] = [dense_modules.read(x) for x in dense]
+    return {**settings, "normalize": modules[-1][0] == "Normalize"}
 
 
 def _read_pooling(folder):

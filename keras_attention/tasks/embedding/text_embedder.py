@@ -3,11 +3,18 @@
 import numpy as np
 from keras import ops
 
-from keras_attention.checks import did_you_mean
+from keras_attention.checks import check_boolean, did_you_mean
 from keras_attention.models.encoder import TransformerEncoder
 from keras_attention.tasks.core.task import Task
 from keras_attention.tasks.core.text_inputs import TextInputs, check_list
-from keras_attention.tasks.embedding import embedder_files, pooled, similarities
+from keras_attention.tasks.embedding import (
+    dense_modules,
+    embedder_files,
+    pooled,
+    similarities,
+)
+
+_DENSE = "projection"  # folders in that of a task
 
 
 class TextEmbedder(Task):
@@ -28,6 +35,8 @@ class TextEmbedder(Task):
             `"max"`, `"mean_sqrt_len_tokens"` (the sum over the root of the
             number of ids), `"weightedmean"` (by positions 1, 2, 3 and so on)
             or `"lasttoken"`; or a list of them, whose results are joined.
+        projections: list of `keras.layers.Dense`, one behind another, that
+            pooled vectors go through.
         normalize: whether vectors get the length 1.
         prompts: dictionary from names to the strings that stand before a text
             in such a use, for example `{"query": "query: "}`.
@@ -76,6 +85,7 @@ class TextEmbedder(Task):
     """
 
     kind = "text_embedder"
+    pipeline_tag = "sentence-similarity"
     model_class = TransformerEncoder
     tokenizer_files = ("tokenizer.model",)
 
@@ -85,6 +95,7 @@ class TextEmbedder(Task):
         tokenizer,
         *,
         pooling="mean",
+        projections=None,
         normalize=True,
         prompts=None,
         default_prompt=None,
@@ -98,24 +109,24 @@ class TextEmbedder(Task):
                 "model must be a TransformerEncoder. Received: "
                 f"{type(model).__name__}"
             )
+        check_boolean("normalize", normalize)
+        check_boolean("lowercase", lowercase)
         self.model, self.tokenizer = model, tokenizer
         self.inputs = TextInputs(model, tokenizer, max_length, batch_size)
         self.settings = {
             "pooling": pooled.check_pooling(pooling),
-            "normalize": check_boolean("normalize", normalize),
+            "normalize": normalize,
             "prompts": _check_prompts(prompts),
             "default_prompt": default_prompt,
             "similarity": similarities.check(similarity),
-            "lowercase": check_boolean("lowercase", lowercase),
+            "lowercase": lowercase,
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,
         }
         self.prompt(None)
-
-    @property
-    def dim(self):
-        """Width of the vectors."""
-        return self.model.output_dim * len(self.settings["pooling"])
+        dim = model.output_dim * len(self.settings["pooling"])
+        self.projections = dense_modules.check(projections, dim)
+        self.dim = self.projections[-1].units if self.projections else dim
 
     def __call__(self, texts, prompt=None):
         if isinstance(texts, str):
@@ -161,6 +172,8 @@ class TextEmbedder(Task):
         """
         settings = self.settings
         vectors = pooled.pool(hidden, padding_mask, settings["pooling"])
+        for layer in self.projections:
+            vectors = layer(vectors)
         return pooled.normalize(vectors) if settings["normalize"] else vectors
 
     def prompt(self, name):
@@ -251,17 +264,22 @@ class TextEmbedder(Task):
         return [self.tokenizer]
 
     @classmethod
+    def preset_home(cls, folder):
+        return embedder_files.model_folder(folder)
+
+    @classmethod
     def preset_settings(cls, folder, model, tokenizers):
         return embedder_files.read_settings(folder)
 
+    def save_parts(self, folder):
+        for index, layer in enumerate(self.projections):
+            dense_modules.write(layer, folder / f"{_DENSE}_{index}")
 
-def check_boolean(name, value):
-    """Refuses what is neither True nor False."""
-    if not isinstance(value, bool):
-        raise ValueError(
-            f"{name} must be True or False. Received: {name}={value!r}"
-        )
-    return value
+    @classmethod
+    def load_parts(cls, folder):
+        count = len([*folder.glob(f"{_DENSE}_*")])
+        places = [folder / f"{_DENSE}_{index}" for index in range(count)]
+        return {"projections": [dense_modules.read(x) for x in places]}
 
 
 def _check_prompts(prompts):

@@ -7,8 +7,8 @@ from keras_attention import optional
 from keras_attention.checks import did_you_mean
 from keras_attention.data.tokenizers import special
 
-FILE = "chat_template.jinja"
-_DEFAULT = "default"
+FILE, FURTHER = "chat_template.jinja", "additional_chat_templates"
+_DEFAULT, _TOOL_USE = "default", "tool_use"
 
 
 class ChatTemplate:
@@ -114,29 +114,107 @@ def is_chat(prompt):
     )
 
 
-def template_of(tokenizer, name=_DEFAULT):
-    """Finds the chat template that a tokenizer brings.
+class ChatTemplates:
+    """The templates of a model, of which a name or the task chooses one.
+
+    Args:
+        given: string, the only template; a dictionary from names to templates;
+            or None where there is none.
+        variables: as of `ChatTemplate`.
+
+    Raises:
+        ValueError: for something else, or if the default one cannot be
+            compiled.
+    """
+
+    def __init__(self, given, variables=None):
+        self._is_named = isinstance(given, dict)
+        named = given if self._is_named else {_DEFAULT: given}
+        self._sources = {n: x for n, x in named.items() if x is not None}
+        if not all(isinstance(x, str) for x in self._sources.values()):
+            raise ValueError(
+                "chat_template must be a template or a dictionary of named "
+                f"ones. Received: {reprlib.repr(given)}"
+            )
+        self._variables, self._made = variables, {}
+        if _DEFAULT in self._sources:
+            self._make(_DEFAULT)
+
+    def choose(self, name=None, tools=None):
+        """Finds a template, by default the one that `transformers` takes.
+
+        Args:
+            name: string, or None for `"tool_use"` where there is one and tools
+                are given, and otherwise for `"default"`.
+            tools: the tools that the template is given, or None.
+
+        Returns:
+            A `ChatTemplate`.
+
+        Raises:
+            ValueError: if there is none of the name, or no default one.
+        """
+        known = list(self._sources)
+        if not known:
+            raise ValueError(
+                "This model has no chat template, so it takes texts alone; or "
+                "give the task a chat_template. Received: messages"
+            )
+        if name is None:
+            is_tool = tools is not None and _TOOL_USE in known
+            name = _TOOL_USE if is_tool else _DEFAULT
+            if name not in known:
+                raise ValueError(
+                    "The model has several chat templates and none of them is "
+                    f"the default one. Choose by chat_template=, one of "
+                    f"{', '.join(known)}."
+                )
+        if name not in known:
+            named = f"only {', '.join(known)}"
+            raise ValueError(
+                f"There is no chat template {name!r}, "
+                f"{named if self._is_named else 'but one without a name'}."
+                f"{did_you_mean(str(name), known)}"
+            )
+        return self._make(name)
+
+    def _make(self, name):
+        if name not in self._made:
+            source = self._sources[name]
+            self._made[name] = ChatTemplate(source, self._variables)
+        return self._made[name]
+
+
+def template_of(tokenizer):
+    """Finds the chat templates that a tokenizer brings.
 
     Args:
         tokenizer: a `Tokenizer`.
-        name: which, where there are several.
 
     Returns:
-        A string, or None where there is none.
-
-    Raises:
-        ValueError: if there are several and none has the name.
+        A string, a dictionary of named ones, or None where there is none.
     """
     found = getattr(tokenizer, "config", {}).get("chat_template")
     if isinstance(found, list):
-        named = {x["name"]: x["template"] for x in found}
-        if name not in named:
-            raise ValueError(
-                f"The tokenizer has no chat template {name!r}, only "
-                f"{', '.join(named)}.{did_you_mean(name, named)}"
-            )
-        return named[name]
+        return {x["name"]: x["template"] for x in found}
     return found
+
+
+def read_templates(folder):
+    """Reads the chat templates that a folder has as files.
+
+    Args:
+        folder: `pathlib.Path`.
+
+    Returns:
+        As `template_of`.
+    """
+    paths = sorted((folder / FURTHER).glob("*.jinja"))
+    found = {path.stem: path.read_text(encoding="utf-8") for path in paths}
+    if (folder / FILE).is_file():
+        text = (folder / FILE).read_text(encoding="utf-8")
+        found = {_DEFAULT: text, **found} if found else text
+    return found or None
 
 
 def variables_of(tokenizer):

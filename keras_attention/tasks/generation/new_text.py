@@ -1,9 +1,8 @@
 """The text of new tokens, as they come."""
 
-import re
+from keras_attention.data.tokenizers.base import BYTE
+from keras_attention.generation.stop_strings import StopStrings
 
-# SentencePiece's pieces of a single byte.
-_BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 _BROKEN = "\ufffd"  # what decoding makes of a part of a character
 
 
@@ -63,7 +62,7 @@ class NewText:
         """Takes away from the end what another token may change."""
         bytes_behind = 0
         for piece in reversed(self._tokenizer.pieces([ids])[0]):
-            if not _BYTE.fullmatch(piece):
+            if not BYTE.fullmatch(piece):
                 break
             bytes_behind += 1
         if bytes_behind:
@@ -108,6 +107,34 @@ def read_stops(stop):
     return tuple(
         x for x in several if not any(other in x[:-1] for other in several)
     )
+
+
+def stop_strings(tokenizer, vocabulary_size, stop, is_full=False):
+    """Makes what ends a search at strings.
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        vocabulary_size: integer, the ids of the model.
+        stop: strings, from `read_stops`.
+        is_full: whether the texts are to be put behind their prompts.
+
+    Returns:
+        `StopStrings`, or None where there are no strings, or the text of a
+        token depends on what follows it.
+    """
+    if not stop or tokenizer.rewrites_spaces:
+        return None
+    texts = tokenizer.texts_of_ids()
+    unknown_id = tokenizer.unknown_id
+    unknown = texts[unknown_id] if unknown_id >= 0 else b""
+    texts += [unknown] * (vocabulary_size - len(texts))
+    spaces = [i for i, x in enumerate(texts) if x[:1] == b" " and x[1:]]
+    first = None
+    if spaces and not is_full:
+        (shown,) = tokenizer.decode([spaces[:1]])
+        if not shown.startswith(" "):
+            first = [text.removeprefix(b" ") for text in texts]
+    return StopStrings(texts, stop, first)
 
 
 def cut_at_stop(text, stop):

@@ -13,11 +13,12 @@ from keras_attention.tasks.core.task import Task
 from keras_attention.tasks.core.text_inputs import check_list
 from keras_attention.tasks.generation import generation_options
 from keras_attention.tasks.generation.chat_template import (
-    FILE,
+    check_messages,
     is_chat,
+    read_templates,
     template_of,
 )
-from keras_attention.tasks.generation.new_text import read_stops
+from keras_attention.tasks.generation.new_text import read_stops, stop_strings
 from keras_attention.tasks.generation.text_prompts import TextPrompts
 from keras_attention.tasks.generation.text_search import TextSearch
 
@@ -43,9 +44,12 @@ class TextGenerator(Task):
         tokenizer: a `Tokenizer`.
         generation: dictionary of options, as in a call.
         stop: a string or a list of them. A text ends before the first that
-            appears in it. By default those of `generation_config.json`.
+            appears in it, and so does its search: with beams that of the
+            hypothesis, as in `transformers`. By default those of
+            `generation_config.json`.
         chat_template: string, how a chat becomes a prompt, in the language of
-            Jinja. By default that of the tokenizer, if it has one.
+            Jinja; or a dictionary of such templates by their names. By default
+            what the tokenizer has, if anything.
         batch_size: integer, prompts that are processed together.
         jit_compile: whether to compile with XLA: quicker for many prompts,
             slower for the first ones. `"auto"` does it on JAX alone.
@@ -55,6 +59,8 @@ class TextGenerator(Task):
             messages, `{"role": "user", "content": "Hello!"}`. An empty string
             stands for the start token alone.
         stop: in place of the task's.
+        chat_template: the name of one of several templates, for chats; by
+            default `"default"`.
         return_full_text: whether a text begins with its prompt. By default it
             is the new text alone, as `transformers` gives it: of a
             SentencePiece tokenizer without the space before its first word.
@@ -104,6 +110,7 @@ class TextGenerator(Task):
     """
 
     kind = "text_generator"
+    pipeline_tag = "text-generation"
     model_class = CausalLM
     tokenizer_files = ("tokenizer.model",)
 
@@ -143,6 +150,7 @@ class TextGenerator(Task):
         prompts,
         *,
         stop=None,
+        chat_template=None,
         return_full_text=False,
         return_scores=False,
         **options,
@@ -150,21 +158,20 @@ class TextGenerator(Task):
         if isinstance(prompts, str) or is_chat(prompts):
             keywords = {
                 "stop": stop,
+                "chat_template": chat_template,
                 "return_full_text": return_full_text,
                 "return_scores": return_scores,
             }
             return self([prompts], **keywords, **options)[0]
         prompts = check_list(prompts)
-        rows = self.prompts.encode(prompts)
+        rows = self.prompts.encode(prompts, chat_template)
         search, seed = self._search(options)
         longest = self.prompts.check_room(rows, search.arguments)
         found = search.texts(
             rows, self._stops(stop), seed, longest, is_full=return_full_text
         )
         if return_full_text:
-            before = [
-                self.prompts.render(x) if is_chat(x) else x for x in prompts
-            ]
+            before = self.prompts.texts(prompts, chat_template)
             found = [
                 (start + text, score)
                 for start, (text, score) in zip(before, found, strict=True)
@@ -187,10 +194,10 @@ class TextGenerator(Task):
             ValueError: if the model has no chat template, or it fails on
                 these messages.
         """
-        self.prompts.render(messages)
+        check_messages(messages)
         return self(messages, **options)
 
-    def stream(self, prompt, *, stop=None, **options):
+    def stream(self, prompt, *, stop=None, chat_template=None, **options):
         """Gives a text piece by piece, as it is generated.
 
         The pieces together are what a call gives. None ends within a
@@ -198,8 +205,8 @@ class TextGenerator(Task):
 
         Args:
             prompt: a string or a chat.
-            stop, **options: as of a call. Beams cannot be streamed, since
-                they may change what they have begun with.
+            stop, chat_template, **options: as of a call. Beams cannot be
+                streamed, since they may change what they have begun with.
 
         Returns:
             An iterator of strings, none of them empty.
@@ -207,7 +214,7 @@ class TextGenerator(Task):
         Raises:
             ValueError: as of a call.
         """
-        rows = self.prompts.encode([prompt])
+        rows = self.prompts.encode([prompt], chat_template)
         search, seed = self._search(options)
         longest = self.prompts.check_room(rows, search.arguments)
         return search.pieces(rows[0], self._stops(stop), seed, longest)
@@ -217,14 +224,19 @@ class TextGenerator(Task):
 
     @classmethod
     def preset_settings(cls, folder, model, tokenizers):
-        if not (folder / FILE).is_file():
-            return {}
-        return {"chat_template": (folder / FILE).read_text(encoding="utf-8")}
+        found = read_templates(folder)
+        return {} if found is None else {"chat_template": found}
 
     @property
     def arguments(self):
         """The arguments of the `Generator` for a call without options."""
         return self._search({})[0].arguments
+
+    @property
+    def stops(self):
+        """The `StopStrings` of a call without options, or None."""
+        size = self.model.decoder.vocabulary_size
+        return stop_strings(self.tokenizer, size, self._stops(None))
 
     def _stops(self, stop):
         return read_stops(self.settings["stop"] if stop is None else stop)

@@ -17,10 +17,11 @@ class TextPrompts:
     Args:
         decoder: the part of the model that reads ids.
         tokenizer: a `Tokenizer`.
-        template: string, the chat template, or None where there is none.
+        template: string, the chat template; a dictionary of named ones; or
+            None where there is none.
 
     Raises:
-        ValueError: if the template cannot be compiled.
+        ValueError: if the default template cannot be compiled.
     """
 
     EMPTY = (
@@ -28,19 +29,19 @@ class TextPrompts:
     )
 
     def __init__(self, decoder, tokenizer, template=None):
-        self._tokenizer, self._template = tokenizer, None
-        if template is not None:
-            variables = chat_template.variables_of(tokenizer)
-            self._template = chat_template.ChatTemplate(template, variables)
+        self._tokenizer = tokenizer
+        variables = chat_template.variables_of(tokenizer)
+        self._templates = chat_template.ChatTemplates(template, variables)
         position = getattr(decoder, "position", None)
         self._limit = getattr(position, "max_length", None)
         self._position = type(position).__name__
 
-    def encode(self, prompts):
+    def encode(self, prompts, name=None):
         """Turns prompts into rows of ids.
 
         Args:
             prompts: list of strings and of chats, each a list of messages.
+            name: that of a chat template, or None.
 
         Returns:
             A list of lists of integers, none of them empty.
@@ -49,9 +50,7 @@ class TextPrompts:
             ValueError: for what is neither, for a chat without a template, or
                 for an empty prompt without a start id.
         """
-        texts = [
-            self.render(x) if chat_template.is_chat(x) else x for x in prompts
-        ]
+        texts = self.texts(prompts, name)
         text_batches.check_texts(texts)
         tokenizer = self._tokenizer
         if tokenizer.templates is None:
@@ -63,18 +62,30 @@ class TextPrompts:
             for row, prompt in zip(rows, prompts, strict=True)
         ]
 
-    def render(self, messages, **variables):
+    def texts(self, prompts, name=None):
+        """Writes the chats among prompts as texts; arguments as of `encode`."""
+        return [
+            self.render(x, chat_template=name)
+            if chat_template.is_chat(x)
+            else x
+            for x in prompts
+        ]
+
+    def render(self, messages, *, chat_template=None, **variables):
         """Writes a chat as text; see `ChatTemplate.render`.
 
+        Args:
+            messages, **variables: as there.
+            chat_template: string, the name of one of several templates. By
+                default that is `"tool_use"` where `tools` are given, and
+                otherwise `"default"`.
+
         Raises:
-            ValueError: also if there is no template.
+            ValueError: also if there is no such template.
         """
-        if self._template is None:
-            raise ValueError(
-                "This model has no chat template, so it takes texts alone; or "
-                "give the task a chat_template. Received: messages"
-            )
-        return self._template.render(messages, **variables)
+        tools = variables.get("tools")
+        template = self._templates.choose(chat_template, tools)
+        return template.render(messages, **variables)
 
     @property
     def template(self):

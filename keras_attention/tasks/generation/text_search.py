@@ -6,7 +6,7 @@ import numpy as np
 from keras_attention.generation.constraints import read_ids
 from keras_attention.generation.generator import Generator
 from keras_attention.tasks.core import text_batches
-from keras_attention.tasks.generation.new_text import NewText
+from keras_attention.tasks.generation.new_text import NewText, stop_strings
 
 _NO_LIMIT = 10**9
 
@@ -26,7 +26,8 @@ class TextSearch:
         self._tokenizer, self._batch_size = tokenizer, batch_size
         self._jit_compile = jit_compile
         self._generator = Generator(model, **arguments, jit_compile=jit_compile)
-        self.arguments = arguments
+        self._model, self.arguments = model, arguments
+        self._stopping = None, self._generator
 
     def texts(self, rows, stop, seed, longest, is_full=False):
         """Gives the text that follows each prompt, and its score.
@@ -53,7 +54,7 @@ class TextSearch:
                 NewText(self._tokenizer, stop, row if is_full else ())
                 for row in batch
             ]
-            results = search(batch, inputs, texts, bool(stop))
+            results = search(batch, inputs, texts, stop, is_full)
             for index, result in zip(chosen, results, strict=True):
                 found[index] = result
         return found
@@ -72,12 +73,12 @@ class TextSearch:
         steps = self._generator.steps(**inputs)
         return _pieces(steps, NewText(self._tokenizer, stop))
 
-    def _by_tokens(self, batch, inputs, texts, may_stop):
+    def _by_tokens(self, batch, inputs, texts, stop, is_full):
         steps = self._generator.steps(**inputs)
         ended = np.zeros(len(inputs["prompt"]), "bool")
         ended[len(batch) :] = True  # of rows that fill up the batch
         steps.end(ended)
-        while may_stop and not steps.is_done:
+        while stop and not steps.is_done:
             steps.advance()
             for row, text in enumerate(texts):
                 ended[row] = text.read(steps.new_tokens(row))[1]
@@ -89,8 +90,8 @@ class TextSearch:
             shown, _ = text.read(steps.new_tokens(row), is_complete=True)
             yield shown, float(scores[row])
 
-    def _by_beams(self, batch, inputs, texts, may_stop):
-        result = self._generator(**inputs)
+    def _by_beams(self, batch, inputs, texts, stop, is_full):
+        result = self._ending_at(stop, is_full)(**inputs)
         ends = read_ids("end_id", self.arguments["end_id"])
         new = self.arguments.get("max_new_tokens", _NO_LIMIT)
         for row, (ids, text) in enumerate(zip(batch, texts, strict=True)):
@@ -99,6 +100,26 @@ class TextSearch:
             found = found[: behind[0]] if len(behind) else found
             shown, _ = text.read(found.tolist(), is_complete=True)
             yield shown, float(result["scores"][row])
+
+    def _ending_at(self, stop, is_full):
+        """Makes the generator that ends at strings; keeps the last one."""
+        if not stop:
+            return self._generator
+        if self._stopping[0] != (stop, is_full):
+            stops = stop_strings(
+                self._tokenizer,
+                self._model.decoder.vocabulary_size,
+                stop,
+                is_full,
+            )
+            generator = Generator(
+                self._model,
+                **self.arguments,
+                stops=stops,
+                jit_compile=self._jit_compile,
+            )
+            self._stopping = (stop, is_full), generator
+        return self._stopping[1]
 
     def _inputs(self, batch, indices, seed, longest):
         """Gives the arguments of a call of the generator."""

@@ -12,6 +12,9 @@ from keras_attention.tasks.core.checks import (
 )
 from keras_attention.tasks.core.task import Task
 from keras_attention.tasks.sequence_to_sequence import search_settings
+from keras_attention.tasks.sequence_to_sequence.alignment import (
+    attention_inputs_of,
+)
 
 
 class SourceToText(Task):
@@ -169,6 +172,26 @@ class InputToText(SourceToText):
             ValueError: for images of another shape, or what is no sound.
         """
         return self.search(self.inputs.read(given)[0])
+
+    def attention_inputs(self, given):
+        """Generates outputs and gives what shows how they came about.
+
+        `keras_attention.attention_maps(task, images)` calls this.
+
+        Args:
+            given: as of the call.
+
+        Returns:
+            `(model, inputs, tokens)`: the model's named inputs, and the pieces
+            of `target_ids` and of `"outputs"`, what each place of the target
+            predicts; of patches of images also those of `source_ids`, as
+            "row,column".
+
+        Raises:
+            ValueError: as of `generate`, or if nothing is given.
+        """
+        cells = getattr(self.inputs, "cells", lambda: None)()
+        return attention_inputs_of(self, self.inputs.read(given)[0], cells)
 
     def tokenizers(self):
         return [self.target_tokenizer]

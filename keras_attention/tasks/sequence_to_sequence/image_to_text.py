@@ -71,6 +71,7 @@ class ImageToText(InputToText):
     """
 
     kind = "image_to_text"
+    pipeline_tag = "image-to-text"
     tokenizer_files = ("tokenizer.model",)
 
     def __init__(

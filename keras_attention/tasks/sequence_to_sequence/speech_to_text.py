@@ -76,6 +76,7 @@ class SpeechToText(InputToText):
     """
 
     kind = "speech_to_text"
+    pipeline_tag = "automatic-speech-recognition"
     tokenizer_files = ("tokenizer.model",)
 
     def __init__(

@@ -102,6 +102,7 @@ class TextToText(SourceToText):
     """
 
     kind = "text_to_text"
+    pipeline_tag = "text2text-generation"
     tokenizer_files = ("source_tokenizer.model", "target_tokenizer.model")
 
     def __init__(

@@ -80,6 +80,7 @@ class MaskedText(Task):
     """
 
     kind = "masked_text"
+    pipeline_tag = "fill-mask"
     model_class = MaskedLM
     tokenizer_files = ("tokenizer.model",)
     masks = ("[MASK]", "<mask>")  # which count with any tokenizer

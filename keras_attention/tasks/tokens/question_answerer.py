@@ -3,17 +3,19 @@
 import numpy as np
 from keras import ops
 
+from keras_attention.checks import check_boolean
 from keras_attention.data.tokenizers.base import is_blank
 from keras_attention.models.span_predictor import SpanPredictor
 from keras_attention.tasks.core import text_batches
 from keras_attention.tasks.core.checks import check_positive
 from keras_attention.tasks.core.task import Task
 from keras_attention.tasks.core.text_inputs import TextInputs, check_list
-from keras_attention.tasks.tokens.spans import best_spans
+from keras_attention.tasks.tokens.spans import best_spans, joined_by_words
 from keras_attention.tasks.tokens.text_windows import (
     check_stride,
     spans_of,
     windows,
+    words_of,
 )
 
 
@@ -35,6 +37,10 @@ class QuestionAnswerer(Task):
         handle_impossible_answer: whether there may be none: the empty answer
             then takes part with the probability of the first token, which
             stands for it in models that learned from SQuAD 2.
+        align_to_words: whether answers are widened to whole words, as in the
+            pipeline of `transformers`. Of the best `2 * top_k + 10` spans,
+            those that become the same text, in upper or lower case, are then
+            one answer with the sum of their scores.
         stride: integer, the tokens that windows over a long context share.
         max_length: integer, ids of question and context, special ones
             included; None for what model and tokenizer allow, or 256 where
@@ -47,10 +53,11 @@ class QuestionAnswerer(Task):
 
     Returns:
         For a question a dictionary: `answer`, a string; `score`, the product
-        of the probabilities of its first and last token within their window;
-        `start` and `end`, the characters of the context where it begins and
-        ends. With `top_k` over 1 a list of them, the best first. For a list
-        of questions a list of either. No answer is `""`, from 0 to 0.
+        of the probabilities of its first and last token within their window,
+        or the sum of several; `start` and `end`, the characters of the
+        context where it begins and ends. With `top_k` over 1 a list of them,
+        the best first. For a list of questions a list of either. No answer is
+        `""`, from 0 to 0.
 
     Raises:
         ValueError: if tokenizer, model and settings do not fit together, or
@@ -73,6 +80,7 @@ class QuestionAnswerer(Task):
     """
 
     kind = "question_answerer"
+    pipeline_tag = "question-answering"
     model_class = SpanPredictor
     tokenizer_files = ("tokenizer.model",)
 
@@ -84,6 +92,7 @@ class QuestionAnswerer(Task):
         *,
         max_answer_length=15,
         handle_impossible_answer=False,
+        align_to_words=True,
         stride=128,
         max_length=None,
         batch_size=32,
@@ -98,11 +107,8 @@ class QuestionAnswerer(Task):
                 "The tokenizer must have a template of pairs, for question "
                 "and context. Received: one without"
             )
-        if not isinstance(handle_impossible_answer, bool):
-            raise ValueError(
-                "handle_impossible_answer must be True or False. Received: "
-                f"{handle_impossible_answer!r}"
-            )
+        check_boolean("handle_impossible_answer", handle_impossible_answer)
+        check_boolean("align_to_words", align_to_words)
         check_positive(top_k=top_k, max_answer_length=max_answer_length)
         self.model, self.tokenizer = model, tokenizer
         self.inputs = TextInputs(
@@ -118,6 +124,7 @@ class QuestionAnswerer(Task):
             "top_k": top_k,
             "max_answer_length": max_answer_length,
             "handle_impossible_answer": handle_impossible_answer,
+            "align_to_words": align_to_words,
             "stride": stride,
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,
@@ -141,10 +148,11 @@ class QuestionAnswerer(Task):
         parts = self._parts(asked, read)
         logits = self._logits(asked, read, parts)
         spans = spans_of(self.tokenizer, contexts)
+        words = words_of(self.tokenizer, contexts)
         return [
-            self._answers(text, of_text, part, rows)
-            for text, of_text, part, rows in zip(
-                contexts, spans, parts, logits, strict=True
+            self._answers(text, *of_text)
+            for text, *of_text in zip(
+                contexts, spans, words, parts, logits, strict=True
             )
         ]
 
@@ -209,21 +217,27 @@ class QuestionAnswerer(Task):
             grouped[index].append(row)
         return grouped
 
-    def _answers(self, text, spans, parts, logits):
+    def _answers(self, text, spans, words, parts, logits):
         """Describes the best answers to one question."""
         settings = self.settings
+        top_k, aligns = settings["top_k"], settings["align_to_words"]
+        # Some become one answer.
+        count = 2 * top_k + 10 if aligns else top_k
         best, null_score = best_spans(
-            logits, parts, settings["max_answer_length"], settings["top_k"]
+            logits, parts, settings["max_answer_length"], count
         )
-        found = [(s, spans[i][0], spans[j][1]) for s, i, j in best]
+        if aligns:
+            found = joined_by_words(text, best, spans, words)
+        else:
+            found = [(s, spans[i][0], spans[j][1]) for s, i, j in best]
         if settings["handle_impossible_answer"]:
             found.append((null_score, 0, 0))
-            found.sort(key=lambda x: -x[0])
+        found.sort(key=lambda x: -x[0])
         answers = [
             {"answer": text[i:j], "score": score, "start": i, "end": j}
-            for score, i, j in found[: settings["top_k"]]
+            for score, i, j in found[:top_k]
         ]
-        return answers[0] if settings["top_k"] == 1 else answers
+        return answers[0] if top_k == 1 else answers
 
     def tokenizers(self):
         return [self.tokenizer]

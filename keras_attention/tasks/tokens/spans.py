@@ -44,6 +44,31 @@ def best_spans(logits, windows, max_length, count):
     return found[:count], min(null_scores)
 
 
+def joined_by_words(text, best, spans, words):
+    """Widens spans to whole words and joins those of the same text.
+
+    Args:
+        text: string.
+        best: list of `(score, first, last)`, from `best_spans`.
+        spans, words: lists of `(first, behind)`, the characters of each token
+            and of its word; a token in no word has None.
+
+    Returns:
+        List of `(score, first, behind)`, in characters: the first span of each
+        text, in lower case, with the scores of all.
+    """
+    found = {}
+    for score, first, last in best:
+        start, end = words[first], words[last]
+        if start is None or end is None:
+            start, end = spans[first], spans[last]
+        place = start[0], end[1]
+        key = text[slice(*place)].lower()
+        total, *place = found.get(key, (0.0, *place))
+        found[key] = total + score, *place
+    return list(found.values())
+
+
 def _sees_most(window, windows, first, last):
     """Whether no other window sees more around a span of this one.
 

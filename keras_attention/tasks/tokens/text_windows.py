@@ -53,6 +53,23 @@ def spans_of(tokenizer, texts):
     ]
 
 
+def words_of(tokenizer, texts):
+    """Gives the words that tokens are parts of, without white space.
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        texts: list of strings.
+
+    Returns:
+        A list of lists of `(first, behind)`, or None for a token in no word.
+    """
+    found = tokenizer.words(texts) if texts else []
+    return [
+        [word and trimmed(text, *word) for word in words]
+        for text, words in zip(texts, found, strict=True)
+    ]
+
+
 def trimmed(text, first, behind):
     """Takes white space off the ends of a span, unless it holds no more."""
     if text[first:behind].isspace():

@@ -77,6 +77,7 @@ class TokenClassifier(Task):
     """
 
     kind = "token_classifier"
+    pipeline_tag = "token-classification"
     model_class = SequenceTagger
     tokenizer_files = ("tokenizer.model",)
 

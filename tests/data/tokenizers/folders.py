@@ -3,10 +3,13 @@
 import importlib.util
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from keras_attention.data.tokenizers.languages import NLLB_200
 
 SYLLABLES = "ka to mi ru sen lo pa vel dor in the cat ing un 's n't".split()
 OTHERS = [
@@ -184,6 +187,20 @@ def sentence_piece(folder, name):
     return write(folder, files, **config)
 
 
+def nllb(folder, **config):
+    """Makes a folder of NLLB as `transformers` saves it."""
+    package = pytest.importorskip("transformers", reason="which writes it")
+    write(folder, {"sentencepiece.bpe.model": spm(300, model_type="bpe")})
+    made = package.NllbTokenizer.from_pretrained(
+        folder,
+        extra_special_tokens=[*NLLB_200],
+        **{"src_lang": "fra_Latn", **config},
+    )
+    shutil.rmtree(folder)
+    made.save_pretrained(folder)
+    return folder
+
+
 def pieces_of(proto):
     library = pytest.importorskip("sentencepiece", reason="the trainer")
     model = library.SentencePieceProcessor(model_proto=proto)
@@ -218,5 +235,7 @@ MAKERS = {
     "mbart50": lambda folder: sentence_piece(folder, "MBart50"),
     "marian": lambda folder: sentence_piece(folder, "Marian"),
     "m2m100": lambda folder: sentence_piece(folder, "M2M100"),
+    "nllb": nllb,
+    "nllb_legacy": lambda folder: nllb(folder, legacy_behaviour=True),
     "minilm": lambda folder: minilm(),
 }

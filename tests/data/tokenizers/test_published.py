@@ -109,10 +109,14 @@ def test_marian_has_a_tokenizer_for_each_side(side, folder_of):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kind", ["mbart", "mbart50", "m2m100"])
+@pytest.mark.parametrize(
+    "kind", ["mbart", "mbart50", "m2m100", "nllb", "nllb_legacy"]
+)
 def test_a_source_language_changes_the_template(kind, folder_of):
     theirs, ours = oracle(folder_of(kind)), load_tokenizer(folder_of(kind))
-    name = "de" if kind == "m2m100" else "de_DE"
+    name = {"mbart": "de_DE", "mbart50": "de_DE", "m2m100": "de"}.get(
+        kind, "deu_Latn"
+    )
     theirs.src_lang = name
     ours = ours.for_language(name)
     (ids,) = ours.encode(["the cat"])
@@ -123,6 +127,30 @@ def test_a_source_language_changes_the_template(kind, folder_of):
         assert ours.language_id("en") == theirs.lang_token_to_id["__en__"]
     with pytest.raises(ValueError, match="no language 'de_XY'"):
         ours.for_language("de_XY")
+
+
+@pytest.mark.full
+def test_nllb_is_read_from_its_sentencepiece_model_alone(tmp_path):
+    library = pytest.importorskip("sentencepiece", reason="the oracle")
+    proto = folders.spm(300, model_type="bpe")
+    files = {"sentencepiece.bpe.model": proto}
+    folders.write(tmp_path, files, tokenizer_class="NllbTokenizer")
+    ours = load_tokenizer(tmp_path)
+    model = library.SentencePieceProcessor(model_proto=proto)
+    for text in ["the cat", " größer Ça", "ka  to mi 안녕", "kamitorusen" * 9]:
+        # As fairseq has it: three pieces are called otherwise, and one more.
+        expected = [n + 1 if n else 3 for n in model.encode(text)]
+        (found,) = ours.encode([text])
+        assert found == expected
+        assert ours.decode([found]) == [model.decode(model.encode(text))]
+    first = len(folders.pieces_of(proto)) + 1
+    assert ours.language_id("ace_Arab") == first
+    assert ours.language_id("zul_Latn") == first + 201
+    assert ours.mask_id == first + 202
+    (ids,) = ours.encode(["ka"])
+    german = ours.for_language("deu_Latn")
+    whole = [ours.language_id("deu_Latn"), *ids, ours.end_id]
+    assert german.with_special_tokens(ids)[0] == whole
 
 
 def test_a_folder_without_a_tokenizer_is_named(tmp_path):

@@ -211,3 +211,67 @@ def test_another_alpha_is_another_scale(saved, rng):
         for layer in (block.query_dense, block.value_dense)
     ]
     near(scales, np.array([6, 8]) / np.sqrt(2))
+
+
+UNTIED = {
+    "llama": ("embed_tokens", "q_proj"),
+    "bert": ("word_embeddings", "query"),
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("base", UNTIED, indirect=True)
+def test_adapters_of_embeddings_are_read_and_written(
+    peft, base, tmp_path, rng, request
+):
+    theirs, cls, folder = base
+    name = request.node.callspec.params["base"]
+    config = peft.LoraConfig(r=3, lora_alpha=5, target_modules=[*UNTIED[name]])
+    adapted = peft.get_peft_model(theirs.from_pretrained(folder), config)
+    draw(adapted, "lora_").save_pretrained(tmp_path / "adapters")
+    token_ids = rng.integers(2, 53, (2, 13))
+    expected = outputs(adapted, token_ids)
+    model = load_lora(cls.from_preset(folder), tmp_path / "adapters")
+    near(model(token_ids), expected)
+    assert len(model.trainable_weights) == 2 * (1 + 2)
+    save_lora(model, tmp_path / "again")
+    again = theirs.from_pretrained(folder)
+    again = peft.PeftModel.from_pretrained(again, tmp_path / "again").eval()
+    near(outputs(again, token_ids), expected)
+    near(merge_lora(model)(token_ids), expected)
+
+
+@pytest.fixture
+def tied(base):
+    """The same of Llama with logits of the embedding's matrix."""
+    theirs, cls, folder = base
+    config = theirs.config_class(**CASES["llama"][1], tie_word_embeddings=True)
+    draw(theirs(config)).save_pretrained(folder)
+    return base
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("base", ["gpt2", "llama"], indirect=True)
+def test_adapters_of_an_embedding_trained_here_are_those_of_peft(
+    peft, base, tmp_path, rng, request
+):
+    theirs, cls, folder = base
+    if "llama" in request.node.callspec.id:
+        request.getfixturevalue("tied")
+    model = enable_lora(cls.from_preset(folder), 2, ["embedding", "query"])
+    for layer in adapted_layers(model):
+        for factor in factors_of(layer):
+            factor.assign(0.3 * rng.normal(size=factor.shape))
+    save_lora(model, tmp_path / "adapters")
+    token_ids = rng.integers(2, 53, (2, 13))
+    expected = model(token_ids)
+    adapted = theirs.from_pretrained(folder)
+    adapted = peft.PeftModel.from_pretrained(adapted, tmp_path / "adapters")
+    near(outputs(adapted.eval(), token_ids), expected)
+    adapted.save_pretrained(tmp_path / "again")
+    for name in ("adapters", "again"):
+        found = load_lora(cls.from_preset(folder), tmp_path / name)
+        near(found(token_ids), expected)
+    change(tmp_path / "adapters", ensure_weight_tying=False)
+    with pytest.raises(ValueError, match="ensure_weight_tying has to be true"):
+        load_lora(cls.from_preset(folder), tmp_path / "adapters")

@@ -1,13 +1,16 @@
 """Vectors of texts are those of the publisher's model and files."""
 
 import importlib.util
+import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from keras_attention import TransformerEncoder, tasks
 from keras_attention.tasks import TextEmbedder
+from keras_attention.tasks.embedding import dense_modules
 from tests.data.tokenizers import folders
 from tests.tasks import published_texts, tiny
 from tests.tools import near
@@ -96,14 +99,131 @@ def test_prompts_and_limits_of_a_folder_hold(published):
         task("a", prompt="querry")
 
 
+@pytest.fixture
+def projected(published):
+    """The folder with two modules Dense, and a function of what they do."""
+    import torch
+
+    folder, model, tokenizer = published
+    published_texts.write_modules(
+        folder, "Dense", "Dense", "Normalize", pooling=["cls_token"]
+    )
+    write, name = published_texts.write_dense, "torch.nn.modules"
+    first = write(folder / "2_Dense", 24, 19, f"{name}.activation.Tanh")
+    second = write(folder / "3_Dense", 19, 7, f"{name}.linear.Identity", False)
+
+    def expected(text):
+        (vector, *_) = hidden_states(model, tokenizer, text, 66)
+        found = torch.from_numpy(vector.copy())
+        linear = torch.nn.functional.linear
+        weights = [torch.from_numpy(x) for x in (*first, *second)]
+        found = linear(torch.tanh(linear(found, *weights[:2])), weights[2])
+        return torch.nn.functional.normalize(found, dim=0).numpy()
+
+    return folder, expected
+
+
+def test_vectors_go_through_the_dense_modules(projected, tmp_path):
+    folder, expected = projected
+    task = TextEmbedder.from_preset(folder)
+    found = task(published_texts.TEXTS)
+    near(found, [expected(text) for text in published_texts.TEXTS])
+    assert task.dim == 7
+    task.save(tmp_path / "task")
+    near(tasks.load(tmp_path / "task")(published_texts.TEXTS), found)
+
+
+@pytest.mark.full
+def test_an_export_has_the_dense_modules(projected, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    pytest.importorskip("tensorflow_text", reason="the export needs it")
+    folder, expected = projected
+    TextEmbedder.from_preset(folder).export(tmp_path / "exported")
+    served = tf.saved_model.load(str(tmp_path / "exported")).signatures
+    texts = published_texts.TEXTS
+    found = served["serving_default"](text=tf.constant(texts))["embeddings"]
+    near(found.numpy(), [expected(text) for text in texts])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("activation", ["Tanh", "GELU", "SiLU", "Mish"])
+def test_folders_of_sentence_transformers_give_its_vectors(
+    published, activation, tmp_path
+):
+    package = pytest.importorskip("sentence_transformers", reason="the oracle")
+    import torch
+    from sentence_transformers.sentence_transformer import modules as models
+
+    texts = published_texts.TEXTS
+    between = getattr(torch.nn, activation)()
+    modules = [
+        models.Transformer(str(published[0])),
+        models.Pooling(24, "mean"),
+        models.Dense(24, 11, activation_function=between),
+        models.Normalize(),
+    ]
+    theirs = package.SentenceTransformer(modules=modules, device="cpu")
+    folder = tmp_path / "made"
+    theirs.save(str(folder))
+    expected = theirs.encode(texts)
+    near(TextEmbedder.from_preset(folder)(texts), expected)
+    move_model(folder)
+    theirs = package.SentenceTransformer(str(folder), device="cpu")
+    near(theirs.encode(texts), expected)
+    near(TextEmbedder.from_preset(folder)(texts), expected)
+
+
+def move_model(folder):
+    """Puts the module Transformer into a folder of its own."""
+    path = folder / "modules.json"
+    modules = json.loads(path.read_text())
+    modules[0]["path"] = "0_Transformer"
+    path.write_text(json.dumps(modules))
+    (folder / "0_Transformer").mkdir()
+    stays = ("README.md", "modules.json", "config_sentence_transformers.json")
+    for file in [*folder.iterdir()]:
+        if file.is_file() and file.name not in stays:
+            file.rename(folder / "0_Transformer" / file.name)
+
+
 def test_modules_that_are_not_known_are_refused(published):
     folder, *_ = published
-    published_texts.write_modules(folder, "Dense", pooling=["cls_token"])
-    with pytest.raises(ValueError, match="Received: Transformer, .*Dense"):
-        TextEmbedder.from_preset(folder)
+    for others, message in [
+        (["Normalize", "Dense"], "Received: Transformer, .*Dense"),
+        (["LSTM"], "has a module 'LSTM', which no TextEmbedder has"),
+    ]:
+        published_texts.write_modules(folder, *others, pooling=["cls_token"])
+        with pytest.raises(ValueError, match=message):
+            TextEmbedder.from_preset(folder)
     published_texts.write_modules(folder)
     with pytest.raises(ValueError, match="must set one of pooling_mode_cls"):
         TextEmbedder.from_preset(folder)
+
+
+def test_dense_modules_that_are_not_known_are_refused(projected):
+    folder = projected[0] / "2_Dense"
+    config = json.loads((folder / "config.json").read_text())
+    for changes, message in [
+        ({"use_residual": True}, "has use_residual=True"),
+        ({"module_input_name": "token_embeddings"}, "has module_input_name"),
+        ({"activation_function": "torch.nn.Tan"}, "Did you mean 'Tanh'"),
+    ]:
+        (folder / "config.json").write_text(json.dumps(config | changes))
+        with pytest.raises(ValueError, match=message):
+            dense_modules.read(folder)
+    weights = folder / "model.safetensors"
+    weights.rename(folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match="pytorch_model.bin can run code"):
+        dense_modules.read(folder)
+    layer = keras.layers.Dense(5)
+    layer.build((None, 12))
+    for given, message in [
+        ([layer, layer], "one of 12 inputs behind 5 outputs"),
+        ([keras.layers.Dense(5, "softplus")], "must be one of tanh.*softplus"),
+        (layer, "must be a list of keras.layers.Dense"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make(projections=given)
 
 
 def make(**settings):

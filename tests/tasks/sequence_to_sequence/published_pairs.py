@@ -66,13 +66,27 @@ KINDS = {
         _BART,
         {"num_beams": 5, "max_length": 20, "repetition_penalty": 1.3},
     ),
+    "nllb": ("M2M100", _BART, {"num_beams": 3, "max_length": 19}),
+    "nllb_legacy": (
+        "M2M100",
+        _BART,
+        {"num_beams": 4, "max_length": 19, "no_repeat_ngram_size": 2},
+    ),
 }
-SINUSOIDS = ("marian", "pegasus", "m2m100")  # their positions
+SINUSOIDS = (
+    "marian",
+    "pegasus",
+    "m2m100",
+    "nllb",
+    "nllb_legacy",
+)  # their positions
 # The source and the target language, where a model has many.
 LANGUAGES = {
     "mbart": ("de_DE", "fr_XX"),
     "mbart50": ("ru_RU", "en_XX"),
     "m2m100": ("de", "en"),
+    "nllb": ("deu_Latn", "eng_Latn"),
+    "nllb_legacy": ("deu_Latn", "eng_Latn"),
 }
 TEXTS = [
     "the cat",

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attention import ImageConvolutionEncoder
+from keras_attention import ImageConvolutionEncoder, attention_maps
 from keras_attention.tasks import ImageClassifier, ImageToText, load
 from tests.tasks import tiny
 from tests.tasks.classification.classifiers import image_classifier
 from tests.tasks.sequence_to_sequence import seeing
+from tests.tools import near
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +102,23 @@ def test_what_does_not_fit_is_refused(task):
         seeing.image_task(num_beams=0)
     with pytest.raises(ValueError, match="must be a Classifier"):
         ImageClassifier(task.model, ["a", "b"], image_shape=(4, 6, 2))
+
+
+@pytest.mark.full
+def test_attention_shows_which_patches_a_word_came_from(task):
+    images = seeing.images(3)
+    maps = attention_maps(task, images)
+    name = "decoder/block_0/cross_attention"
+    weights = maps[name]
+    cells = [f"{row},{column}" for row in range(2) for column in range(3)]
+    near(weights.sum(axis=-1), np.ones(weights.shape[:-1]))
+    token_ids, _ = task.generate(images)
+    for index, image in enumerate(images):
+        assert maps.key_tokens[name][index] == cells
+        written = [x for x in maps.query_tokens[name][index] if x]
+        pieces = task.target_tokenizer.pieces([token_ids[index]])[0]
+        assert written == pieces[1 : len(written) + 1]
+        alone = attention_maps(task, image)[name]
+        near(alone[0], weights[index, :, : alone.shape[2]])
+    with pytest.raises(ValueError, match="an input at least"):
+        attention_maps(task, images[:0])

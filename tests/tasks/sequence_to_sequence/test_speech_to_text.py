@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+from keras_attention import attention_maps
 from keras_attention.data.audio import log_mel
 from keras_attention.tasks import SpeechToText, load
 from tests.tasks import tiny
@@ -12,6 +13,7 @@ from tests.tasks.sequence_to_sequence import seeing
 from tests.tasks.sequence_to_sequence.test_image_to_text import (
     scores_by_whole_passes,
 )
+from tests.tools import near
 
 pytest.importorskip("scipy", reason="reads and resamples sound")
 LENGTHS = 1_201, 40, 700, 0, 1_777, 333, 1_009
@@ -100,3 +102,18 @@ def test_what_is_no_sound_is_refused(task, tmp_path):
         SpeechToText(task.model, tiny.tokenizer())
     with pytest.raises(ValueError, match="max_seconds must be"):
         seeing.speech_task(max_seconds=0)
+
+
+@pytest.mark.full
+def test_attention_shows_which_sound_a_word_came_from(task):
+    sounds = seeing.sounds(900, 400, 0)
+    maps = attention_maps(task, sounds)
+    name = "decoder/block_0/cross_attention"
+    near(maps[name][:2].sum(axis=-1), np.ones(maps[name][:2].shape[:-1]))
+    for index in (0, 1):
+        alone = attention_maps(task, sounds[index])[name]
+        _, _, queries, keys = alone.shape
+        near(alone[0], maps[name][index, :, :queries, :keys])
+        assert not maps[name][index, :, :, keys:].any()
+    with pytest.raises(ValueError, match="No input has anything"):
+        attention_maps(task, sounds[2:])
