@@ -128,6 +128,7 @@ def merge_lora(model):
         layer.lora_enabled = False
         layer.lora_rank = layer.lora_alpha = None
     release(model)
+    _forget_compiled(model)
     return model
 
 
@@ -236,3 +237,14 @@ def train_only(model, weights):
     wanted -= {id(getattr(layer, "_kernel", None)) for layer in layers}
     for weight in model.weights:
         weight.trainable = id(weight) in wanted
+    _forget_compiled(model)
+
+
+def _forget_compiled(model):
+    """Has a model compile `fit` and `predict` anew, as `quantize` does.
+
+    A graph of TensorFlow computes with the variables that it was traced with.
+    """
+    if isinstance(model, keras.Model):
+        model.train_function = model.test_function = None
+        model.predict_function = None

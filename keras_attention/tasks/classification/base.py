@@ -21,6 +21,7 @@ class Classifying(Task):
     model_class = Classifier
 
     def __init__(self, model, labels, settings):
+        self.check_model(model)
         check_labels(model, labels)
         self.model = model
         self.labels = list(labels)
@@ -75,10 +76,6 @@ def check_labels(model, labels):
     Raises:
         ValueError: for anything but as many different strings as classes.
     """
-    if not isinstance(model, Classifier):
-        raise ValueError(
-            f"model must be a Classifier. Received: {type(model).__name__}"
-        )
     if model.num_classes < 2:
         raise ValueError(
             "A task names one of two classes at least. The model has "

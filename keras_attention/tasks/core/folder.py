@@ -44,7 +44,11 @@ def save_task(
             tokenizer.save(_place(partial / name, tokenizer))
             digests[name] = tokenizer.digest
         (partial / TASK).write_text(
-            json.dumps({"task": kind, **settings, DIGESTS: digests}, indent=2),
+            json.dumps(
+                {"task": kind, **settings, DIGESTS: digests},
+                indent=2,
+                default=_plain,
+            ),
             encoding="utf-8",
         )
         write_card(
@@ -57,6 +61,15 @@ def save_task(
             training=training,
             scores=scores,
         )
+
+
+def _plain(value):
+    """Makes Python's own numbers of those of NumPy."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise ValueError(
+        f"A setting of the task cannot be saved. Received: {value!r}"
+    )
 
 
 def _told(tokenizers):

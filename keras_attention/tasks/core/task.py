@@ -30,6 +30,16 @@ class Task:
     model_class = None
     tokenizer_files = ()
 
+    @classmethod
+    def check_model(cls, model):
+        """Raises ValueError for a model of another class than the task's."""
+        name = cls.model_class.__name__
+        if not isinstance(model, cls.model_class):
+            raise ValueError(
+                f"model must be {'an' if name[0] in 'AEIOU' else 'a'} {name}. "
+                f"Received: {type(model).__name__}"
+            )
+
     def tokenizers(self):
         """Lists the tokenizers, in the order of `tokenizer_files`."""
         return []

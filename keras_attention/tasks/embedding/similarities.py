@@ -53,11 +53,17 @@ def _cosine(first, second):
 
 
 def _euclidean(first, second):
-    return -np.stack([np.sqrt(((x - second) ** 2).sum(-1)) for x in first])
+    rows = [np.sqrt(((x - second) ** 2).sum(-1)) for x in first]
+    return _negative(rows, second)
+
+
+def _negative(rows, second):
+    # There may be none.
+    return -np.reshape(np.array(rows, "float32"), (len(rows), len(second)))
 
 
 def _manhattan(first, second):
-    return -np.stack([np.abs(x - second).sum(-1) for x in first])
+    return _negative([np.abs(x - second).sum(-1) for x in first], second)
 
 
 def _unit(vectors):

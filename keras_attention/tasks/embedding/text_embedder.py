@@ -3,8 +3,9 @@
 import numpy as np
 from keras import ops
 
-from keras_attention.checks import did_you_mean
+from keras_attention.checks import check_boolean, did_you_mean
 from keras_attention.models.encoder import TransformerEncoder
+from keras_attention.tasks.core import text_batches
 from keras_attention.tasks.core.task import Task
 from keras_attention.tasks.core.text_inputs import TextInputs, check_list
 from keras_attention.tasks.embedding import embedder_files, pooled, similarities
@@ -93,20 +94,18 @@ class TextEmbedder(Task):
         max_length=None,
         batch_size=32,
     ):
-        if not isinstance(model, TransformerEncoder):
-            raise ValueError(
-                "model must be a TransformerEncoder. Received: "
-                f"{type(model).__name__}"
-            )
+        self.check_model(model)
+        check_boolean("normalize", normalize)
+        check_boolean("lowercase", lowercase)
         self.model, self.tokenizer = model, tokenizer
         self.inputs = TextInputs(model, tokenizer, max_length, batch_size)
         self.settings = {
             "pooling": pooled.check_pooling(pooling),
-            "normalize": check_boolean("normalize", normalize),
+            "normalize": bool(normalize),
             "prompts": _check_prompts(prompts),
             "default_prompt": default_prompt,
             "similarity": similarities.check(similarity),
-            "lowercase": check_boolean("lowercase", lowercase),
+            "lowercase": bool(lowercase),
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,
         }
@@ -140,10 +139,7 @@ class TextEmbedder(Task):
         Returns:
             A list of `(ids, segments)`.
         """
-        if any(not isinstance(text, str) for text in texts):
-            raise ValueError(
-                f"texts must be a list of strings. Received: {texts!r}"
-            )
+        text_batches.check_texts(texts)
         texts = [(before + text).strip() for text in texts]
         if self.settings["lowercase"]:
             texts = [text.lower() for text in texts]
@@ -204,7 +200,7 @@ class TextEmbedder(Task):
         """Finds the texts of a corpus that are most similar to queries.
 
         Args:
-            queries: a string or a list of strings.
+            queries: a string or a list of strings, or their vectors.
             corpus: list of strings, or the array `(count, dim)` that a call
                 gave for them.
             top_k: integer, how many are found for a query at most.
@@ -241,11 +237,20 @@ class TextEmbedder(Task):
     def _vectors(self, given, prompt=None):
         if isinstance(given, str):
             given = [given]
-        if not isinstance(given, (list, tuple)) or (
-            given and not isinstance(given[0], str)
-        ):
-            return np.atleast_2d(np.asarray(given, "float32"))
-        return self(given, prompt)
+        if isinstance(given, (list, tuple)):
+            are_texts = not given or any(isinstance(x, str) for x in given)
+        else:
+            given = ops.convert_to_numpy(given)
+            are_texts = given.dtype.kind in "OSTU"
+        if are_texts:
+            return self(given, prompt)
+        vectors = np.atleast_2d(np.asarray(given, "float32"))
+        if vectors.ndim != 2 or vectors.shape[1] != self.dim:
+            raise ValueError(
+                f"Vectors must have the shape (count, {self.dim}). Received: "
+                f"{vectors.shape}"
+            )
+        return vectors
 
     def tokenizers(self):
         return [self.tokenizer]
@@ -253,15 +258,6 @@ class TextEmbedder(Task):
     @classmethod
     def preset_settings(cls, folder, model, tokenizers):
         return embedder_files.read_settings(folder)
-
-
-def check_boolean(name, value):
-    """Refuses what is neither True nor False."""
-    if not isinstance(value, bool):
-        raise ValueError(
-            f"{name} must be True or False. Received: {name}={value!r}"
-        )
-    return value
 
 
 def _check_prompts(prompts):

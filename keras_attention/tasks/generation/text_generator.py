@@ -118,6 +118,7 @@ class TextGenerator(Task):
         batch_size=8,
         jit_compile="auto",
     ):
+        self.check_model(model)
         check_vocabulary("", tokenizer, model)
         check_positive(batch_size=batch_size)
         check_jit_compile(jit_compile)
@@ -154,7 +155,7 @@ class TextGenerator(Task):
                 "return_scores": return_scores,
             }
             return self([prompts], **keywords, **options)[0]
-        prompts = check_list(prompts)
+        prompts = check_list(prompts, "prompts")
         rows = self.prompts.encode(prompts)
         search, seed = self._search(options)
         longest = self.prompts.check_room(rows, search.arguments)

@@ -52,7 +52,7 @@ class TextPrompts:
         texts = [
             self.render(x) if chat_template.is_chat(x) else x for x in prompts
         ]
-        text_batches.check_texts(texts)
+        text_batches.check_texts(texts, "prompts")
         tokenizer = self._tokenizer
         if tokenizer.templates is None:
             rows = text_batches.encode_visible(tokenizer, texts)

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from keras_attention.checks import check_boolean
 from keras_attention.data.tokenizers.base import is_blank
 from keras_attention.models.span_predictor import SpanPredictor
 from keras_attention.tasks.core import text_batches
@@ -44,7 +45,7 @@ class QuestionAnswerer(Task):
 
     Call arguments:
         question: a string or a list of strings.
-        context: a string, or a list of as many.
+        context: a string for all questions, or a list of as many.
 
     Returns:
         For a question a dictionary: `answer`, a string; `score`, the product
@@ -89,21 +90,13 @@ class QuestionAnswerer(Task):
         max_length=None,
         batch_size=32,
     ):
-        if not isinstance(model, SpanPredictor):
-            raise ValueError(
-                "model must be a SpanPredictor. Received: "
-                f"{type(model).__name__}"
-            )
+        self.check_model(model)
         if tokenizer.templates is None:
             raise ValueError(
                 "The tokenizer must have a template of pairs, for question "
                 "and context. Received: one without"
             )
-        if not isinstance(handle_impossible_answer, bool):
-            raise ValueError(
-                "handle_impossible_answer must be True or False. Received: "
-                f"{handle_impossible_answer!r}"
-            )
+        check_boolean("handle_impossible_answer", handle_impossible_answer)
         check_positive(top_k=top_k, max_answer_length=max_answer_length)
         self.model, self.tokenizer = model, tokenizer
         self.inputs = TextInputs(
@@ -118,7 +111,7 @@ class QuestionAnswerer(Task):
         self.settings = {
             "top_k": top_k,
             "max_answer_length": max_answer_length,
-            "handle_impossible_answer": handle_impossible_answer,
+            "handle_impossible_answer": bool(handle_impossible_answer),
             "stride": stride,
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,
@@ -131,7 +124,10 @@ class QuestionAnswerer(Task):
     def __call__(self, question, context):
         if isinstance(question, str):
             return self([question], [context])[0]
-        questions, contexts = check_list(question), check_list(context)
+        questions = check_list(question, "question")
+        if isinstance(context, str):
+            context = [context] * len(questions)
+        contexts = check_list(context, "context")
         if len(questions) != len(contexts):
             raise ValueError(
                 "question and context must be lists of one length. Received: "
@@ -151,7 +147,7 @@ class QuestionAnswerer(Task):
 
     def _ids(self, name, texts):
         """Gives the ids of texts, of which none may be empty."""
-        found = self.inputs.ids(texts)
+        found = self.inputs.ids(texts, name)
         for index, ids in enumerate(found):
             if not ids or is_blank(texts[index]):
                 raise ValueError(

@@ -110,7 +110,7 @@ class TokenClassifier(Task):
         self.labels = list(labels)
         self.settings = {
             "aggregation": aggregation,
-            "ignore_labels": check_list(ignore_labels),
+            "ignore_labels": check_list(ignore_labels, "ignore_labels"),
             "stride": stride,
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,

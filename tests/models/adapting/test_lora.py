@@ -13,6 +13,7 @@ from keras_attention import (
     merge_lora,
     save_lora,
 )
+from keras_attention.generation import Generator
 from keras_attention.models.adapting.lora import adapted_layers, factors_of
 from tests.models import small
 from tests.tools import near, to_numpy
@@ -88,6 +89,37 @@ def test_merging_keeps_the_outputs_and_leaves_no_adapters(rng, tmp_path):
         merge_lora(model)
     # It can be adapted anew.
     near(enable_lora(model, 3, "up")(token_ids), expected)
+
+
+def test_what_was_compiled_before_follows_the_adapters(rng):
+    encoder = small.encoder(rng, dropout=0.0, num_layers=1)
+    model, token_ids = Classifier(encoder, 3, dropout=0.0), small.ids(rng)
+    for change in (
+        lambda: draw(enable_lora(model, 2, "all"), rng),
+        lambda: merge_lora(model),
+    ):
+        model.predict_on_batch(token_ids)
+        change()
+        near(model.predict_on_batch(token_ids), to_numpy(model(token_ids)))
+
+
+@pytest.mark.full
+def test_a_generator_follows_the_adapters(rng):
+    model = CausalLM(small.decoder(rng, num_layers=1))
+    prompt = small.ids(rng, ragged=False)
+    made = {"end_id": None, "max_length": 12, "jit_compile": False}
+    generator = Generator(model, **made)
+    for change in (
+        lambda: draw(enable_lora(model, 2, "all"), rng),
+        lambda: merge_lora(model),
+    ):
+        generator(prompt), generator.steps(prompt).finish()
+        change()
+        expected = Generator(model, **made)(prompt)["scores"]
+        near(generator(prompt)["scores"], expected, atol=1e-4)
+        steps = generator.steps(prompt)
+        steps.finish()
+        near(steps.scores, expected, atol=1e-4)
 
 
 @pytest.mark.full
