@@ -101,11 +101,11 @@ class TextEmbedder(Task):
         self.inputs = TextInputs(model, tokenizer, max_length, batch_size)
         self.settings = {
             "pooling": pooled.check_pooling(pooling),
-            "normalize": bool(normalize),
+            "normalize": normalize,
             "prompts": _check_prompts(prompts),
             "default_prompt": default_prompt,
             "similarity": similarities.check(similarity),
-            "lowercase": bool(lowercase),
+            "lowercase": lowercase,
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,
         }
@@ -120,7 +120,7 @@ class TextEmbedder(Task):
         if isinstance(texts, str):
             return self([texts], prompt)[0]
         texts, before = check_list(texts), self.prompt(prompt)
-        rows = self.encode(texts, before)
+        rows = self._encode(texts, before)
         found = np.zeros((len(rows), self.dim), "float32")
         for indices, inputs in self.inputs.batches(rows):
             hidden = self.model.predict_on_batch(inputs)
@@ -129,16 +129,8 @@ class TextEmbedder(Task):
             found[indices] = vectors[: len(indices)]
         return found
 
-    def encode(self, texts, before=""):
-        """Turns texts into rows for `inputs.batches`.
-
-        Args:
-            texts: list of strings.
-            before: string that stands before each.
-
-        Returns:
-            A list of `(ids, segments)`.
-        """
+    def _encode(self, texts, before):
+        """Turns texts, each behind a prompt, into rows for `inputs.batches`."""
         text_batches.check_texts(texts)
         texts = [(before + text).strip() for text in texts]
         if self.settings["lowercase"]:
@@ -186,8 +178,8 @@ class TextEmbedder(Task):
             NumPy float32 `(count of first, count of second)`, larger for what
             is more similar.
         """
-        compare = similarities.FUNCTIONS[self.settings["similarity"]]
-        return compare(self._vectors(first), self._vectors(second))
+        first, second = self._vectors(first), self._vectors(second)
+        return similarities.compare(first, second, self.settings["similarity"])
 
     def search(
         self,
@@ -244,13 +236,7 @@ class TextEmbedder(Task):
             are_texts = given.dtype.kind in "OSTU"
         if are_texts:
             return self(given, prompt)
-        vectors = np.atleast_2d(np.asarray(given, "float32"))
-        if vectors.ndim != 2 or vectors.shape[1] != self.dim:
-            raise ValueError(
-                f"Vectors must have the shape (count, {self.dim}). Received: "
-                f"{vectors.shape}"
-            )
-        return vectors
+        return np.atleast_2d(np.asarray(given, "float32"))
 
     def tokenizers(self):
         return [self.tokenizer]

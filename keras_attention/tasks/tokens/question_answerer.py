@@ -111,7 +111,7 @@ class QuestionAnswerer(Task):
         self.settings = {
             "top_k": top_k,
             "max_answer_length": max_answer_length,
-            "handle_impossible_answer": bool(handle_impossible_answer),
+            "handle_impossible_answer": handle_impossible_answer,
             "stride": stride,
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,

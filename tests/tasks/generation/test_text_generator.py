@@ -212,8 +212,19 @@ def test_bad_input_is_one_clear_error(gpt2):
         gpt2.stream("a", num_beams=2)
 
 
+def test_options_of_every_kind_are_saved(tmp_path, gpt2):
+    options = {"forced_ids": {3: 7}, "temperature": np.float32(0.5), "seed": 2}
+    task = TextGenerator(gpt2.model, gpt2.tokenizer, generation=options)
+    task.save(tmp_path / "task")
+    again = load(tmp_path / "task")
+    assert again.settings == task.settings
+    assert again.arguments["forced_ids"] == [[3, 7]]
+
+
 @pytest.mark.full
 def test_what_a_model_lacks_is_said(gpt2):
+    with pytest.raises(ValueError, match="model must be a CausalLM"):
+        TextGenerator(gpt2.model.decoder, gpt2.tokenizer)
     plain = TextGenerator(gpt2.model, gpt2.tokenizer)
     plain.prompts = type(plain.prompts)(gpt2.model.decoder, gpt2.tokenizer)
     with pytest.raises(ValueError, match="no chat template"):
