@@ -11,7 +11,7 @@ import keras
 
 from keras_attention import optional
 from keras_attention.files import replacing_folder
-from keras_attention.models.adapting.lora import adapted_layers
+from keras_attention.models.adapting.lora import can_merge
 
 SAVED_MODEL = "saved_model.pb"
 _PURPOSE = "The export"
@@ -53,7 +53,7 @@ def write_saved_model(
         _export_in_new_process(task, folder)
         return
     tf, *_ = [optional.load(name, _PURPOSE, extra) for name in needed]
-    if adapted_layers(task.model):
+    if can_merge(task.model):
         task = _with_adapters_merged(task)
     with replacing_folder(folder, SAVED_MODEL) as partial:
         try:

@@ -68,7 +68,7 @@ def enable_lora(
         Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models,
         https://arxiv.org/abs/2106.09685
     """
-    check_integer("rank", rank)
+    rank = check_integer("rank", rank)
     if alpha is not None:
         check_number("alpha", alpha)
     check_adaptable(model)
@@ -136,6 +136,12 @@ def adapted_layers(model):
     """Lists the layers of a model that have adapters."""
     layers = model._flatten_layers()
     return [x for x in layers if getattr(x, "lora_enabled", False)]
+
+
+def can_merge(model):
+    """Whether a model has adapters, and none of them of a quantized layer."""
+    layers = adapted_layers(model)
+    return bool(layers) and not any(x.quantization_mode for x in layers)
 
 
 def matrix_of(layer):

@@ -10,7 +10,7 @@ from keras import tree
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.recurrence import state_names
 from keras_attention.layers.token_embedding import TokenEmbedding
-from keras_attention.models.adapting.lora import adapted_layers
+from keras_attention.models.adapting.lora import can_merge
 from keras_attention.tensors import fixed_sizes
 
 
@@ -53,7 +53,7 @@ class AnyLengthExport:
                 of the user's own, if the model cannot keep a length free, or
                 the format is unknown.
         """
-        if adapted_layers(self):
+        if can_merge(self):
             with tempfile.TemporaryDirectory() as folder:
                 self.save_to_preset(folder)
                 merged = type(self).from_preset(folder)

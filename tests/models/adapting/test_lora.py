@@ -16,6 +16,8 @@ from keras_attention import (
 from keras_attention.generation import Generator
 from keras_attention.models.adapting.lora import adapted_layers, factors_of
 from tests.models import small
+from tests.tasks import tiny
+from tests.tasks.classification.classifiers import text_classifier
 from tests.tools import near, to_numpy
 
 
@@ -120,6 +122,32 @@ def test_a_generator_follows_the_adapters(rng):
         steps = generator.steps(prompt)
         steps.finish()
         near(steps.scores, expected, atol=1e-4)
+
+
+@pytest.mark.full
+@pytest.mark.autograph
+def test_an_export_holds_the_weights_merged(rng, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("Keras exports so on TensorFlow")
+    model, token_ids = classifier(rng), small.ids(rng)
+    number = len(model.weights)
+    draw(enable_lora(model, 2, "all"), rng)
+    model.export(tmp_path / "model", verbose=False)
+    served = tf.saved_model.load(tmp_path / "model")
+    assert len(served.variables) == number
+    near(served.serve(token_ids.astype("int32")), model(token_ids))
+    pytest.importorskip("tensorflow_text", reason="the export needs it")
+    task = text_classifier()
+    number = len(task.model.weights)
+    draw(enable_lora(task.model, 2, "all"), rng)
+    task.export(tmp_path / "task")
+    served = tf.saved_model.load(str(tmp_path / "task"))
+    assert len(served.weights) == number
+    texts = tiny.sentences(5, longest=4)
+    found = served.signatures["serving_default"](text=tf.constant(texts))
+    near(found["probabilities"], task.probabilities(texts))
+    assert adapted_layers(task.model)
 
 
 @pytest.mark.full
