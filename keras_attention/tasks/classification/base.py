@@ -14,7 +14,8 @@ class Classifying(Task):
 
     Args:
         model: a `Classifier`.
-        labels: list of different strings, the names of the classes.
+        labels: list of different strings, the names of the classes; None for
+            the model's own.
         settings: dictionary, with a `batch_size`.
     """
 
@@ -22,6 +23,7 @@ class Classifying(Task):
 
     def __init__(self, model, labels, settings):
         self.check_model(model)
+        labels = model.labels if labels is None else labels
         check_labels(model, labels)
         self.model = model
         self.labels = list(labels)

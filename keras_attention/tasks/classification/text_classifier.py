@@ -69,8 +69,6 @@ class TextClassifier(Classifying):
         max_length=None,
         batch_size=32,
     ):
-        if labels is None:
-            labels = getattr(model, "labels", None)
         settings = {"max_length": max_length, "batch_size": batch_size}
         super().__init__(model, labels, settings)
         self.inputs = TextInputs(

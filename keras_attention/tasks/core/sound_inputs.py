@@ -171,7 +171,7 @@ def _is_pair(sound):
 def _is_one(sounds):
     if isinstance(sounds, (str, os.PathLike)) or _is_pair(sounds):
         return True
-    if not np.iterable(sounds):
+    if not np.iterable(sounds) or isinstance(sounds, dict):
         raise ValueError(
             "sounds must be arrays, pairs of an array and its sampling rate, "
             f"or paths. Received: {sounds!r}"

@@ -145,7 +145,7 @@ class Task:
     @classmethod
     def preset_tokenizers(cls, folder):
         """Reads the tokenizers of a published folder, a list."""
-        return [load_tokenizer(folder)]
+        return [load_tokenizer(folder)] if cls.tokenizer_files else []
 
     @classmethod
     def preset_settings(cls, folder, model, tokenizers):

@@ -122,7 +122,9 @@ class TextGenerator(Task):
         check_vocabulary("", tokenizer, model)
         check_positive(batch_size=batch_size)
         check_jit_compile(jit_compile)
-        generation = generation_options.merge({}, generation or {})
+        generation = generation_options.merge(
+            {}, {} if generation is None else generation
+        )
         if stop is None:
             stop = (model.generation or {}).get(generation_options.STOPS)
         if chat_template is None:

@@ -94,10 +94,9 @@ class TextPrompts:
             `(limit, name, new)`: integer or None for no limit, the name of
             what sets it, and the least number of new tokens.
         """
-        new = arguments.get("max_new_tokens")
-        if new is None:
+        if arguments.get("max_length") is not None:
             return arguments["max_length"], "max_length", 1
-        return self._limit, self._position, new
+        return self._limit, self._position, arguments["max_new_tokens"]
 
     def check_room(self, rows, arguments):
         """Refuses prompts that leave no room for an answer, and counts them.

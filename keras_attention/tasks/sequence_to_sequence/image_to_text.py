@@ -15,8 +15,8 @@ class ImageToText(InputToText):
         tokenizer: the `Tokenizer` of the output.
         image_shape: `(height, width, channels)` of the images.
         scale: number that pixels are multiplied with before the model sees
-            them, for example `1 / 255`.
-        offset: number that is then added.
+            them, for example `1 / 255`, or a list of one for each channel.
+        offset: number, or numbers, that are then added.
         max_length: integer, tokens of an output, start and end included.
         min_length, no_repeat_ngram_size, num_beams, length_penalty,
         early_stopping, decoder_start_id, forced_start_id, constraints,

@@ -126,6 +126,10 @@ def test_what_a_prompt_becomes_depends_on_no_other(gpt2):
     options = {"max_new_tokens": 5}
     together = gpt2([PROMPTS[1], "", PROMPTS[3]], **options)
     assert [gpt2(PROMPTS[1], **options), gpt2("", **options)] == together[:2]
+    # Of two limits the lower one counts.
+    (row,) = gpt2.prompts.encode([PROMPTS[3]])
+    short = gpt2(PROMPTS[3], max_length=len(row) + 2, **options)
+    assert short == gpt2(PROMPTS[3], max_new_tokens=2)
 
 
 @pytest.mark.full
