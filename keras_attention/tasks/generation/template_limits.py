@@ -4,8 +4,6 @@ import collections.abc
 import contextvars
 import re
 
-from jinja2.exceptions import SecurityError
-
 # A chat of a thousand messages takes a small fraction of either.
 MOST_STEPS = 1_000_000
 LONGEST = 1_000_000
@@ -17,6 +15,10 @@ _SIZING = {"batch", "center", "indent", "slice", "truncate", "wordwrap"}
 _CONVERSION = re.compile(r"%(?:\([^)]*\))?([-+ #0\d.*]*)")
 _FIELD = re.compile(r"\{[^{}]*?:([^}]*)")
 _steps = contextvars.ContextVar("steps")
+
+
+class TooMuch(Exception):
+    """A template asks for more than it may have."""
 
 
 def begin():
@@ -35,7 +37,7 @@ def spend(count=1):
     spent = _steps.get([0])
     spent[0] += count
     if spent[0] > MOST_STEPS:
-        raise SecurityError(f"it takes more than {MOST_STEPS:,} steps")
+        raise TooMuch(f"it takes more than {MOST_STEPS:,} steps")
 
 
 def weight(*values):
@@ -61,7 +63,7 @@ def weight(*values):
 def check(value):
     """Refuses what is too long, or too large; returns it otherwise."""
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-        raise SecurityError(f"a number is longer than {_MOST_BITS:,} bits")
+        raise TooMuch(f"a number is longer than {_MOST_BITS:,} bits")
     if weight(value) > LONGEST:
         _refuse()
     return value
@@ -74,7 +76,7 @@ def check_operator(operator, left, right):
             if isinstance(count, int) and not isinstance(value, int | float):
                 _check_product(weight(value), count)
     if operator == "**" and (abs(left) > LONGEST or abs(right) > 64):
-        raise SecurityError(f"the power {left} ** {right} is too large")
+        raise TooMuch(f"the power {left} ** {right} is too large")
     if operator == "%" and isinstance(left, (str, bytes)):
         _check_format(str(left), _CONVERSION, right)
 
@@ -98,7 +100,7 @@ def check_method(text, name, arguments):
     elif name == "expandtabs":
         _check_product(text.count("\t"), [*arguments, 8][0])
     elif name == "translate":
-        raise SecurityError("translate is unsafe")
+        raise TooMuch("translate is unsafe")
 
 
 def check_filter(name, value, arguments):
@@ -113,7 +115,7 @@ def check_filter(name, value, arguments):
     if name in _SIZING:
         _check_numbers(numbers)
     if name == "tojson" and any(x > _MOST_INDENT for x in numbers):
-        raise SecurityError(f"an indent is larger than {_MOST_INDENT}")
+        raise TooMuch(f"an indent is larger than {_MOST_INDENT}")
     if name in ("indent", "join", "wordwrap"):
         # Once for each item, line or piece of a line.
         lengths = [len(x) for x in arguments if isinstance(x, str)]
@@ -132,14 +134,14 @@ def _check_format(text, pattern, values):
     numbers = [int(x[:9]) for x in re.findall(r"\d+", widths)]
     # Others come as values.
     if set(widths) & {"*", "{"} or sum(numbers) > LONGEST:
-        raise SecurityError("a format has widths that may be too large")
+        raise TooMuch("a format has widths that may be too large")
     _check_product(weight(values), text.count("%") + text.count("{"))
 
 
 def _check_numbers(values):
     for value in values:
         if isinstance(value, int) and abs(value) > LONGEST:
-            raise SecurityError(f"{value} is larger than {LONGEST:,}")
+            raise TooMuch(f"{value} is larger than {LONGEST:,}")
 
 
 def _check_product(size, count):
@@ -148,4 +150,4 @@ def _check_product(size, count):
 
 
 def _refuse():
-    raise SecurityError(f"a value is longer than {LONGEST:,}")
+    raise TooMuch(f"a value is longer than {LONGEST:,}")
