@@ -27,7 +27,8 @@ def enable_lora(
     A projection W of a target becomes W + alpha / rank * A B, with A of
     `(inputs, rank)` and B of `(rank, outputs)`, which is zero at first, so
     that outputs are what they were. All other weights are frozen. Call it
-    before `compile`.
+    before `compile`, with the model that is called: what a model around it
+    has compiled before does not know the adapters.
 
     `save_lora` writes the adapters alone, in the format of PEFT. What saves
     or exports the whole model (`save_to_preset`, `.keras`, `to_huggingface`,
