@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import warnings
 
 import numpy as np
@@ -11,6 +12,9 @@ from keras_attention.data.errors import DataError
 
 _PURPOSE = "Reading and resampling sound"
 LEAST_POWER = 1e-10  # power, whose logarithm is still a number
+# More is another axis than that of channels, or a damaged header.
+_MOST_CHANNELS, _HIGHEST_RATE = 64, 10_000_000
+_UNKNOWN_SIZE = 0xFFFFFFFF  # of a sound that was written as a stream
 
 
 def read_wav(path):
@@ -25,6 +29,7 @@ def read_wav(path):
 
     Raises:
         DataError: if there is no such file, or it is broken or no WAV file.
+            One that ends too early is read as far as it goes, with a warning.
     """
     wavfile = optional.load("scipy.io.wavfile", _PURPOSE)
     try:
@@ -38,7 +43,24 @@ def read_wav(path):
         raise DataError(
             f"{str(path)!r} cannot be read as a WAV file: {error}"
         ) from error
+    _warn_of_truncated(path)
     return as_mono(samples, str(path)), rate
+
+
+def _warn_of_truncated(path):
+    """Warns where a file is shorter than its header says."""
+    with open(path, "rb") as file:
+        header = file.read(8)
+    order = "big" if header.startswith(b"RIFX") else "little"
+    stated = int.from_bytes(header[4:], order)
+    missing = stated + len(header) - os.path.getsize(path)
+    # Some programs leave out the last byte, which fills up an odd size.
+    if missing > 1 and stated != _UNKNOWN_SIZE:
+        warnings.warn(
+            f"{str(path)!r} ends {missing:,} bytes too early; it is read as "
+            "far as it goes.",
+            stacklevel=3,
+        )
 
 
 def as_mono(samples, name="samples"):
@@ -61,6 +83,11 @@ def as_mono(samples, name="samples"):
             f"{name} must hold numbers (samples,) or (samples, channels). "
             f"Received: {samples.dtype} of the shape {samples.shape}"
         )
+    if samples.ndim == 2 and samples.shape[1] > _MOST_CHANNELS:
+        raise DataError(
+            f"{name} must have the channels as the last axis, at most "
+            f"{_MOST_CHANNELS}. Received: the shape {samples.shape}"
+        )
     if samples.dtype.kind in "iu":
         half = 2.0 ** (8 * samples.dtype.itemsize - 1)
         middle = half if samples.dtype.kind == "u" else 0.0
@@ -75,25 +102,36 @@ def as_mono(samples, name="samples"):
     return samples
 
 
-def resample(samples, sampling_rate, target):
+def resample(samples, sampling_rate, target, most=None):
     """Brings sound to another sampling rate, by a polyphase filter.
 
     Args:
         samples: float32 `(samples,)`.
         sampling_rate: integer, its samples per second.
         target: integer, those of the result.
+        most: integer, how many samples of a long sound are needed: of what
+            lies behind them only a few are computed. None for all.
 
     Returns:
         float32 `(samples * target / sampling_rate,)`, rounded up.
+
+    Raises:
+        DataError: for a sampling rate that no sound has.
     """
+    if not 0 < sampling_rate <= _HIGHEST_RATE:
+        raise DataError(
+            f"Sound has a sampling rate of at most {_HIGHEST_RATE:,} Hz. "
+            f"Received: {sampling_rate:,} Hz"
+        )
     if sampling_rate == target or not len(samples):
         return samples
     signal = optional.load("scipy.signal", _PURPOSE)
     divisor = math.gcd(sampling_rate, target)
-    found = signal.resample_poly(
-        samples, target // divisor, sampling_rate // divisor
-    )
-    return found.astype("float32")
+    up, down = target // divisor, sampling_rate // divisor
+    if most is not None:
+        reach = 10 * max(up, down)  # of the filter, to either side
+        samples = samples[: (most * down + reach) // up + 2]
+    return signal.resample_poly(samples, up, down).astype("float32")
 
 
 def log_mel(samples, sampling_rate=16_000, num_mels=80):

@@ -80,7 +80,7 @@ class IdRows(TextRows):
     def encode(self, token_ids):
         """Gives rows as `TextRows.encode`, all in the first segment."""
         inputs = self._inputs.value
-        rows = {"token_ids": _rows(token_ids, inputs.tokenizer.padding_id)}
+        rows = {"token_ids": _rows(token_ids, inputs.padding_id)}
         if inputs.has_segments:
             rows["segment_ids"] = rows["token_ids"] * 0
         return rows

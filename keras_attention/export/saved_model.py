@@ -11,6 +11,7 @@ import keras
 
 from keras_attention import optional
 from keras_attention.files import replacing_folder
+from keras_attention.models.adapting.lora import can_merge
 
 SAVED_MODEL = "saved_model.pb"
 _PURPOSE = "The export"
@@ -28,7 +29,7 @@ def write_saved_model(
 
     From another backend than TensorFlow the export runs in a process of its
     own, which has to find the classes of the model in this package or in
-    Keras.
+    Keras. Adapters of LoRA are folded into the weights.
 
     Args:
         task: a task that can be saved.
@@ -52,6 +53,8 @@ def write_saved_model(
         _export_in_new_process(task, folder)
         return
     tf, *_ = [optional.load(name, _PURPOSE, extra) for name in needed]
+    if can_merge(task.model):
+        task = _with_adapters_merged(task)
     with replacing_folder(folder, SAVED_MODEL) as partial:
         try:
             graph = make_graph(task)
@@ -66,6 +69,13 @@ def write_saved_model(
                 stacklevel=4,
             )
         tf.saved_model.save(graph, str(partial), signatures=graph.served)
+
+
+def _with_adapters_merged(task):
+    """Makes the task that comes out of its folder, which has no adapters."""
+    with tempfile.TemporaryDirectory() as temporary:
+        task.save(os.path.join(temporary, "task"))
+        return type(task).load(os.path.join(temporary, "task"))
 
 
 def _export_in_new_process(task, folder):

@@ -10,7 +10,11 @@ from keras import ops
 from keras_attention.checks import check_boolean
 from keras_attention.generation.compiling import compile_function
 from keras_attention.generation.constraints import make_constraints
-from keras_attention.generation.prompts import read_prompt
+from keras_attention.generation.prompts import (
+    check_embedded,
+    read_prompt,
+    read_source,
+)
 from keras_attention.generation.published import arguments_of
 from keras_attention.generation.search_memory import bytes_of_row, check_search
 from keras_attention.generation.stepping import Stepping, Steps
@@ -31,7 +35,7 @@ class Generator:
     model's weights are arguments; PyTorch runs eagerly without gradients. The
     function is compiled once for each shape of the inputs (a plain TensorFlow
     graph once for all), and sees weights that change later. After a change of
-    the model's structure (`quantize`, `enable_lora`) make a new generator.
+    the model's structure (`quantize`, `enable_lora`) it is compiled anew.
 
     `Generator.from_model(model)` takes all arguments from the
     `generation_config.json` of a published model.
@@ -131,9 +135,7 @@ class Generator:
         if strategy == "sampling":
             self._seeds = keras.random.SeedGenerator(settings.pop("seed", None))
         self._settings, self._jit_compile = settings, jit_compile
-        self._run = compile_function(
-            self._generate, model, jit_compile, any_shape=True
-        )
+        self._weights = self._run = self._stepping = None
 
     @classmethod
     def from_model(cls, model, **changes):
@@ -174,14 +176,15 @@ class Generator:
         seeds=None,
         source_padding_mask=None,
     ):
+        self._follow_model()
         if prompt is None:
             prompt = self._start(source_ids)
         inputs, prefill_length, max_length = self._read(
             prompt, prompt_lengths, seeds
         )
         if source_ids is not None:
-            source = _source(source_ids)
-            _check_ids(getattr(self.model, "encoder", None), source)
+            source = read_source(source_ids)
+            check_embedded(getattr(self.model, "encoder", None), source)
             inputs["source_ids"] = source
         if source_padding_mask is not None:
             mask = ops.convert_to_tensor(source_padding_mask, "bool")
@@ -209,15 +212,28 @@ class Generator:
                 "Tokens can be given one by one with the strategies "
                 f"{', '.join(CHOICES)}. Received: strategy={self._strategy!r}"
             )
+        self._follow_model()
         inputs, _, max_length = self._read(prompt, prompt_lengths, seeds)
+        if self._stepping is None:
+            self._stepping = self._make_stepping()
         return Steps(self._stepping, inputs, max_length)
 
-    @functools.cached_property
-    def _stepping(self):
+    def _make_stepping(self):
         choice = functools.partial(CHOICES[self._strategy], **self._settings)
         arguments = {"end_id": self.end_id, "padding_id": self.padding_id}
         return Stepping(
             self.model, choice, arguments | self._arguments, self._jit_compile
+        )
+
+    def _follow_model(self):
+        """Drops what was compiled for other weights than the model now has."""
+        weights, known = [*getattr(self.model, "weights", ())], self._weights
+        if known is not None and len(known) == len(weights):
+            if all(map(operator.is_, known, weights)):
+                return
+        self._weights, self._stepping = weights, None
+        self._run = compile_function(
+            self._generate, self.model, self._jit_compile, any_shape=True
         )
 
     def _read(self, prompt, prompt_lengths, seeds):
@@ -235,7 +251,7 @@ class Generator:
             padding_id=self.padding_id,
             prompt_lengths=prompt_lengths,
         )
-        _check_ids(
+        check_embedded(
             getattr(self.model, "decoder", self.model), checked.token_ids
         )
         inputs = {
@@ -282,19 +298,3 @@ class Generator:
             **self._settings,
             **self._arguments,
         )
-
-
-def _source(source):
-    if not ops.is_tensor(source):
-        source = np.asarray(source)
-    is_integer = "int" in keras.backend.standardize_dtype(source.dtype)
-    return ops.convert_to_tensor(
-        source, "int32" if is_integer else keras.config.floatx()
-    )
-
-
-def _check_ids(model, ids):
-    # Here, since a compiled function cannot look at values.
-    check = getattr(getattr(model, "embedding", None), "check_ids", None)
-    if check is not None:
-        check(ids)

@@ -177,3 +177,21 @@ def _prefill_length(prefill_length, lengths, width):
             f"prompt, {shortest}. Received: prefill_length={prefill_length}"
         )
     return prefill_length
+
+
+def read_source(source):
+    """Makes a tensor of what an encoder reads: int32 ids, or floats."""
+    if not ops.is_tensor(source):
+        source = np.asarray(source)
+    is_integer = "int" in keras.backend.standardize_dtype(source.dtype)
+    return ops.convert_to_tensor(
+        source, "int32" if is_integer else keras.config.floatx()
+    )
+
+
+def check_embedded(model, ids):
+    """Refuses ids that the embedding of a model, or of its part, lacks."""
+    # Here, since a compiled function cannot look at values.
+    check = getattr(getattr(model, "embedding", None), "check_ids", None)
+    if check is not None:
+        check(ids)

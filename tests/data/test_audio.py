@@ -83,3 +83,53 @@ def test_a_tone_keeps_its_frequency_when_resampled():
     assert len(found) == 16_000
     expected = np.sin(2 * np.pi * 441 * np.arange(16_000) / 16_000)
     np.testing.assert_allclose(found[500:-500], expected[500:-500], atol=2e-3)
+
+
+def write_wav(path, samples, rate):
+    from scipy.io import wavfile
+
+    wavfile.write(path, rate, samples)
+    return path
+
+
+def test_a_file_that_ends_too_early_is_said(tmp_path):
+    path = write_wav(tmp_path / "a.wav", noise(500), 8_000)
+    whole, _ = audio.read_wav(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:-400])
+    with pytest.warns(UserWarning, match="ends 400 bytes too early"):
+        found, _ = audio.read_wav(path)
+    np.testing.assert_array_equal(found, whole[:-100])
+    # Who writes a stream does not know its size.
+    path.write_bytes(content[:4] + b"\xff" * 4 + content[8:-400])
+    np.testing.assert_array_equal(audio.read_wav(path)[0], found)
+
+
+def test_what_no_sound_can_be_is_refused(tmp_path):
+    for rate in (0, 10**9):
+        path = write_wav(tmp_path / "a.wav", noise(9), rate)
+        samples, found = audio.read_wav(path)
+        with pytest.raises(ValueError, match="sampling rate of at most"):
+            audio.resample(samples, found, 16_000)
+    with pytest.raises(ValueError, match="channels as the last axis"):
+        audio.as_mono(np.zeros((2, 500)))
+
+
+def test_a_long_sound_is_resampled_as_far_as_it_is_needed(monkeypatch):
+    from scipy import signal
+
+    sound, read = noise(20_000), []
+    for rate, target in ((8_000, 16_000), (44_100, 16_000), (3, 2)):
+        whole = audio.resample(sound, rate, target)
+        plain = signal.resample_poly
+
+        def count(samples, *arguments, plain=plain):
+            read.append(len(samples))
+            return plain(samples, *arguments)
+
+        monkeypatch.setattr(signal, "resample_poly", count)
+        found = audio.resample(sound, rate, target, most=300)
+        monkeypatch.undo()
+        assert len(found) > 300
+        np.testing.assert_array_equal(found[:300], whole[:300])
+    assert max(read) < 1_000

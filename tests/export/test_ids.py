@@ -105,10 +105,13 @@ def test_ids_are_classified_as_text_is(folder, tmp_path):
     assert names == task.labels
 
 
-def test_ids_are_embedded_as_text_is(folder, tmp_path):
+@pytest.mark.parametrize("has_padding", [True, False])
+def test_ids_are_embedded_as_text_is(folder, has_padding, tmp_path):
     tokenizer = load_tokenizer(folder)
     size = tokenizer.vocabulary_size
     embedding = TokenEmbedding(size, 16, padding_id=tokenizer.padding_id)
+    if not has_padding:  # of the tokenizer's own
+        del tokenizer.special_ids["pad"]
     model = TransformerEncoder(size, 1, 16, 2, embedding=embedding)
     task = TextEmbedder(model, tokenizer)
     served = export(task, tmp_path / "exported")

@@ -129,7 +129,7 @@ def _find_transformer(model):
         raise ValueError(
             "convert_attention takes a TransformerEncoder or a "
             "TransformerDecoder, or a MaskedLM, CausalLM, Classifier, "
-            "SequenceTagger, SpanPredictor or EncoderDecoder of one. "
+            "SequenceTagger, SpanPredictor or EncoderDecoder of one."
             f" Received: {type(model).__name__}{inner}"
         )
     return part

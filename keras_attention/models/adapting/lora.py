@@ -27,7 +27,8 @@ def enable_lora(
     A projection W of a target becomes W + alpha / rank * A B, with A of
     `(inputs, rank)` and B of `(rank, outputs)`, which is zero at first, so
     that outputs are what they were. All other weights are frozen. Call it
-    before `compile`.
+    before `compile`, with the model that is called: what a model around it
+    has compiled before does not know the adapters.
 
     `save_lora` writes the adapters alone, in the format of PEFT. What saves
     or exports the whole model (`save_to_preset`, `.keras`, `to_huggingface`,
@@ -69,7 +70,7 @@ def enable_lora(
         Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models,
         https://arxiv.org/abs/2106.09685
     """
-    check_integer("rank", rank)
+    rank = check_integer("rank", rank)
     if alpha is not None:
         check_number("alpha", alpha)
     check_adaptable(model)
@@ -129,6 +130,7 @@ def merge_lora(model):
         layer.lora_enabled = False
         layer.lora_rank = layer.lora_alpha = None
     release(model)
+    _forget_compiled(model)
     return model
 
 
@@ -136,6 +138,12 @@ def adapted_layers(model):
     """Lists the layers of a model that have adapters."""
     layers = model._flatten_layers()
     return [x for x in layers if getattr(x, "lora_enabled", False)]
+
+
+def can_merge(model):
+    """Whether a model has adapters, and none of them of a quantized layer."""
+    layers = adapted_layers(model)
+    return bool(layers) and not any(x.quantization_mode for x in layers)
 
 
 def matrix_of(layer):
@@ -246,3 +254,14 @@ def train_only(model, weights):
     wanted -= {id(variable_of(layer)) for layer in layers}
     for weight in model.weights:
         weight.trainable = id(weight) in wanted
+    _forget_compiled(model)
+
+
+def _forget_compiled(model):
+    """Has a model compile `fit` and `predict` anew, as `quantize` does.
+
+    A graph of TensorFlow computes with the variables that it was traced with.
+    """
+    if isinstance(model, keras.Model):
+        model.train_function = model.test_function = None
+        model.predict_function = None

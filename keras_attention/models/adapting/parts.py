@@ -9,6 +9,7 @@ from keras_attention.checks import did_you_mean
 HEAD = "head"
 # The part of a model that is no head.
 _BASES = ("encoder", "decoder")
+_RANGE = re.compile(r"(\d+)-(\d+)")
 _MOST_NAMES = 12  # that an error lists
 
 
@@ -92,19 +93,28 @@ def find_parts(model, names):
         if name == HEAD:
             chosen = _head(model, layers)
         else:
-            pattern = _pattern(name)
-            chosen = [x for path, x in layers.items() if pattern.match(path)]
+            # Of a range both ends have to be there.
+            for end in (r"\1", r"\2"):
+                one = _RANGE.sub(end, name)
+                if not _matching(layers, one):
+                    raise ValueError(_unknown(model, one, layers))
+            chosen = _matching(layers, name)
         if not chosen:
             raise ValueError(_unknown(model, name, layers))
         found += chosen
     return found
 
 
+def _matching(layers, name):
+    pattern = _pattern(name)
+    return [layer for path, layer in layers.items() if pattern.match(path)]
+
+
 def _pattern(name):
     """Matches paths that end in a name, or in an item of a list of it."""
     steps = []
     for step in name.split("."):
-        found = re.fullmatch(r"(\d+)-(\d+)", step)
+        found = _RANGE.fullmatch(step)
         if found:
             first, last = map(int, found.groups())
             step = f"(?:{'|'.join(map(str, range(first, last + 1)))})"

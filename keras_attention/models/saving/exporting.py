@@ -1,6 +1,7 @@
 """The input signature with which Keras exports a model."""
 
 import contextlib
+import tempfile
 import warnings
 
 import keras
@@ -9,6 +10,7 @@ from keras import tree
 from keras_attention.layers.attention_recurrence import AttentionRecurrence
 from keras_attention.layers.recurrence import state_names
 from keras_attention.layers.token_embedding import TokenEmbedding
+from keras_attention.models.adapting.lora import can_merge
 from keras_attention.tensors import fixed_sizes
 
 
@@ -33,7 +35,8 @@ class AnyLengthExport:
         width) are free, token ids are int32, and a model of several inputs
         takes the dictionary that `fit` passes: `EncoderDecoder` one of
         `source_ids` and `target_ids`, a decoder with cross-attention one of
-        `memory` and `token_ids`. Padding is read off the ids. The states of
+        `memory` and `token_ids`. Padding is read off the ids. Adapters of LoRA
+        are folded into the weights. The states of
         a `RecurrentEncoder` come out as `state_layer_0_hidden` and so on.
 
         On torch, Keras traces `"onnx"` and `"openvino"` at a length of one.
@@ -50,6 +53,13 @@ class AnyLengthExport:
                 of the user's own, if the model cannot keep a length free, or
                 the format is unknown.
         """
+        if can_merge(self):
+            with tempfile.TemporaryDirectory() as folder:
+                self.save_to_preset(folder)
+                merged = type(self).from_preset(folder)
+            return merged.export(
+                filepath, format, verbose, input_signature, **kwargs
+            )
         if input_signature is None:
             input_signature = free_signature(self)
         surroundings = contextlib.nullcontext()

@@ -14,13 +14,16 @@ class Classifying(Task):
 
     Args:
         model: a `Classifier`.
-        labels: list of different strings, the names of the classes.
+        labels: list of different strings, the names of the classes; None for
+            the model's own.
         settings: dictionary, with a `batch_size`.
     """
 
     model_class = Classifier
 
     def __init__(self, model, labels, settings):
+        self.check_model(model)
+        labels = model.labels if labels is None else labels
         check_labels(model, labels)
         self.model = model
         self.labels = list(labels)
@@ -75,10 +78,6 @@ def check_labels(model, labels):
     Raises:
         ValueError: for anything but as many different strings as classes.
     """
-    if not isinstance(model, Classifier):
-        raise ValueError(
-            f"model must be a Classifier. Received: {type(model).__name__}"
-        )
     if model.num_classes < 2:
         raise ValueError(
             "A task names one of two classes at least. The model has "

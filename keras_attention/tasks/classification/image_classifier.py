@@ -1,5 +1,6 @@
 """Images in, labels out."""
 
+from keras_attention.tasks.classification import published_images
 from keras_attention.tasks.classification.base import Classifying
 from keras_attention.tasks.core.image_inputs import ImageInputs
 
@@ -7,16 +8,22 @@ from keras_attention.tasks.core.image_inputs import ImageInputs
 class ImageClassifier(Classifying):
     """Names the class of an image.
 
+    `from_preset` reads a published ViT or DeiT, and takes images of its size:
+
+    ```python
+    classifier = ImageClassifier.from_preset(folder)
+    ```
+
     Args:
         model: a `Classifier` over an encoder of images, for example
             `TransformerEncoder(None, 6, 256, 8, embedding=PatchEmbedding(4,
             256))`.
         labels: list of strings, the names of the classes in the order of the
-            model's logits.
+            model's logits; by default the model's own.
         image_shape: `(height, width, channels)` of the images.
         scale: number that pixels are multiplied with before the model sees
-            them, for example `1 / 255`.
-        offset: number that is then added.
+            them, for example `1 / 255`, or a list of one for each channel.
+        offset: number, or numbers, that are then added.
         batch_size: integer, images that are processed together.
 
     Call arguments:
@@ -59,7 +66,7 @@ class ImageClassifier(Classifying):
     def __init__(
         self,
         model,
-        labels,
+        labels=None,
         *,
         image_shape,
         scale=1.0,
@@ -92,6 +99,10 @@ class ImageClassifier(Classifying):
             ValueError: for images of another shape.
         """
         return super().probabilities(self.inputs.read(images)[0])
+
+    @classmethod
+    def preset_settings(cls, folder, model, tokenizers):
+        return published_images.read_settings(folder, model)
 
     def batches(self, images):
         return self.inputs.batches(images)

@@ -1,5 +1,7 @@
 """Strings in, labels out."""
 
+import reprlib
+
 from keras_attention.models.published.reading import CONFIG
 from keras_attention.tasks.classification.base import Classifying
 from keras_attention.tasks.core.text_inputs import TextInputs, check_list
@@ -68,8 +70,6 @@ class TextClassifier(Classifying):
         max_length=None,
         batch_size=32,
     ):
-        if labels is None:
-            labels = getattr(model, "labels", None)
         settings = {"max_length": max_length, "batch_size": batch_size}
         super().__init__(model, labels, settings)
         self.inputs = TextInputs(
@@ -96,6 +96,12 @@ class TextClassifier(Classifying):
         Raises:
             ValueError: if `texts` is not a list of strings.
         """
+        if isinstance(texts, tuple):
+            # In a call it is a pair.
+            raise ValueError(
+                "texts must be a list of strings, or of pairs of them. "
+                f"Received: {reprlib.repr(texts)}"
+            )
         return super().probabilities(check_list(texts))
 
     def encode(self, texts):

@@ -58,7 +58,11 @@ def save_task(
             digests[name] = tokenizer.digest
         save_parts(partial)
         (partial / TASK).write_text(
-            json.dumps({"task": kind, **settings, DIGESTS: digests}, indent=2),
+            json.dumps(
+                {"task": kind, **settings, DIGESTS: digests},
+                indent=2,
+                default=_plain,
+            ),
             encoding="utf-8",
         )
         write_card(
@@ -72,6 +76,15 @@ def save_task(
             training=training,
             scores=scores,
         )
+
+
+def _plain(value):
+    """Makes Python's own numbers of those of NumPy."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise ValueError(
+        f"A setting of the task cannot be saved. Received: {value!r}"
+    )
 
 
 def _told(tokenizers):

@@ -18,8 +18,9 @@ class ImageInputs:
     Args:
         encoder: the part of the model that reads images.
         image_shape: `(height, width, channels)` of the images.
-        scale: number that pixels are multiplied with.
-        offset: number that is then added.
+        scale: number that pixels are multiplied with, or a list of one for
+            each channel.
+        offset: number, or numbers, that are then added.
         batch_size: integer, images of a batch at most.
 
     Attributes:
@@ -40,19 +41,15 @@ class ImageInputs:
         check_positive(batch_size=batch_size)
         for size in shape:
             check_positive(image_shape=size)
-        for name, number in (("scale", scale), ("offset", offset)):
-            # Float32 holds no larger ones.
-            if not is_real(number) or not abs(number) < 2.0**127:
-                raise ValueError(
-                    f"{name} must be a number. Received: {name}={number!r}"
-                )
+        scale = _check_numbers("scale", scale, shape[-1])
+        offset = _check_numbers("offset", offset, shape[-1])
         _check_channels(encoder, shape[-1])
         _check_patches(encoder, shape)
         self._encoder, self._shape = encoder, shape
         self.settings = {
             "image_shape": list(shape),
-            "scale": float(scale),
-            "offset": float(offset),
+            "scale": scale,
+            "offset": offset,
             "batch_size": batch_size,
         }
 
@@ -91,8 +88,11 @@ class ImageInputs:
     def scaled(self, images):
         """Scales images of the right shape: what the model gets, float32."""
         images = np.asarray(images, "float32").reshape((-1, *self._shape))
-        scale = np.float32(self.settings["scale"])
-        return images * scale + np.float32(self.settings["offset"])
+        scale, offset = (
+            np.asarray(self.settings[name], "float32")
+            for name in ("scale", "offset")
+        )
+        return images * scale + offset
 
     def batches(self, images):
         """Makes arrays that the model takes.
@@ -137,6 +137,20 @@ class ImageInputs:
                 f"{images.shape}"
             )
         return images
+
+
+def _check_numbers(name, given, channels):
+    """Makes a float of a number, or a list of one for each channel."""
+    is_list = isinstance(given, (list, tuple))
+    numbers = given if is_list else [given]
+    # Float32 holds no larger ones.
+    fit = all(is_real(x) and abs(x) < 2.0**127 for x in numbers)
+    if not fit or (is_list and len(numbers) != channels):
+        raise ValueError(
+            f"{name} must be a number, or a list of {channels}, one for each "
+            f"channel. Received: {name}={given!r}"
+        )
+    return [float(x) for x in numbers] if is_list else float(given)
 
 
 def _is_path(image):

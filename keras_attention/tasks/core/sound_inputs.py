@@ -96,8 +96,9 @@ class SoundInputs:
                 f"to {rate:,} Hz.",
                 stacklevel=3,
             )
-        found = [resample(samples, x, rate) for samples, x in pairs]
-        num_cut = sum(len(x) > self.max_samples for x in found)
+        most = self.max_samples
+        found = [resample(samples, x, rate, most) for samples, x in pairs]
+        num_cut = sum(len(x) > most for x in found)
         if num_cut:
             seconds = self.settings["max_seconds"]
             warnings.warn(
@@ -105,7 +106,7 @@ class SoundInputs:
                 f"max_seconds={seconds}.",
                 stacklevel=3,
             )
-        return [samples[: self.max_samples] for samples in found], is_one
+        return [samples[:most] for samples in found], is_one
 
     def batches(self, sounds, compiles_shapes=False):
         """Makes arrays that the model takes.
@@ -170,12 +171,13 @@ def _is_pair(sound):
 def _is_one(sounds):
     if isinstance(sounds, (str, os.PathLike)) or _is_pair(sounds):
         return True
-    if not np.iterable(sounds):
+    if not np.iterable(sounds) or isinstance(sounds, dict):
         raise ValueError(
             "sounds must be arrays, pairs of an array and its sampling rate, "
             f"or paths. Received: {sounds!r}"
         )
-    return isinstance(sounds, np.ndarray) and sounds.ndim == 1
+    # An array of any library.
+    return getattr(sounds, "ndim", None) == 1
 
 
 def _read(sound, sampling_rate, index):

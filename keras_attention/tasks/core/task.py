@@ -32,6 +32,16 @@ class Task:
     model_class = None
     tokenizer_files = ()
 
+    @classmethod
+    def check_model(cls, model):
+        """Raises ValueError for a model of another class than the task's."""
+        name = cls.model_class.__name__
+        if not isinstance(model, cls.model_class):
+            raise ValueError(
+                f"model must be {'an' if name[0] in 'AEIOU' else 'a'} {name}. "
+                f"Received: {type(model).__name__}"
+            )
+
     def tokenizers(self):
         """Lists the tokenizers, in the order of `tokenizer_files`."""
         return []
@@ -158,7 +168,7 @@ class Task:
     @classmethod
     def preset_tokenizers(cls, folder):
         """Reads the tokenizers of a published folder, a list."""
-        return [load_tokenizer(folder)]
+        return [load_tokenizer(folder)] if cls.tokenizer_files else []
 
     @classmethod
     def preset_settings(cls, folder, model, tokenizers):

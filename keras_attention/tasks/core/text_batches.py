@@ -1,5 +1,6 @@
 """Texts as batches of token ids."""
 
+import reprlib
 import warnings
 
 import keras
@@ -41,25 +42,26 @@ def encode_texts(tokenizer, texts, max_length, setting="max_source_length"):
     return [[*row[:limit], tokenizer.end_id] for row in rows]
 
 
-def check_texts(texts):
+def check_texts(texts, name="texts"):
     """Raises ValueError where a list holds what is no text.
 
     Args:
         texts: list, of which each item is to be a string of Unicode
             characters.
+        name: what the error message calls it.
     """
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             raise ValueError(
-                "texts must be a string or a list of strings. Received: "
-                f"{text!r} at index {index}"
+                f"{name} must be a string or a list of strings. Received: "
+                f"{reprlib.repr(text)} at index {index}"
             )
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise ValueError(
-                f"texts must be valid Unicode. Received: {text!r} at index "
-                f"{index} ({error.reason})"
+                f"{name} must be valid Unicode. Received: "
+                f"{reprlib.repr(text)} at index {index} ({error.reason})"
             ) from None
 
 

@@ -1,5 +1,7 @@
 """Texts as what an encoder takes: ids, masks and segments."""
 
+import reprlib
+
 from keras_attention.data.tokenizers.base import FIRST, SECOND
 from keras_attention.tasks.core import text_batches
 from keras_attention.tasks.core.checks import (
@@ -96,9 +98,14 @@ class TextInputs:
         )
         return rows
 
-    def ids(self, texts):
-        """Gives the ids of strings, without special ones and uncut."""
-        text_batches.check_texts(texts)
+    def ids(self, texts, name="texts"):
+        """Gives the ids of strings, without special ones and uncut.
+
+        Args:
+            texts: list of strings.
+            name: what the error message calls them.
+        """
+        text_batches.check_texts(texts, name)
         if self.tokenizer.templates is None:
             return text_batches.encode_visible(self.tokenizer, texts)
         return self.tokenizer.encode(texts) if texts else []
@@ -206,11 +213,17 @@ def longest_input(encoder, tokenizer):
     return min([x for x in limits if x] or [LONGEST])
 
 
-def check_list(texts):
-    """Refuses what is no list; returns it as one."""
-    if isinstance(texts, str) or not hasattr(texts, "__iter__"):
+def check_list(texts, name="texts"):
+    """Refuses what is no list, tuple or array; returns it as a list.
+
+    Args:
+        texts: what was received.
+        name: what the error message calls it.
+    """
+    is_list = hasattr(texts, "__iter__") and getattr(texts, "ndim", 1) > 0
+    if not is_list or isinstance(texts, (str, bytes, dict)):
         raise ValueError(
-            f"texts must be a list of strings. Received: {texts!r}"
+            f"{name} must be a list of strings. Received: {reprlib.repr(texts)}"
         )
     return list(texts)
 

@@ -35,13 +35,35 @@ def search(queries, corpus, similarity, top_k):
     found = []
     for first in range(0, len(queries), _ROWS):
         part = queries[first : first + _ROWS]
-        scores = FUNCTIONS[similarity](part, corpus)
+        scores = compare(part, corpus, similarity)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
         found += [
             [{"corpus_id": int(i), "score": float(row[i])} for i in chosen]
             for row, chosen in zip(scores, best, strict=True)
         ]
     return found
+
+
+def compare(first, second, similarity):
+    """Compares each row with each.
+
+    Args:
+        first, second: `(count, dim)`.
+        similarity: string, the name of a function.
+
+    Returns:
+        `(count of first, count of second)`.
+
+    Raises:
+        ValueError: if these are no rows, or of several widths.
+    """
+    shapes = first.shape, second.shape
+    if any(len(x) != 2 for x in shapes) or shapes[0][1] != shapes[1][1]:
+        raise ValueError(
+            "Vectors must have the shape (count, dim), all of one width. "
+            f"Received: {shapes[0]} and {shapes[1]}"
+        )
+    return FUNCTIONS[similarity](first, second)
 
 
 def _dot(first, second):
@@ -53,11 +75,17 @@ def _cosine(first, second):
 
 
 def _euclidean(first, second):
-    return -np.stack([np.sqrt(((x - second) ** 2).sum(-1)) for x in first])
+    rows = [np.sqrt(((x - second) ** 2).sum(-1)) for x in first]
+    return _negative(rows, second)
+
+
+def _negative(rows, second):
+    # There may be none.
+    return -np.reshape(np.array(rows, "float32"), (len(rows), len(second)))
 
 
 def _manhattan(first, second):
-    return -np.stack([np.abs(x - second).sum(-1) for x in first])
+    return _negative([np.abs(x - second).sum(-1) for x in first], second)
 
 
 def _unit(vectors):

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.checks import check_boolean, did_you_mean
 from keras_attention.models.encoder import TransformerEncoder
+from keras_attention.tasks.core import text_batches
 from keras_attention.tasks.core.task import Task
 from keras_attention.tasks.core.text_inputs import TextInputs, check_list
 from keras_attention.tasks.embedding import (
@@ -104,11 +105,7 @@ class TextEmbedder(Task):
         max_length=None,
         batch_size=32,
     ):
-        if not isinstance(model, TransformerEncoder):
-            raise ValueError(
-                "model must be a TransformerEncoder. Received: "
-                f"{type(model).__name__}"
-            )
+        self.check_model(model)
         check_boolean("normalize", normalize)
         check_boolean("lowercase", lowercase)
         self.model, self.tokenizer = model, tokenizer
@@ -132,7 +129,7 @@ class TextEmbedder(Task):
         if isinstance(texts, str):
             return self([texts], prompt)[0]
         texts, before = check_list(texts), self.prompt(prompt)
-        rows = self.encode(texts, before)
+        rows = self._encode(texts, before)
         found = np.zeros((len(rows), self.dim), "float32")
         for indices, inputs in self.inputs.batches(rows):
             hidden = self.model.predict_on_batch(inputs)
@@ -141,20 +138,9 @@ class TextEmbedder(Task):
             found[indices] = vectors[: len(indices)]
         return found
 
-    def encode(self, texts, before=""):
-        """Turns texts into rows for `inputs.batches`.
-
-        Args:
-            texts: list of strings.
-            before: string that stands before each.
-
-        Returns:
-            A list of `(ids, segments)`.
-        """
-        if any(not isinstance(text, str) for text in texts):
-            raise ValueError(
-                f"texts must be a list of strings. Received: {texts!r}"
-            )
+    def _encode(self, texts, before):
+        """Turns texts, each behind a prompt, into rows for `inputs.batches`."""
+        text_batches.check_texts(texts)
         texts = [(before + text).strip() for text in texts]
         if self.settings["lowercase"]:
             texts = [text.lower() for text in texts]
@@ -203,8 +189,8 @@ class TextEmbedder(Task):
             NumPy float32 `(count of first, count of second)`, larger for what
             is more similar.
         """
-        compare = similarities.FUNCTIONS[self.settings["similarity"]]
-        return compare(self._vectors(first), self._vectors(second))
+        first, second = self._vectors(first), self._vectors(second)
+        return similarities.compare(first, second, self.settings["similarity"])
 
     def search(
         self,
@@ -217,7 +203,7 @@ class TextEmbedder(Task):
         """Finds the texts of a corpus that are most similar to queries.
 
         Args:
-            queries: a string or a list of strings.
+            queries: a string or a list of strings, or their vectors.
             corpus: list of strings, or the array `(count, dim)` that a call
                 gave for them.
             top_k: integer, how many are found for a query at most.
@@ -254,11 +240,14 @@ class TextEmbedder(Task):
     def _vectors(self, given, prompt=None):
         if isinstance(given, str):
             given = [given]
-        if not isinstance(given, (list, tuple)) or (
-            given and not isinstance(given[0], str)
-        ):
-            return np.atleast_2d(np.asarray(given, "float32"))
-        return self(given, prompt)
+        if isinstance(given, (list, tuple)):
+            are_texts = not given or any(isinstance(x, str) for x in given)
+        else:
+            given = ops.convert_to_numpy(given)
+            are_texts = given.dtype.kind in "OSTU"
+        if are_texts:
+            return self(given, prompt)
+        return np.atleast_2d(np.asarray(given, "float32"))
 
     def tokenizers(self):
         return [self.tokenizer]

@@ -54,6 +54,11 @@ def merge(defaults, options):
     """
     check_options(options)
     strategy = _strategy_of(options)
+    forced = options.get("forced_ids")
+    if isinstance(forced, dict):
+        # JSON would make strings of the positions.
+        pairs = [list(pair) for pair in forced.items()]
+        options = {**options, "forced_ids": pairs}
     merged = dict(defaults)
     if strategy is not None:
         kept = SETTINGS.get(strategy, ())

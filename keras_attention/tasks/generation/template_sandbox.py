@@ -1,6 +1,5 @@
 """Where chat templates run. It imports Jinja."""
 
-import contextvars
 import datetime
 import functools
 import json
@@ -11,13 +10,9 @@ from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-# A chat of a thousand messages takes a small fraction of either.
-MOST_STEPS = 1_000_000
-LONGEST = 10_000_000
-# Filters that make something as long as a number says.
-_SIZING = {"batch", "center", "indent", "slice", "truncate", "wordwrap"}
+from keras_attention.tasks.generation import template_limits as limits
+
 _SIZED = (str, bytes, list, tuple, dict, range)
-_steps = contextvars.ContextVar("steps")
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -40,7 +35,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.code_generator_class = _CountingGenerator
         self.filters["tojson"] = _to_json
         self.filters = {
-            name: _guarded(function, name in _SIZING)
+            name: _guarded(function, name)
             for name, function in self.filters.items()
         }
         self.filters |= {"_each": _each, "_join": _join}
@@ -60,28 +55,39 @@ class Sandbox(ImmutableSandboxedEnvironment):
             template: from `from_string`.
             variables: dictionary.
         """
-        token = _steps.set([0])
+        token = limits.begin()
         try:
             return template.render(variables)
         finally:
-            _steps.reset(token)
+            limits.end(token)
 
     def call(self, context, function, *arguments, **keywords):
         owner = getattr(function, "__self__", None)
         _spend(owner, *arguments, *keywords.values())
         if isinstance(owner, (str, bytes)):
-            _check_sizes(*arguments, *keywords.values())
+            arguments = [_listed(x) for x in arguments]
+            given = [*arguments, *keywords.values()]
+            limits.check_method(owner, function.__name__, given)
         found = super().call(context, function, *arguments, **keywords)
-        return _checked(found)
+        return limits.check(found)
+
+    def wrap_str_format(self, value):
+        run = super().wrap_str_format(value)
+        if run is None:
+            return None
+
+        def checked(*arguments, **keywords):
+            given = [*arguments, *keywords.values()]
+            limits.check_method(value.__self__, value.__name__, given)
+            return run(*arguments, **keywords)
+
+        return checked
 
     def call_binop(self, context, operator, left, right):
         _spend(left, right)
-        if operator == "*":
-            _check_product(left, right)
-            _check_product(right, left)
-        if operator == "**" and (abs(left) > LONGEST or abs(right) > 64):
-            raise SecurityError(f"the power {left} ** {right} is too large")
-        return _checked(super().call_binop(context, operator, left, right))
+        limits.check_operator(operator, left, right)
+        found = super().call_binop(context, operator, left, right)
+        return limits.check(found)
 
     def unsafe_undefined(self, value, attribute):
         # Jinja's own is silent until it is used.
@@ -131,6 +137,10 @@ class _Namespace(Namespace):
         _check_name(name)
         super().__setitem__(name, value)
 
+    def __repr__(self):
+        # That of Jinja shows all that it holds, however long.
+        return "<Namespace>"
+
 
 def _check_name(name):
     if isinstance(name, str) and name.startswith("_"):
@@ -157,49 +167,34 @@ def _replace_concatenations(node):
         setattr(node, field, found if isinstance(value, list) else found[0])
 
 
-def _guarded(function, is_sizing):
+def _guarded(function, name):
+    # Some get the environment, or the like, before their value.
+    first = int(hasattr(function, "jinja_pass_arg"))
+
     @functools.wraps(function)
     def run(*arguments, **keywords):
         _spend(*arguments, *keywords.values())
-        if is_sizing:
-            _check_sizes(*arguments, *keywords.values())
-        return _checked(function(*arguments, **keywords))
+        arguments = [_listed(x) for x in arguments]
+        value, *others = arguments[first:]
+        limits.check_filter(name, value, [*others, *keywords.values()])
+        return limits.check(function(*arguments, **keywords))
 
     return run
 
 
+def _listed(value):
+    """Makes a list of an iterator, whose length nobody knows."""
+    return list(_each(value)) if hasattr(value, "__next__") else value
+
+
 def _spend(*values):
     """Counts a step, and those over what is worked through."""
-    # Jinja computes constants while it compiles.
-    spent = _steps.get([0])
     sizes = [len(value) for value in values if isinstance(value, _SIZED)]
-    spent[0] += 1 + sum(sizes) // 100
-    if spent[0] > MOST_STEPS:
-        raise SecurityError(f"it takes more than {MOST_STEPS:,} steps")
-
-
-def _check_sizes(*values):
-    for value in values:
-        if isinstance(value, int) and abs(value) > LONGEST:
-            raise SecurityError(f"{value} is larger than {LONGEST:,}")
-
-
-def _checked(value):
-    if isinstance(value, _SIZED) and len(value) > LONGEST:
-        raise SecurityError(f"a value is longer than {LONGEST:,}")
-    return value
-
-
-def _check_product(value, count):
-    if isinstance(value, _SIZED) and len(value) * count > LONGEST:
-        raise SecurityError(f"a value is longer than {LONGEST:,}")
+    limits.spend(1 + sum(sizes) // 100)
 
 
 def _counted_output(value):
-    _spend(value)
-    spent = _steps.get([0])
-    if isinstance(value, str):
-        spent[0] += len(value)
+    limits.spend(limits.weight(value))
     return value
 
 
@@ -210,9 +205,8 @@ def _each(values):
 
 
 def _join(first, *others):
-    parts = [str(part) for part in (first, *others)]
-    _spend(*parts)
-    return _checked("".join(parts))
+    limits.check([first, *others])
+    return "".join(str(part) for part in (first, *others))
 
 
 def _raise(message):

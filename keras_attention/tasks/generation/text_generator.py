@@ -125,10 +125,13 @@ class TextGenerator(Task):
         batch_size=8,
         jit_compile="auto",
     ):
+        self.check_model(model)
         check_vocabulary("", tokenizer, model)
         check_positive(batch_size=batch_size)
         check_jit_compile(jit_compile)
-        generation = generation_options.merge({}, generation or {})
+        generation = generation_options.merge(
+            {}, {} if generation is None else generation
+        )
         if stop is None:
             stop = (model.generation or {}).get(generation_options.STOPS)
         if chat_template is None:
@@ -163,7 +166,7 @@ class TextGenerator(Task):
                 "return_scores": return_scores,
             }
             return self([prompts], **keywords, **options)[0]
-        prompts = check_list(prompts)
+        prompts = check_list(prompts, "prompts")
         rows = self.prompts.encode(prompts, chat_template)
         search, seed = self._search(options)
         longest = self.prompts.check_room(rows, search.arguments)

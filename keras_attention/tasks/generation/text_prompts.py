@@ -51,7 +51,7 @@ class TextPrompts:
                 for an empty prompt without a start id.
         """
         texts = self.texts(prompts, name)
-        text_batches.check_texts(texts)
+        text_batches.check_texts(texts, "prompts")
         tokenizer = self._tokenizer
         if tokenizer.templates is None:
             rows = text_batches.encode_visible(tokenizer, texts)
@@ -105,10 +105,9 @@ class TextPrompts:
             `(limit, name, new)`: integer or None for no limit, the name of
             what sets it, and the least number of new tokens.
         """
-        new = arguments.get("max_new_tokens")
-        if new is None:
+        if arguments.get("max_length") is not None:
             return arguments["max_length"], "max_length", 1
-        return self._limit, self._position, new
+        return self._limit, self._position, arguments["max_new_tokens"]
 
     def check_room(self, rows, arguments):
         """Refuses prompts that leave no room for an answer, and counts them.

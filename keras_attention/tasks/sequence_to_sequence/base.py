@@ -37,6 +37,7 @@ class SourceToText(Task):
     model_class = EncoderDecoder
 
     def __init__(self, model, target_tokenizer, settings, side=""):
+        self.check_model(model)
         check_settings(model, settings)
         start = settings["decoder_start_id"]
         needed = ["start_id"] if start is None else []
@@ -99,6 +100,24 @@ class SourceToText(Task):
         """
         return text_batches.decode_outputs(self.target_tokenizer, token_ids)
 
+    def answers(self, token_ids, scores, return_scores):
+        """Gives what a call returns for each of its inputs.
+
+        Args:
+            token_ids, scores: from `search`.
+            return_scores: whether to give scores too.
+
+        Returns:
+            A list of strings, or of dictionaries of `"text"` and `"score"`.
+        """
+        texts = self.decode(token_ids)
+        if not return_scores:
+            return texts
+        return [
+            {"text": text, "score": float(score)}
+            for text, score in zip(texts, scores, strict=True)
+        ]
+
     def compiles_shapes(self):
         """Whether every new shape of a batch takes a compilation."""
         compiles = self.settings["jit_compile"]
@@ -145,18 +164,11 @@ class InputToText(SourceToText):
     """Base of `ImageToText` and `SpeechToText`, whose source is no text.
 
     A task sets `inputs`, whose `read` checks what a call is given and says
-    whether it is one alone.
+    whether it is one alone. Its own `__call__` names what it is.
     """
 
-    def __call__(self, given, *, return_scores=False):
-        sources, is_one = self.inputs.read(given)
-        token_ids, scores = self.search(sources)
-        found = self.decode(token_ids)
-        if return_scores:
-            found = [
-                {"text": text, "score": float(score)}
-                for text, score in zip(found, scores, strict=True)
-            ]
+    def _write(self, sources, is_one, return_scores):
+        found = self.answers(*self.search(sources), return_scores)
         return found[0] if is_one else found
 
     def generate(self, given):

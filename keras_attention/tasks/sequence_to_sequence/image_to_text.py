@@ -15,11 +15,12 @@ class ImageToText(InputToText):
         tokenizer: the `Tokenizer` of the output.
         image_shape: `(height, width, channels)` of the images.
         scale: number that pixels are multiplied with before the model sees
-            them, for example `1 / 255`.
-        offset: number that is then added.
+            them, for example `1 / 255`, or a list of one for each channel.
+        offset: number, or numbers, that are then added.
         max_length: integer, tokens of an output, start and end included.
         min_length, no_repeat_ngram_size, num_beams, length_penalty,
-        decoder_start_id, forced_start_id, jit_compile: see `TextToText`.
+        early_stopping, decoder_start_id, forced_start_id, constraints,
+        jit_compile: see `TextToText`.
         batch_size: integer, images that are processed together.
 
     Call arguments:
@@ -112,6 +113,9 @@ class ImageToText(InputToText):
             model.encoder, image_shape, scale, offset, batch_size
         )
         self.settings = {**self.inputs.settings, **settings}
+
+    def __call__(self, images, *, return_scores=False):
+        return self._write(*self.inputs.read(images), return_scores)
 
     def source_batches(self, sources):
         for chosen, batch in self.inputs.batches(sources):

@@ -24,7 +24,8 @@ class SpeechToText(InputToText):
             warning that counts them.
         max_length: integer, tokens of an output, start and end included.
         min_length, no_repeat_ngram_size, num_beams, length_penalty,
-        decoder_start_id, forced_start_id, jit_compile: see `TextToText`.
+        early_stopping, decoder_start_id, forced_start_id, constraints,
+        jit_compile: see `TextToText`.
         batch_size: integer, sounds that are processed together.
 
     Call arguments:
@@ -117,6 +118,9 @@ class SpeechToText(InputToText):
             model.encoder, sampling_rate, num_mels, max_seconds, batch_size
         )
         self.settings = {**self.inputs.settings, **settings}
+
+    def __call__(self, sounds, *, return_scores=False):
+        return self._write(*self.inputs.read(sounds), return_scores)
 
     def source_batches(self, sources):
         batches = self.inputs.batches(sources, self.compiles_shapes())

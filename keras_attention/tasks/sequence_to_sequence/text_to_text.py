@@ -68,9 +68,12 @@ class TextToText(SourceToText):
 
     Call arguments:
         texts: a string or a list of strings.
+        return_scores: whether to give scores too.
 
     Returns:
-        A string, or a list of strings.
+        A string for one text, a list of them for a list. With
+        `return_scores` each is a dictionary of `"text"` and `"score"`, the
+        best beam's log-probability over `length ** length_penalty`.
 
     Raises:
         ValueError: if tokenizers, model and settings do not fit together, or
@@ -163,11 +166,10 @@ class TextToText(SourceToText):
     def preset_settings(cls, folder, model, tokenizers):
         return search_settings.published(model, *tokenizers)
 
-    def __call__(self, texts):
+    def __call__(self, texts, *, return_scores=False):
         if isinstance(texts, str):
-            return self([texts])[0]
-        token_ids, _ = self.generate(texts)
-        return self.decode(token_ids)
+            return self([texts], return_scores=return_scores)[0]
+        return self.answers(*self.generate(texts), return_scores)
 
     def generate(self, texts):
         """Generates token ids and their scores.

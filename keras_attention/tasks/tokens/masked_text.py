@@ -34,8 +34,8 @@ class MaskedText(Task):
     Call arguments:
         texts: a string or a list of strings, each with one or more masks:
             `[MASK]`, `<mask>` or the tokenizer's own.
-        targets: list of strings, the tokens to choose among; all by default.
-            Their probabilities stay those among all.
+        targets: a string or a list of strings, the tokens to choose among;
+            all by default. Their probabilities stay those among all.
 
     Returns:
         For a string with one mask a list of dictionaries, the most probable
@@ -88,10 +88,7 @@ class MaskedText(Task):
     def __init__(
         self, model, tokenizer, top_k=5, *, max_length=None, batch_size=32
     ):
-        if not isinstance(model, MaskedLM):
-            raise ValueError(
-                f"model must be a MaskedLM. Received: {type(model).__name__}"
-            )
+        self.check_model(model)
         check_positive(top_k=top_k)
         check_tokenizer("", tokenizer, model.encoder, ["mask_id"])
         self.model, self.tokenizer = model, tokenizer
@@ -148,11 +145,14 @@ class MaskedText(Task):
         Raises:
             ValueError: for what is no list of single tokens.
         """
+        several = [targets] if isinstance(targets, str) else targets
+        several = check_list(several, "targets")
+        text_batches.check_texts(several, "targets")
         found = {}
-        for target in check_list(targets):
-            number = self.tokenizer.token_id(str(target))
+        for target in several:
+            number = self.tokenizer.token_id(target)
             if number < 0 or number == self.tokenizer.unknown_id:
-                (ids,) = self.tokenizer.encode([str(target)])
+                (ids,) = self.tokenizer.encode([target])
                 number = ids[0] if len(ids) == 1 else -1
             if number < 0 or number == self.tokenizer.unknown_id:
                 raise ValueError(

@@ -49,7 +49,7 @@ class QuestionAnswerer(Task):
 
     Call arguments:
         question: a string or a list of strings.
-        context: a string, or a list of as many.
+        context: a string for all questions, or a list of as many.
 
     Returns:
         For a question a dictionary: `answer`, a string; `score`, the product
@@ -97,11 +97,7 @@ class QuestionAnswerer(Task):
         max_length=None,
         batch_size=32,
     ):
-        if not isinstance(model, SpanPredictor):
-            raise ValueError(
-                "model must be a SpanPredictor. Received: "
-                f"{type(model).__name__}"
-            )
+        self.check_model(model)
         if tokenizer.templates is None:
             raise ValueError(
                 "The tokenizer must have a template of pairs, for question "
@@ -137,7 +133,10 @@ class QuestionAnswerer(Task):
     def __call__(self, question, context):
         if isinstance(question, str):
             return self([question], [context])[0]
-        questions, contexts = check_list(question), check_list(context)
+        questions = check_list(question, "question")
+        if isinstance(context, str):
+            context = [context] * len(questions)
+        contexts = check_list(context, "context")
         if len(questions) != len(contexts):
             raise ValueError(
                 "question and context must be lists of one length. Received: "
@@ -158,7 +157,7 @@ class QuestionAnswerer(Task):
 
     def _ids(self, name, texts):
         """Gives the ids of texts, of which none may be empty."""
-        found = self.inputs.ids(texts)
+        found = self.inputs.ids(texts, name)
         for index, ids in enumerate(found):
             if not ids or is_blank(texts[index]):
                 raise ValueError(

@@ -110,7 +110,7 @@ class TokenClassifier(Task):
         self.labels = list(labels)
         self.settings = {
             "aggregation": aggregation,
-            "ignore_labels": check_list(ignore_labels),
+            "ignore_labels": check_list(ignore_labels, "ignore_labels"),
             "stride": stride,
             "max_length": self.inputs.max_length,
             "batch_size": batch_size,
@@ -189,7 +189,12 @@ class TokenClassifier(Task):
             scores, spans = entities.join_words(scores, spans, inside, rule)
         found = entities.join_entities(scores, spans, self.labels, self.scheme)
         ignored = self.settings["ignore_labels"]
-        return [x for x in found if x["label"] not in ignored]
+        # A token of SentencePiece may stand for no character.
+        return [
+            x
+            for x in found
+            if x["label"] not in ignored and x["start"] < x["end"]
+        ]
 
     def saved_settings(self):
         return {"labels": self.labels, **self.settings}

@@ -90,6 +90,10 @@ def test_a_part_that_does_not_exist_is_one_message(model, rng):
         freeze(model, "encodr")
     with pytest.raises(ValueError, match=r"no part 'blocks\.3'"):
         freeze(model, "blocks.3")
+    with pytest.raises(ValueError, match=r"no part 'blocks\.11'"):
+        freeze(model, "blocks.0-11")
+    with pytest.raises(ValueError, match=r"no part 'blocks\.2-1'"):
+        freeze(model, "blocks.2-1")
     with pytest.raises(ValueError, match="name of a part. Received: 3"):
         freeze(model, [3])
     with pytest.raises(ValueError, match="no part 'head'"):

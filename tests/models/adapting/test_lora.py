@@ -13,8 +13,11 @@ from keras_attention import (
     merge_lora,
     save_lora,
 )
+from keras_attention.generation import Generator
 from keras_attention.models.adapting.lora import adapted_layers, factors_of
 from tests.models import small
+from tests.tasks import tiny
+from tests.tasks.classification.classifiers import text_classifier
 from tests.tools import near, to_numpy
 
 
@@ -88,6 +91,63 @@ def test_merging_keeps_the_outputs_and_leaves_no_adapters(rng, tmp_path):
         merge_lora(model)
     # It can be adapted anew.
     near(enable_lora(model, 3, "up")(token_ids), expected)
+
+
+def test_what_was_compiled_before_follows_the_adapters(rng):
+    encoder = small.encoder(rng, dropout=0.0, num_layers=1)
+    model, token_ids = Classifier(encoder, 3, dropout=0.0), small.ids(rng)
+    for change in (
+        lambda: draw(enable_lora(model, 2, "all"), rng),
+        lambda: merge_lora(model),
+    ):
+        model.predict_on_batch(token_ids)
+        change()
+        near(model.predict_on_batch(token_ids), to_numpy(model(token_ids)))
+
+
+@pytest.mark.full
+def test_a_generator_follows_the_adapters(rng):
+    model = CausalLM(small.decoder(rng, num_layers=1))
+    prompt = small.ids(rng, ragged=False)
+    made = {"end_id": None, "max_length": 12, "jit_compile": False}
+    generator = Generator(model, **made)
+    for change in (
+        lambda: draw(enable_lora(model, 2, "all"), rng),
+        lambda: merge_lora(model),
+    ):
+        generator(prompt), generator.steps(prompt).finish()
+        change()
+        expected = Generator(model, **made)(prompt)["scores"]
+        near(generator(prompt)["scores"], expected, atol=1e-4)
+        steps = generator.steps(prompt)
+        steps.finish()
+        near(steps.scores, expected, atol=1e-4)
+
+
+@pytest.mark.full
+@pytest.mark.autograph
+def test_an_export_holds_the_weights_merged(rng, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("Keras exports so on TensorFlow")
+    model, token_ids = classifier(rng), small.ids(rng)
+    number = len(model.weights)
+    draw(enable_lora(model, 2, "all"), rng)
+    model.export(tmp_path / "model", verbose=False)
+    served = tf.saved_model.load(tmp_path / "model")
+    assert len(served.variables) == number
+    near(served.serve(token_ids.astype("int32")), model(token_ids))
+    pytest.importorskip("tensorflow_text", reason="the export needs it")
+    task = text_classifier()
+    number = len(task.model.weights)
+    draw(enable_lora(task.model, 2, "all"), rng)
+    task.export(tmp_path / "task")
+    served = tf.saved_model.load(str(tmp_path / "task"))
+    assert len(served.weights) == number
+    texts = tiny.sentences(5, longest=4)
+    found = served.signatures["serving_default"](text=tf.constant(texts))
+    near(found["probabilities"], task.probabilities(texts))
+    assert adapted_layers(task.model)
 
 
 @pytest.mark.full

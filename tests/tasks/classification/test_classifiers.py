@@ -173,7 +173,7 @@ def test_a_tokenizer_with_too_many_pieces_is_refused():
         TextClassifier(model, tiny.tokenizer(), LABELS)
 
 
-@pytest.mark.parametrize("texts", ["one", 3, None])
+@pytest.mark.parametrize("texts", ["one", 3, None, ("a", "pair"), {"a": 1}])
 def test_probabilities_are_those_of_a_list(texts):
     with pytest.raises(ValueError, match="texts must be a list of strings"):
         text_classifier().probabilities(texts)

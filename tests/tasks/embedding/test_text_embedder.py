@@ -259,6 +259,18 @@ def test_similarities(name):
     task = make(similarity=name)
     found = task.similarity(first, second)
     near(found, [[expected(a, b) for b in second] for a in first])
+    assert task.similarity([], ["a"]).shape == (0, 1)
+    assert task.similarity(["a"], []).shape == (1, 0)
+    assert task.search(["a"], [], top_k=3) == [[]]
+    texts = ["a man", "the dog", "a man"]
+    (found,) = task.search(np.array(["a man"]), np.array(texts), top_k=9)
+    first_two, (last,) = found[:2], found[2:]
+    assert {x["corpus_id"] for x in first_two} == {0, 2}
+    assert last["corpus_id"] == 1
+    with pytest.raises(ValueError, match=r"one width.*\(5, 7\) and \(1, 12\)"):
+        task.similarity(first, "a man")
+    with pytest.raises(ValueError, match="Received: 3 at index 1"):
+        task.search("a man", ["the dog", 3])
 
 
 @pytest.mark.parametrize(

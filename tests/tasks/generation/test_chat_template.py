@@ -127,6 +127,26 @@ def test_a_template_that_refuses_a_chat_is_quoted():
         ("{{ 'x'.ljust(10**9) }}", "larger"),
         ("{{ 'x' | center(10**9) }}", "larger"),
         ("{{ 9**9**9 }}", "power"),
+        ("{{ '%999999999d' % 1 }}", "widths"),
+        ("{{ '%*d' % (999999999, 1) }}", "widths"),
+        ("{{ '%999999999d' | format(1) }}", "widths"),
+        ("{{ '{:>999999999}'.format(1) }}", "widths"),
+        ("{{ '{:{w}}'.format(1, w=999999999) }}", "widths"),
+        ("{{ ('{0}' * 9999).format('x' * 9999) }}", "longer"),
+        ("{{ ('x' * 9999).replace('x', 'y' * 9999) }}", "longer"),
+        ("{{ ('x' * 9999) | replace('x', 'y' * 9999) }}", "longer"),
+        ("{{ ('x' * 9999).join('y' * 9999) }}", "longer"),
+        ("{{ ('x' * 9999) | join('y' * 9999) }}", "longer"),
+        ("{{ ('y' * 9999).join(range(9999) | map('string')) }}", "longer"),
+        ("{{ ('\\t' * 9999).expandtabs(9999) }}", "longer"),
+        ("{{ ('\\n' * 9999) | indent('x' * 9999) }}", "longer"),
+        ("{{ ['x' * 9999] * 9999 }}", "longer"),
+        ("{{ [1] | tojson(indent=999999999) }}", "indent"),
+        (
+            "{% set n = namespace(x=9) %}{% for i in range(60) %}"
+            "{% set n.x = n.x * n.x %}{% endfor %}",
+            "bits",
+        ),
         (
             "{% set n = namespace(x='x') %}{% for i in range(99) %}"
             "{% set n.x = n.x ~ n.x %}{% endfor %}",
@@ -147,6 +167,24 @@ def test_what_a_template_must_not_do_is_one_clear_error(source, reason):
     with pytest.raises(ValueError, match=f"The chat template.*({reason})"):
         template = ChatTemplate(source)
         template.render([{"role": "user", "content": "?"}], r=range(99999))
+
+
+def test_limits_leave_room_for_a_long_chat():
+    oracle = pytest.importorskip("transformers.utils.chat_template_utils")
+    source = (
+        "{{ ', '.join(messages | map(attribute='role')) }}"
+        "{{ '20241231: %5.1f %-8s|%d%%' % (1.25, 'x', 3) }}"
+        "{{ '{:>8} {a!r}'.format(12345678, a='20241231') }}"
+        "{{ messages[:3] | tojson(indent=4) | indent(2) }}"
+        "{% for message in messages %}"
+        "{% if loop.index == messages | length %}last {% endif %}"
+        "{{ '%s: %s' % (message.role, message.content.replace('a', 'b')) }}"
+        "{% endfor %}"
+    )
+    chat = CHATS[1] * 250
+    (expected,), _ = oracle.render_jinja_template([chat], chat_template=source)
+    found = ChatTemplate(source).render(chat, add_generation_prompt=False)
+    assert found == expected
 
 
 @pytest.mark.parametrize("messages", ["Hello", [], [{}], {"role": "user"}, [1]])

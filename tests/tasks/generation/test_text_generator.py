@@ -178,6 +178,10 @@ def test_what_a_prompt_becomes_depends_on_no_other(gpt2):
     options = {"max_new_tokens": 5}
     together = gpt2([PROMPTS[1], "", PROMPTS[3]], **options)
     assert [gpt2(PROMPTS[1], **options), gpt2("", **options)] == together[:2]
+    # Of two limits the lower one counts.
+    (row,) = gpt2.prompts.encode([PROMPTS[3]])
+    short = gpt2(PROMPTS[3], max_length=len(row) + 2, **options)
+    assert short == gpt2(PROMPTS[3], max_new_tokens=2)
 
 
 @pytest.mark.full
@@ -300,8 +304,19 @@ def test_bad_input_is_one_clear_error(gpt2):
         gpt2.stream("a", num_beams=2)
 
 
+def test_options_of_every_kind_are_saved(tmp_path, gpt2):
+    options = {"forced_ids": {3: 7}, "temperature": np.float32(0.5), "seed": 2}
+    task = TextGenerator(gpt2.model, gpt2.tokenizer, generation=options)
+    task.save(tmp_path / "task")
+    again = load(tmp_path / "task")
+    assert again.settings == task.settings
+    assert again.arguments["forced_ids"] == [[3, 7]]
+
+
 @pytest.mark.full
 def test_what_a_model_lacks_is_said(gpt2):
+    with pytest.raises(ValueError, match="model must be a CausalLM"):
+        TextGenerator(gpt2.model.decoder, gpt2.tokenizer)
     plain = TextGenerator(gpt2.model, gpt2.tokenizer)
     plain.prompts = type(plain.prompts)(gpt2.model.decoder, gpt2.tokenizer)
     with pytest.raises(ValueError, match="no chat template"):

@@ -44,7 +44,7 @@ def test_scores_are_those_of_the_model_fed_as_a_whole(task):
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     texts = task(images)
     assert len(set(texts)) > 3
-    assert task(images[4]) == texts[4]
+    assert task(images=images[4]) == texts[4]
     answers = task(images, return_scores=True)
     assert [answer["text"] for answer in answers] == texts
     np.testing.assert_allclose([x["score"] for x in answers], scores)
@@ -92,6 +92,8 @@ def test_a_network_of_convolutions_is_read(tmp_path):
 def test_what_does_not_fit_is_refused(task):
     with pytest.raises(ValueError, match=r"\(batch, 4, 6, 2\).*\(3, 4, 7, 2\)"):
         task(np.zeros((3, 4, 7, 2)))
+    with pytest.raises(ValueError, match="must be an EncoderDecoder"):
+        ImageToText(task.model.decoder, tiny.tokenizer(), image_shape=(4, 6, 2))
     with pytest.raises(ValueError, match="takes no images"):
         ImageToText(tiny.model(), tiny.tokenizer(), image_shape=(4, 6, 2))
     with pytest.raises(ValueError, match="image_shape must be"):

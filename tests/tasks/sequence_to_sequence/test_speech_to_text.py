@@ -86,6 +86,7 @@ def test_what_is_no_sound_is_refused(task, tmp_path):
     for given, message in (
         ("missing.wav", "There is no file"),
         (3.0, "sounds must be"),
+        ({"array": np.zeros(9), "sampling_rate": 2_000}, "sounds must be"),
         ([np.zeros((3, 2))], r"sound 0 must have the shape \(samples,\)"),
         (np.array([0.5, np.nan]), "finite"),
         ((np.zeros(30), 0), "sampling_rate must be a positive"),

@@ -56,6 +56,11 @@ def test_a_string_gives_a_string_and_a_list_a_list_in_its_order(task):
     assert len(set(outputs)) > 3
     assert task(texts[4]) == outputs[4]
     assert task(tuple(texts)) == task(iter(texts)) == outputs
+    answers = task(texts, return_scores=True)
+    assert [x["text"] for x in answers] == outputs
+    scores = [x["score"] for x in answers]
+    np.testing.assert_allclose(scores, task.generate(texts)[1], atol=1e-5)
+    assert task(texts[4], return_scores=True)["text"] == outputs[4]
 
 
 def test_no_texts_give_no_outputs(task):

@@ -53,6 +53,10 @@ def test_masks_are_filled_in_as_by_the_pipeline(published):
     targets = tokenizer.convert_ids_to_tokens([50, 61, 77])
     text = f"the {tokenizer.mask_token} cat"
     check(task(text, targets=targets), pipeline(text, targets=targets))
+    one = task(text, targets=targets[0])
+    assert [x["token_id"] for x in one] == [50]
+    with pytest.raises(ValueError, match="targets must be .* Received: 3"):
+        task(text, targets=[3])
 
 
 def test_other_masks_stay_in_the_text(published):

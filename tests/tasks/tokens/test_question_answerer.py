@@ -201,6 +201,11 @@ def test_a_saved_task_answers_the_same(published, tmp_path):
         task("", "mi")
     with pytest.raises(ValueError, match="lists of one length.* 2 and 1"):
         task(["ka", "to"], ["mi"])
+    # Several questions may be asked of one text.
+    found = task(["ka", "to"], "mi dor")
+    assert found == task(["ka", "to"], ["mi dor", "mi dor"])
+    with pytest.raises(ValueError, match="context must be a list of strings"):
+        task(["ka", "to"], 3)
     with pytest.warns(UserWarning, match="Cut 1 of 2 texts to 22, half of"):
         task(["ka", "to " * 50], ["mi", "mi"])
 
