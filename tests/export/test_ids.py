@@ -120,7 +120,7 @@ def test_ids_are_embedded_as_text_is(folder, has_padding, tmp_path):
     near(found.numpy(), task(TEXTS))
 
 
-def test_ids_are_classified_as_text_is(folder, tmp_path):
+def test_ids_of_tokens_are_classified_as_text_is(folder, tmp_path):
     task = task_of_tokens(TokenClassifier, folder, labels=["O", "B-X", "I-X"])
     task.model.run_eagerly = True
     served = export(task, tmp_path / "exported")
