@@ -24,8 +24,7 @@ from keras_attention import tasks, training
 from keras_attention.runs.checks import check_numbers
 from keras_attention.runs.classification_batches import (
     make_batches,
-    make_tokenizer,
-    save_tokenizer,
+    save_beginning,
 )
 from keras_attention.runs.classification_data import (
     load_for_training,
@@ -144,11 +143,10 @@ def train(config):
     examples = load_for_training(config)
     inputs, given = examples["train"]
     labels, numbers = number_classes(examples)
-    tokenizer = make_tokenizer(config, inputs)
-    batches = make_batches(config, tokenizer, examples, numbers)
-    task = make_task(config, tokenizer, labels, inputs)
+    task = make_task(config, labels, inputs)
+    batches = make_batches(config, task, examples, numbers)
     if config.word_vectors:
-        assign_word_vectors(config, task.model.encoder, tokenizer, inputs)
+        assign_word_vectors(config, task, inputs)
     metrics = [
         training.TokenAccuracy(),
         training.Perplexity(),
@@ -161,7 +159,7 @@ def train(config):
         task,
         batches,
         told=f"{len(given):,} examples of {len(labels)} classes",
-        save_more=lambda folder: save_tokenizer(tokenizer, folder),
+        save_more=lambda folder: save_beginning(config, task, folder),
         show=lambda run: show_predictions(task, *samples, run),
         metric="accuracy",
         count="examples",

@@ -7,6 +7,7 @@ from keras_attention.training.best_weights import BestWeights
 from keras_attention.training.checkpoint import Checkpoint, Position
 from keras_attention.training.checkpoint_description import CheckpointError
 from keras_attention.training.last_weights import LastWeights
+from keras_attention.training.layerwise import LayerwiseAdamW, adamw_for
 from keras_attention.training.logs import CSVLog, RunHistory
 from keras_attention.training.losses import LabelSmoothedCrossentropy
 from keras_attention.training.metrics import (
@@ -15,8 +16,12 @@ from keras_attention.training.metrics import (
     TokenCount,
 )
 from keras_attention.training.resume import resume_fit
-from keras_attention.training.schedules import InverseSquareRootSchedule
+from keras_attention.training.schedules import (
+    InverseSquareRootSchedule,
+    LinearSchedule,
+)
 from keras_attention.training.throughput import TokensPerSecond
+from keras_attention.training.trained_weights import load_trained, save_trained
 
 __all__ = [
     "BestWeights",
@@ -26,15 +31,20 @@ __all__ = [
     "InverseSquareRootSchedule",
     "LabelSmoothedCrossentropy",
     "LastWeights",
+    "LayerwiseAdamW",
+    "LinearSchedule",
     "Perplexity",
     "Position",
     "RunHistory",
     "TokenAccuracy",
     "TokenCount",
     "TokensPerSecond",
+    "adamw_for",
     "average_weights",
     "check_adam_memory",
+    "load_trained",
     "load_weights",
     "resume_fit",
+    "save_trained",
     "save_weights",
 ]
