@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_attention import (
     Classifier,
@@ -30,6 +31,7 @@ from keras_attention.zoo.core import labels as classes
 # In the run folder: what it started from, so that it goes on without the
 # preset, and from the same head.
 START = "start"
+_SEED = "seed_generator_state"  # what Keras calls that of a random layer
 
 
 def find_preset(preset):
@@ -184,8 +186,9 @@ def adapt(config, model):
         UsageError: if a part or a projection is unknown, a rank larger than a
             projection, or nothing is left to train.
     """
-    # So that a run that begins again draws the same adapters.
+    # A run that begins again, from the model that was saved, is the same.
     keras.utils.set_random_seed(config.seed)
+    _seed_dropout(model, config.seed)
     option, given = "lora", config.lora
     try:
         if config.lora:
@@ -202,6 +205,14 @@ def adapt(config, model):
         raise UsageError(f"--{option} {given}: {error}") from error
     if not model.trainable_weights:
         raise UsageError(f"--freeze {given} leaves nothing to train.")
+
+
+def _seed_dropout(model, seed):
+    """Gives all random layers of a model seeds that follow from one."""
+    generator = np.random.default_rng(seed)
+    for variable in model.variables:
+        if variable.name == _SEED:
+            variable.assign([generator.integers(2**31), 0])
 
 
 def save_start(task, folder):
