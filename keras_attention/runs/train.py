@@ -168,6 +168,7 @@ def finish_run(config, task, validation, run, metric="perplexity"):
     metrics = choose_weights(task.model, validation, run, metric, load)
     if is_adapted:
         save_lora(task.model, run / ADAPTER)
+        print(f"The adapters alone, for PEFT, lie in {run / ADAPTER}.")
     task.save(
         run / TASK,
         training=describe(config),

@@ -94,9 +94,13 @@ def check_tuning(config):
         for name in filter(is_given, names):
             if not getattr(config, needed):
                 raise UsageError(f"{_flag(name)} needs {_flag(needed)}.")
-    check_numbers(config, "lora", "lora_alpha", at_least=0)
+    check_numbers(config, "lora", at_least=0)
     check_numbers(config, "lora_alpha", at_least=0, below=float("inf"))
-    check_numbers(config, "layer_decay", above=0, below=1 + 1e-9)
+    if not 0 < config.layer_decay <= 1:
+        raise UsageError(
+            "--layer-decay must be above 0 and at most 1. Received: "
+            f"{config.layer_decay}"
+        )
     if config.lora and config.freeze:
         raise UsageError(
             "--freeze says nothing with --lora, which freezes all but its "
@@ -114,6 +118,24 @@ def check_tuning(config):
             f"{_flag(name)} is of a model from nothing; that of --preset "
             "brings its own."
         )
+
+
+def without_meaning(config):
+    """Names the options that say nothing of a run, because of others.
+
+    Args:
+        config: the options of training.
+
+    Returns:
+        Set of strings.
+    """
+    if not hasattr(config, "preset"):
+        return set()
+    found = set(_FROM_NOTHING if config.preset else ())
+    for needed, names in _NEEDED.items():
+        if not getattr(config, needed):
+            found.update(names)
+    return found
 
 
 def _flag(name):

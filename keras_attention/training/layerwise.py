@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.checks import check_number
+from keras_attention.checks import check_number, is_real
 from keras_attention.models.adapting.parts import named_layers
 from keras_attention.models.transformer import Transformer
 
@@ -57,7 +57,11 @@ def adamw_for(
         Clark et al. 2020, ELECTRA, https://arxiv.org/abs/2003.10555
     """
     check_number("layer_decay", layer_decay, most=1.0)
-    check_number("weight_decay", weight_decay, above=-1e-30)
+    if not (is_real(weight_decay) and weight_decay >= 0):
+        raise ValueError(
+            "weight_decay must be a number of 0 or more. Received: "
+            f"{weight_decay!r}"
+        )
     weights = model.trainable_weights
     decayed = [is_decayed(weight) for weight in weights]
     if layer_decay < 1.0:
