@@ -25,8 +25,7 @@ from keras_attention import tasks, training
 from keras_attention.runs.checks import check_numbers
 from keras_attention.runs.classification_batches import (
     make_batches,
-    make_tokenizer,
-    save_tokenizer,
+    save_beginning,
 )
 from keras_attention.runs.classification_data import (
     load_for_training,
@@ -146,11 +145,10 @@ def train(config):
     examples = load_for_training(config)
     inputs, given = examples["train"]
     labels, numbers = number_classes(examples)
-    tokenizer = make_tokenizer(config, inputs)
-    batches = make_batches(config, tokenizer, examples, numbers)
-    task = make_task(config, tokenizer, labels, inputs)
+    task = make_task(config, labels, inputs)
+    batches = make_batches(config, task, examples, numbers)
     if config.word_vectors:
-        assign_word_vectors(config, task.model.encoder, tokenizer, inputs)
+        assign_word_vectors(config, task, inputs)
     metrics = [training.TokenAccuracy(), training.TokenCount("examples")]
     compile_model(config, task.model, batches["train"], metrics)
     samples = [values[: config.show] for values in examples["validation"]]
@@ -160,7 +158,7 @@ def train(config):
         task,
         batches,
         told=f"{len(given):,} examples of {len(labels)} classes",
-        save_more=lambda folder: save_tokenizer(tokenizer, folder),
+        save_more=lambda folder: save_beginning(config, task, folder),
         show=lambda run: show_predictions(task, *samples, run),
         metric="accuracy",
         count="examples",

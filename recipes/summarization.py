@@ -32,17 +32,20 @@ from keras_attention.runs.commands import (
 )
 from keras_attention.runs.folder import read_config
 from keras_attention.runs.options import ExportOptions
+from keras_attention.runs.presets import start_text_to_text
 from keras_attention.runs.summary_scores import print_scores, validation_rouge
+from keras_attention.runs.text_batches import (
+    make_batches,
+    make_tokenizers,
+    save_beginning,
+)
 from keras_attention.runs.text_to_text import (
     TextToTextOptions,
     check_options,
     compile_for_tokens,
     first,
     load_task,
-    make_batches,
     make_task,
-    make_tokenizers,
-    save_tokenizers,
     show_samples,
     validation_scores,
 )
@@ -134,13 +137,15 @@ def train(config):
     check_train(config)
     prepare(config)
     pairs = load_splits(config, load_pairs)
-    tokenizers = make_tokenizers(config, pairs)
-    batches = make_batches(config, tokenizers, pairs)
+    start = start_text_to_text(config)
+    tokenizers = make_tokenizers(config, pairs, start)
+    batches = make_batches(config, tokenizers, pairs, start)
     task = make_task(
         config,
         tokenizers,
         batches["train"],
         copy=config.copy,
+        start=start,
         min_length=config.min_length,
         no_repeat_ngram_size=config.no_repeat_ngram,
     )
@@ -151,7 +156,7 @@ def train(config):
         task,
         batches,
         told=f"{len(pairs['train'][0]):,} texts",
-        save_more=lambda folder: save_tokenizers(tokenizers, folder),
+        save_more=lambda folder: save_beginning(config, task, folder),
         scores=validation_scores(
             task, pairs, config.rouge_texts, validation_rouge
         ),
@@ -167,7 +172,8 @@ def load_pairs(config, dataset, split):
     else:
         columns = [config.text, config.summary]
         texts, summaries = load_columns(dataset, split, columns)
-    longer = sum(map(is_longer, summaries, texts))
+    pairs = zip(summaries, texts, strict=True)
+    longer = sum(len(x.split()) > len(y.split()) for x, y in pairs)
     if longer:
         warnings.warn(
             f"{longer} of {len(texts)} summaries in {dataset}, split "
@@ -175,11 +181,6 @@ def load_pairs(config, dataset, split):
             stacklevel=2,
         )
     return texts, summaries
-
-
-def is_longer(summary, text):
-    """Whether a summary has more words than its text."""
-    return len(summary.split()) > len(text.split())
 
 
 def check_train(config):

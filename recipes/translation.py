@@ -32,16 +32,19 @@ from keras_attention.runs.commands import (
 )
 from keras_attention.runs.folder import read_config
 from keras_attention.runs.options import ExportOptions
+from keras_attention.runs.presets import start_text_to_text
+from keras_attention.runs.text_batches import (
+    make_batches,
+    make_tokenizers,
+    save_beginning,
+)
 from keras_attention.runs.text_to_text import (
     TextToTextOptions,
     check_options,
     compile_for_tokens,
     first,
     load_task,
-    make_batches,
     make_task,
-    make_tokenizers,
-    save_tokenizers,
     show_samples,
     validation_scores,
 )
@@ -61,6 +64,10 @@ class Train(TextToTextOptions):
     """Source language; with files, the suffix of their names."""
     target: str = "de"
     """Target language; with files, the suffix of their names."""
+    source_language: str = ""
+    """What --preset calls it where it has many: fr, fr_XX or fra_Latn."""
+    target_language: str = ""
+    """The same of the target."""
     run: str = "runs/translation"
     """Folder of the run."""
     vocabulary_size: int = 200
@@ -118,9 +125,10 @@ def train(config):
     check_numbers(config, "bleu_sentences", at_least=0)
     prepare(config)
     pairs = load_splits(config, load_pairs)
-    tokenizers = make_tokenizers(config, pairs)
-    batches = make_batches(config, tokenizers, pairs)
-    task = make_task(config, tokenizers, batches["train"])
+    start = start_text_to_text(config)
+    tokenizers = make_tokenizers(config, pairs, start)
+    batches = make_batches(config, tokenizers, pairs, start)
+    task = make_task(config, tokenizers, batches["train"], start=start)
     compile_for_tokens(config, task, batches)
     samples = first(config.show, pairs["validation"])
     train_task(
@@ -128,7 +136,7 @@ def train(config):
         task,
         batches,
         told=f"{len(pairs['train'][0]):,} pairs",
-        save_more=lambda folder: save_tokenizers(tokenizers, folder),
+        save_more=lambda folder: save_beginning(config, task, folder),
         scores=validation_scores(
             task, pairs, config.bleu_sentences, validation_bleu
         ),

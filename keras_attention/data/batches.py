@@ -41,6 +41,8 @@ class TokenBatches(ResumableDataset):
             or end id. Longer sentences are cut, and one warning counts them.
         max_source_length: Integer, the same for sources alone; `max_length`
             by default.
+        source_marks: Two tuples of ids, which stand before and after a source
+            in place of the end id; see `Tokenizer.marks`.
         shuffle: Boolean, whether each epoch has an order of its own.
         seed: Integer, not negative; fixes those orders.
         length_multiple: Integer; padded lengths are multiples of it, as far
@@ -67,6 +69,7 @@ class TokenBatches(ResumableDataset):
         token_budget=4096,
         max_length=256,
         max_source_length=None,
+        source_marks=None,
         shuffle=True,
         seed=0,
         length_multiple=1,
@@ -92,9 +95,9 @@ class TokenBatches(ResumableDataset):
         check_boolean("target_padding_mask", target_padding_mask)
         self.target_padding_mask = target_padding_mask
         longest_allowed = max_source_length, max_length
-        self._sources = PackedRows(
-            source_ids, max_source_length - 1, after=(end_id,)
-        )
+        before, after = source_marks or ((), (end_id,))
+        room = max(max_source_length - len(before) - len(after), 0)
+        self._sources = PackedRows(source_ids, room, before, after)
         self._targets = PackedRows(
             target_ids, max_length - 1, before=(start_id,), after=(end_id,)
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_attention.models.saving.card import CARD, add_scores
 from keras_attention.runs.folder import TASK
+from keras_attention.runs.tuning import without_meaning
 
 # Options that say nothing of how a model came to be, or of a score.
 _LEFT_OUT = {
@@ -20,7 +21,7 @@ _LEFT_OUT = {
 
 
 def describe(config):
-    """Lists the options of a run, but for those left empty.
+    """Lists the options of a run, but for those that are empty or say nothing.
 
     Args:
         config: the options of training (`RunOptions`).
@@ -28,12 +29,12 @@ def describe(config):
     Returns:
         Dictionary for the card.
     """
-    options = dataclasses.asdict(config)
+    options, left_out = dataclasses.asdict(config), without_meaning(config)
     told = {
         name: value
         for name, value in options.items()
         if name not in _LEFT_OUT or name == "batch_size"
-        if value != ""
+        if value not in ("", (), []) and name not in left_out
     }
     return {"recipe": Path(sys.argv[0]).name, **told}
 

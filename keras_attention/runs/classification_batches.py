@@ -11,7 +11,9 @@ from keras_attention.data import (
     WordVectors,
 )
 from keras_attention.data.images.distortion import distorted
+from keras_attention.runs.checks import UsageError
 from keras_attention.runs.classification_data import SCALE
+from keras_attention.runs.presets import save_start
 
 TOKENIZER = "tokenizer.model"
 
@@ -21,13 +23,11 @@ def make_tokenizer(config, texts):
 
     Args:
         config: the options of training.
-        texts: list of strings, or images.
+        texts: list of strings.
 
     Returns:
-        A `SentencePieceTokenizer`; None for images.
+        A `SentencePieceTokenizer`.
     """
-    if config.inputs == "images":
-        return None
     path = Path(config.run) / TOKENIZER
     if path.exists():
         return SentencePieceTokenizer.load(path)
@@ -43,18 +43,29 @@ def make_tokenizer(config, texts):
     )
 
 
-def save_tokenizer(tokenizer, folder):
-    """Writes it to where `make_tokenizer` finds it; images have none."""
-    if tokenizer is not None:
+def save_beginning(config, task, folder):
+    """Writes what a run that goes on cannot make anew.
+
+    That is the tokenizer, where `make_tokenizer` finds it, or what a preset
+    has become; images have nothing.
+
+    Args:
+        config: the options of training.
+        task: the task.
+        folder: `pathlib.Path` of the run folder.
+    """
+    if config.preset:
+        save_start(task, folder)
+    for tokenizer in task.tokenizers() if not config.preset else ():
         tokenizer.save(folder / TOKENIZER)
 
 
-def make_batches(config, tokenizer, examples, numbers):
+def make_batches(config, task, examples, numbers):
     """Batches examples: texts by length, images as they come.
 
     Args:
         config: the options of training.
-        tokenizer: of texts; None for images.
+        task: the `TextClassifier` or `ImageClassifier`.
         examples: dictionary from splits to `(inputs, labels)`; those of
             `"train"` are shuffled, and changed at random as the options say.
         numbers: dictionary from splits to the numbers of the labels.
@@ -64,7 +75,7 @@ def make_batches(config, tokenizer, examples, numbers):
     """
     make = _image_batches if config.inputs == "images" else _text_batches
     return {
-        split: make(config, tokenizer, inputs, numbers[split], split == "train")
+        split: make(config, task, inputs, numbers[split], split == "train")
         for split, (inputs, _) in examples.items()
     }
 
@@ -85,28 +96,38 @@ def _image_batches(config, _, images, numbers, is_training):
     )
 
 
-def _text_batches(config, tokenizer, texts, numbers, is_training):
-    change = None
+def _text_batches(config, task, texts, numbers, is_training):
+    change, tokenizer = None, task.tokenizer
+    marks = tokenizer.marks or ((tokenizer.start_id,), ())
     if is_training and config.token_dropout:
+        if tokenizer.unknown_id < 0:
+            raise UsageError(
+                "--token-dropout needs a tokenizer with a token for what it "
+                "does not know. That of the preset has none."
+            )
+        kept = [*marks[0], *marks[1], task.inputs.padding_id]
         change = lambda inputs, rng: _without_tokens(
-            inputs["token_ids"], rng, tokenizer, config.token_dropout
+            inputs["token_ids"],
+            rng,
+            config.token_dropout,
+            tokenizer.unknown_id,
+            kept,
         )
     return LabelledTexts(
         tokenizer.encode(texts),
         numbers,
-        start_id=tokenizer.start_id,
-        padding_id=tokenizer.padding_id,
+        marks=marks,
+        padding_id=task.inputs.padding_id,
         token_budget=config.tokens,
-        max_length=config.max_length,
+        max_length=task.settings["max_length"],
         shuffle=is_training,
         seed=config.seed,
         change=change,
     )
 
 
-def _without_tokens(token_ids, rng, tokenizer, share):
-    """Makes a share of the tokens unknown, never the start or padding."""
+def _without_tokens(token_ids, rng, share, unknown_id, kept):
+    """Makes a share of the tokens unknown, never marks or padding."""
     dropped = rng.random(token_ids.shape) < share
-    dropped &= token_ids != tokenizer.padding_id
-    dropped[:, 0] = False
-    return {"token_ids": np.where(dropped, tokenizer.unknown_id, token_ids)}
+    dropped &= ~np.isin(token_ids, kept)
+    return {"token_ids": np.where(dropped, unknown_id, token_ids)}

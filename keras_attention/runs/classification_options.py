@@ -10,6 +10,7 @@ from keras_attention.runs.checks import (
 from keras_attention.runs.classification_data import check_data_options
 from keras_attention.runs.options import check_run_options
 from keras_attention.runs.starting_vectors import check_word_vectors
+from keras_attention.runs.tuning import check_tuning
 
 # Options of one model, or of one kind of input, which mean nothing to others.
 OF_MODELS = {
@@ -63,6 +64,7 @@ def check_options(config):
         UsageError: for the first that is out of its range or does not go with
             the others.
     """
+    check_tuning(config)
     check_model_options(config)
     check_data_options(config)
     check_word_vectors(config)

@@ -12,16 +12,18 @@ from keras_attention import (
     TransformerEncoder,
 )
 from keras_attention.runs.checks import UsageError
+from keras_attention.runs.classification_batches import make_tokenizer
 from keras_attention.runs.classification_data import SCALE
-from keras_attention.runs.options import RunOptions
+from keras_attention.runs.presets import start_classifier
 from keras_attention.runs.text_models import transformer_arguments
+from keras_attention.runs.tuning import TuningOptions
 from keras_attention.tasks import ImageClassifier, TextClassifier
 
 POOLINGS = {"transformer": "mean", "recurrent": "max", "convolutional": "max"}
 
 
 @dataclasses.dataclass
-class ClassifierOptions(RunOptions):
+class ClassifierOptions(TuningOptions):
     """What training a classifier can be told of its model."""
 
     model: Literal["transformer", "recurrent", "convolutional"] = "transformer"
@@ -31,10 +33,12 @@ class ClassifierOptions(RunOptions):
     """Width; of a text network, that of the embeddings."""
     pooling: str = "auto"
     """mean, max, first, last, ends, attention, or a flavour with a learned
-    query such as additive or luong; auto: mean, or max for older models."""
+    query such as additive or luong; auto: mean, or max for older models, or
+    as the preset does."""
     num_heads: int = 4
     """Of a Transformer, as are the next seven."""
     attention: str = "multi_head"
+    """Flavour; with --preset one that takes the place of its own."""
     attention_dropout: float = 0.1
     intermediate_dim: int = 512
     position: str = "sinusoidal"
@@ -60,19 +64,22 @@ class ClassifierOptions(RunOptions):
     """Of the pooled vector."""
 
 
-def make_task(config, tokenizer, labels, inputs):
-    """Builds the model and the task around it.
+def make_task(config, labels, inputs):
+    """Builds the model and the task around it, or starts from a preset.
 
     Args:
         config: the options of training.
-        tokenizer: the `SentencePieceTokenizer` of texts; None for images.
         labels: list of strings, the classes.
-        inputs: what training classifies; of images the shape is taken.
+        inputs: what training classifies: texts, of which a tokenizer is
+            learned, or images, of which the shape is taken.
 
     Returns:
         A `TextClassifier` or an `ImageClassifier`.
     """
+    if config.preset:
+        return start_classifier(config, labels)
     if config.inputs == "text":
+        tokenizer = make_tokenizer(config, inputs)
         model = make_model(config, len(labels), tokenizer.vocabulary_size)
         return TextClassifier(
             model, tokenizer, labels, max_length=config.max_length

@@ -28,12 +28,7 @@ def run_commands(commands, description):
     formatted = warnings.formatwarning
     warnings.formatwarning = _as_one_line
     try:
-        tyro = optional.load("tyro", "The command line of a recipe")
-        options = tyro.extras.subcommand_cli_from_dict(
-            {name: options for name, (options, _) in commands.items()},
-            description=description,
-            config=(tyro.conf.PositionalRequiredArgs,),
-        )
+        options = _parse(commands, description)
         functions = dict(commands.values())
         with handle_signals():
             functions[type(options)](options)
@@ -46,6 +41,25 @@ def run_commands(commands, description):
         sys.exit(130)
     finally:
         warnings.formatwarning = formatted
+
+
+def _parse(commands, description):
+    """Reads the command line, again where it changes its own defaults."""
+    tyro = optional.load("tyro", "The command line of a recipe")
+    config = (tyro.conf.PositionalRequiredArgs,)
+    options = tyro.extras.subcommand_cli_from_dict(
+        {name: options for name, (options, _) in commands.items()},
+        description=description,
+        config=config,
+    )
+    # What was given stays, also where it is a default of another case.
+    others = getattr(options, "other_defaults", dict)()
+    if not others:
+        return options
+    cls = type(options)
+    return tyro.cli(
+        cls, default=cls(**others), args=sys.argv[2:], config=config
+    )
 
 
 def _as_one_line(message, category, filename, lineno, line=None):

@@ -9,7 +9,7 @@ from keras_attention.runs.checks import UsageError
 
 
 def compile_model(config, model, batches, metrics):
-    """Tries a model once, and compiles it with Adam and a smoothed loss.
+    """Tries a model once, and compiles it with Adam(W) and a smoothed loss.
 
     Args:
         config: the options of training (`RunOptions`).
@@ -24,7 +24,7 @@ def compile_model(config, model, batches, metrics):
     try_model(model, first_of(batches))
     training.check_adam_memory(model)
     model.compile(
-        optimizer=make_optimizer(config, len(batches)),
+        optimizer=make_optimizer(config, len(batches), model),
         loss=training.LabelSmoothedCrossentropy(config.label_smoothing),
         weighted_metrics=metrics,
         jit_compile=compiles_with_xla(config),
@@ -61,39 +61,55 @@ def reason_of(error):
     return " ".join(text.split())
 
 
-def make_optimizer(config, epoch_steps):
-    """Makes Adam with a schedule that warms up.
+def make_optimizer(config, epoch_steps, model=None):
+    """Makes Adam, or AdamW, with a schedule that warms up.
 
     Args:
         config: the options `learning_rate`, `warmup_steps`, `schedule`,
-            `clip_norm`, `epochs` and `steps`.
+            `weight_decay`, `clip_norm`, `epochs` and `steps`; where there are
+            such, `preset` and `layer_decay`.
         epoch_steps: integer, the batches of an epoch.
+        model: the model, whose weights decay or have rates of their own.
 
     Raises:
-        UsageError: if a cosine would end before the warm-up does.
+        UsageError: if the schedule would end before the warm-up does.
+        ValueError: for a `layer_decay` of a model without blocks.
     """
-    return keras.optimizers.Adam(
-        _make_schedule(config, epoch_steps),
-        beta_1=0.9,
-        beta_2=0.98,
-        epsilon=1e-9,
-        global_clipnorm=config.clip_norm,
+    # Those of Vaswani et al. 2017 for a model from nothing; those of Devlin
+    # et al. 2019 for one that has been trained.
+    second = {"beta_2": 0.98, "epsilon": 1e-9}
+    if getattr(config, "preset", ""):
+        second = {"beta_2": 0.999, "epsilon": 1e-8}
+    rate = _make_schedule(config, epoch_steps)
+    arguments = {**second, "beta_1": 0.9, "global_clipnorm": config.clip_norm}
+    layer_decay = getattr(config, "layer_decay", 1.0)
+    if not config.weight_decay and layer_decay == 1.0:
+        return keras.optimizers.Adam(rate, **arguments)
+    return training.adamw_for(
+        model,
+        rate,
+        weight_decay=config.weight_decay,
+        layer_decay=layer_decay,
+        **arguments,
     )
 
 
 def _make_schedule(config, epoch_steps):
-    peak, warmup = config.learning_rate, config.warmup_steps
+    peak, steps = config.learning_rate, config.steps
+    steps = steps or config.epochs * epoch_steps
+    warmup = config.warmup_steps or -(-steps // 10)
     if config.schedule == "inverse_sqrt":
         return training.InverseSquareRootSchedule(peak, warmup)
-    steps = config.steps or config.epochs * epoch_steps
-    if steps <= warmup:
+    if steps <= warmup and config.warmup_steps:
         raise UsageError(
-            f"--schedule cosine needs more steps than --warmup-steps {warmup}. "
-            f"Training takes {steps}."
+            f"--schedule {config.schedule} needs more steps than "
+            f"--warmup-steps {warmup}. Training takes {steps}."
         )
+    if config.schedule == "linear":
+        return training.LinearSchedule(peak, warmup, steps)
     return keras.optimizers.schedules.CosineDecay(
         peak / warmup,  # the first update is not lost to a rate of 0
-        decay_steps=steps - warmup,
+        decay_steps=max(steps - warmup, 1),
         warmup_target=peak,
         warmup_steps=warmup,
     )

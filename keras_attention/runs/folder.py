@@ -21,6 +21,7 @@ from keras_attention.runs.checks import UsageError, check_numbers
 CONFIG = "config.json"
 CHECKPOINT = "checkpoint.npz"
 METRICS = "metrics.json"
+ADAPTER = "adapter"  # of LoRA, for PEFT
 TASK = "task"
 
 
@@ -91,7 +92,8 @@ def _check_configuration(config, run):
     if not (run / CONFIG).exists():
         return
     free = ["callback", "run", "show"]
-    if config.schedule == "inverse_sqrt":
+    # A warm-up of 0 steps is a share of all.
+    if config.schedule == "inverse_sqrt" and config.warmup_steps:
         free += ["epochs", "steps"]
     elif config.steps:
         free += ["epochs"]  # which say nothing then

@@ -22,9 +22,12 @@ class RunOptions:
     learning_rate: float = 0.002
     """Peak, reached after the warm-up."""
     warmup_steps: int = 400
-    schedule: Literal["inverse_sqrt", "cosine"] = "inverse_sqrt"
-    """How the learning rate falls: by 1/sqrt(step), or by half a cosine to
-    zero at the end, which then has to stay where it is."""
+    """0: a tenth of all steps."""
+    schedule: Literal["inverse_sqrt", "cosine", "linear"] = "inverse_sqrt"
+    """How the learning rate falls: by 1/sqrt(step), or by half a cosine or a
+    straight line to zero at the end, which then has to stay where it is."""
+    weight_decay: float = 0.0
+    """Of AdamW; biases and the weights of normalizations do not decay."""
     label_smoothing: float = 0.0
     clip_norm: float = 1.0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
@@ -51,10 +54,10 @@ def check_run_options(config):
     Raises:
         UsageError: for the first such option.
     """
-    check_numbers(config, "epochs", "warmup_steps", "average", "patience")
-    check_numbers(config, "checkpoint_steps")
-    check_numbers(config, "steps", at_least=0)
+    check_numbers(config, "epochs", "average", "patience", "checkpoint_steps")
+    check_numbers(config, "steps", "warmup_steps", at_least=0)
     endless = float("inf")
+    check_numbers(config, "weight_decay", at_least=0, below=endless)
     check_numbers(config, "learning_rate", "clip_norm", above=0, below=endless)
     check_numbers(config, "label_smoothing", at_least=0, below=1)
 

@@ -34,15 +34,15 @@ def check_word_vectors(config):
         )
 
 
-def assign_word_vectors(config, encoder, tokenizer, texts):
-    """Gives the embedding of a text encoder the vectors of a file.
+def assign_word_vectors(config, task, texts):
+    """Gives the embedding of a classifier of texts the vectors of a file.
 
     Args:
         config: the options of training, with `word_vectors`.
-        encoder: has an `embedding` of tokens.
-        tokenizer: its `SentencePieceTokenizer`.
+        task: the `TextClassifier`.
         texts: list of strings, those of training.
     """
+    encoder, tokenizer = task.model.encoder, task.tokenizer
     if not has_checkpoint(config):
         vectors = WordVectors(config.word_vectors)
         table, found = vectors.table(tokenizer, config.seed)

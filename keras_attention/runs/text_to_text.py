@@ -2,23 +2,22 @@
 
 import dataclasses
 import textwrap
-from pathlib import Path
 from typing import Literal
 
 import keras
 
 from keras_attention import training
-from keras_attention.data import SentencePieceTokenizer, TokenBatches
 from keras_attention.printing import visible
 from keras_attention.runs.checks import check_numbers, check_own_options
 from keras_attention.runs.compiling import compile_model
 from keras_attention.runs.folder import finished_task
-from keras_attention.runs.options import RunOptions, check_run_options
+from keras_attention.runs.options import check_run_options
 from keras_attention.runs.samples import show_attention
-from keras_attention.runs.text_models import OWN, make_model, max_lengths
+from keras_attention.runs.text_batches import lengths_of
+from keras_attention.runs.text_models import OWN, make_model
+from keras_attention.runs.tuning import TuningOptions, check_tuning
 from keras_attention.tasks import TextToText
 
-TOKENIZERS = ("source_tokenizer.model", "target_tokenizer.model")
 # Settings of the task that a finished run may be given anew: the flag, and
 # the least value that is one. Lower ones mean: as in training.
 GIVEN_ANEW = {
@@ -29,11 +28,20 @@ GIVEN_ANEW = {
     "min_length": ("min_length", 0),
     "no_repeat_ngram_size": ("no_repeat_ngram", 0),
 }
+# Settings of a preset's task that say how an output begins, and what it may
+# not hold; how it is searched for, options say.
+KEPT = (
+    "decoder_start_id",
+    "forced_start_id",
+    "source_language",
+    "target_language",
+    "constraints",
+)
 FINITE = {"above": float("-inf"), "below": float("inf")}
 
 
 @dataclasses.dataclass
-class TextToTextOptions(RunOptions):
+class TextToTextOptions(TuningOptions):
     """What training a model from text to text can be told.
 
     A recipe's own options inherit these, with other defaults.
@@ -53,7 +61,8 @@ class TextToTextOptions(RunOptions):
     num_heads: int = 4
     attention: str = "multi_head"
     """Of a Transformer within each side; of a recurrent model between both,
-    where none is for none."""
+    where none is for none; with --preset one that takes the place of that
+    within its encoder."""
     attention_dropout: float = 0.0
     """Of attention weights."""
     cell: Literal["gru", "lstm"] = "gru"
@@ -89,6 +98,7 @@ def check_options(config):
     Raises:
         UsageError: for the first such option.
     """
+    check_tuning(config)
     check_own_options(config, "model", OWN)
     check_run_options(config)
     check_numbers(config, "vocabulary_size", "num_layers", "hidden_dim")
@@ -101,69 +111,8 @@ def check_options(config):
     check_numbers(config, "length_penalty", **FINITE)
 
 
-def make_tokenizers(config, pairs):
-    """Loads the tokenizers of the run, or learns them from the text.
-
-    Args:
-        config: the options of training.
-        pairs: dictionary with `"train"`: `(sources, targets)`, two lists of
-            strings.
-
-    Returns:
-        List of the tokenizers of source and target, which may be one.
-    """
-    paths = [Path(config.run) / name for name in TOKENIZERS]
-    if all(path.exists() for path in paths):
-        return [SentencePieceTokenizer.load(path) for path in paths]
-
-    def learn(texts):
-        return SentencePieceTokenizer.train(
-            texts, config.vocabulary_size, model_type=config.subwords
-        )
-
-    sources, targets = pairs["train"]
-    if config.joint_vocabulary:
-        return [learn(sources + targets)] * 2
-    return [learn(sources), learn(targets)]
-
-
-def save_tokenizers(tokenizers, folder):
-    """Writes both tokenizers to where `make_tokenizers` finds them."""
-    for tokenizer, name in zip(tokenizers, TOKENIZERS, strict=True):
-        tokenizer.save(folder / name)
-
-
-def make_batches(config, tokenizers, pairs):
-    """Encodes pairs and groups them by length.
-
-    Args:
-        config: the options of training.
-        tokenizers: those of source and target.
-        pairs: dictionary from splits to `(sources, targets)`, two lists of
-            strings; those of `"train"` are shuffled.
-
-    Returns:
-        Dictionary from splits to `TokenBatches`.
-    """
-    source_tokenizer, target_tokenizer = tokenizers
-    return {
-        split: TokenBatches(
-            source_tokenizer.encode(sources),
-            target_tokenizer.encode(targets),
-            start_id=target_tokenizer.start_id,
-            end_id=target_tokenizer.end_id,
-            token_budget=config.tokens,
-            max_length=config.max_length,
-            max_source_length=max_lengths(config)[0],
-            shuffle=split == "train",
-            seed=config.seed,
-        )
-        for split, (sources, targets) in pairs.items()
-    }
-
-
-def make_task(config, tokenizers, batches, copy=False, **settings):
-    """Builds the model and the task around it.
+def make_task(config, tokenizers, batches, copy=False, start=None, **settings):
+    """Builds the model and the task around it, or goes on from a preset.
 
     Whether the model can generate is found out at once, not after an epoch.
 
@@ -172,6 +121,7 @@ def make_task(config, tokenizers, batches, copy=False, **settings):
         tokenizers: those of source and target.
         batches: the `TokenBatches` of training.
         copy: whether the model copies tokens of its source.
+        start: the `TextToText` of a preset, or None.
         **settings: further settings of the task; those that are 0 are left
             out.
     """
@@ -179,14 +129,19 @@ def make_task(config, tokenizers, batches, copy=False, **settings):
     sizes = (tokenizer.vocabulary_size for tokenizer in tokenizers)
     # Room for outputs half as long again as the longest that was seen.
     longest = max(target_length for _, _, target_length in batches.shapes)
-    model = make_model(config, *sizes, copy=copy)
+    if start is None:
+        model = make_model(config, *sizes, copy=copy)
+    else:
+        model = start.model
+        settings = {name: start.settings[name] for name in KEPT} | settings
     model.init_cache(1, 2)  # refused by flavours that cannot generate
+    source_length, target_length = lengths_of(config, start)
     return TextToText(
         model,
         *tokenizers,
-        max_source_length=max_lengths(config)[0],
+        max_source_length=source_length,
         max_length=max(
-            min(config.max_length, longest * 3 // 2) + 1,
+            min(target_length, longest * 3 // 2) + 1,
             settings.get("min_length", 0),
         ),
         num_beams=config.num_beams,

@@ -5,13 +5,14 @@ import math
 
 import keras
 
-from keras_attention import training
+from keras_attention import save_lora, training
 from keras_attention.files import replacing
 from keras_attention.runs.callbacks import load_callback
 from keras_attention.runs.cards import describe, kept_score
 from keras_attention.runs.commands import tell_what_is_next
 from keras_attention.runs.curves import plot_curves
 from keras_attention.runs.folder import (
+    ADAPTER,
     CHECKPOINT,
     METRICS,
     TASK,
@@ -119,6 +120,9 @@ def fit(
         count: name of the metric that counts what is trained on.
     """
     own = [load_callback(name) for name in config.callback]
+    save = training.save_weights
+    if getattr(config, "lora", 0):
+        save = training.save_trained
     history = training.resume_fit(
         model,
         batches["train"],
@@ -136,8 +140,9 @@ def fit(
                 mode=_mode(metric),
                 patience=config.patience,
                 verbose=1,
+                save=save,
             ),
-            training.LastWeights(run / "last", keep=config.average),
+            training.LastWeights(run / "last", config.average, save),
             training.CSVLog(run / "metrics.csv"),
             *training.logs.tensorboard(run / "tensorboard"),
             *own,
@@ -157,7 +162,8 @@ def _mode(metric):
 def finish_run(config, task, validation, run, metric="perplexity"):
     """Chooses weights and writes the task, its metrics and the curves.
 
-    `metrics.json` comes after the task and says how far it has come.
+    `metrics.json` comes after the task and says how far it has come. The
+    adapters of LoRA are folded into the task, and written apart too.
 
     Args:
         config: the options `epochs` and `steps`.
@@ -166,7 +172,12 @@ def finish_run(config, task, validation, run, metric="perplexity"):
         run: `pathlib.Path` of the run folder.
         metric: name of the metric that tells the better weights.
     """
-    metrics = choose_weights(task.model, validation, run, metric)
+    is_adapted = bool(getattr(config, "lora", 0))
+    load = training.load_trained if is_adapted else training.load_weights
+    metrics = choose_weights(task.model, validation, run, metric, load)
+    if is_adapted:
+        save_lora(task.model, run / ADAPTER)
+        print(f"The adapters alone, for PEFT, lie in {run / ADAPTER}.")
     task.save(
         run / TASK,
         training=describe(config),
@@ -179,7 +190,7 @@ def finish_run(config, task, validation, run, metric="perplexity"):
     plot_curves(run / "metrics.csv", run / "curves.png")
 
 
-def choose_weights(model, validation, run, metric="perplexity"):
+def choose_weights(model, validation, run, metric="perplexity", load=None):
     """Loads the better of the best epoch's and the averaged weights.
 
     Args:
@@ -187,15 +198,18 @@ def choose_weights(model, validation, run, metric="perplexity"):
         validation: the validation batches.
         run: path of the run folder, with `best.weights.h5` and `last/`.
         metric: name of the metric that tells the better ones.
+        load: function of the model and a path that loads a file of weights;
+            `load_weights` by default.
 
     Returns:
         Dictionary of the two validation scores and which was kept.
     """
+    load = load or training.load_weights
     epochs = sorted((run / "last").glob("epoch-*.weights.h5"))
     training.average_weights(epochs, run / "averaged.weights.h5")
     found = {}
     for name in ("best", "averaged"):
-        training.load_weights(model, run / f"{name}.weights.h5")
+        load(model, run / f"{name}.weights.h5")
         scores = model.evaluate(validation, verbose=0, return_dict=True)
         found[name] = scores[metric]
     sign = 1 if _mode(metric) == "min" else -1
@@ -204,7 +218,7 @@ def choose_weights(model, validation, run, metric="perplexity"):
         reversed(found),
         key=lambda name: (math.isnan(found[name]), sign * found[name]),
     )
-    training.load_weights(model, run / f"{kept}.weights.h5")
+    load(model, run / f"{kept}.weights.h5")
     print(
         f"Validation {metric}: best epoch {found['best']:.4f}, mean "
         f"of the last {len(epochs)} epochs {found['averaged']:.4f}; "

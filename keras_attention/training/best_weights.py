@@ -23,6 +23,8 @@ class BestWeights(keras.callbacks.EarlyStopping):
             never stops it.
         min_delta: what counts as an improvement.
         verbose: 1 to say when training is stopped.
+        save: function of a model and a path that writes the file;
+            `save_trained` for a model adapted by LoRA.
 
     Raises:
         ValueError: if `path` does not end in `.weights.h5`.
@@ -36,6 +38,7 @@ class BestWeights(keras.callbacks.EarlyStopping):
         patience=None,
         min_delta=0,
         verbose=0,
+        save=weights.save_weights,
     ):
         super().__init__(
             monitor=monitor,
@@ -45,6 +48,7 @@ class BestWeights(keras.callbacks.EarlyStopping):
             verbose=verbose,
         )
         self.path = weights.check_path(path)
+        self.save = save
         self._state = None
 
     def on_train_begin(self, logs=None):
@@ -60,7 +64,7 @@ class BestWeights(keras.callbacks.EarlyStopping):
         super().on_epoch_end(epoch, logs)
         if self.best is not None and self.best is not before:
             self.best = float(self.best)
-            weights.save_weights(self.model, self.path)
+            self.save(self.model, self.path)
 
     def get_state(self):
         """Returns the best value, its epoch, and the epochs since."""

@@ -16,19 +16,21 @@ class LastWeights(keras.callbacks.Callback):
     Args:
         folder: folder of the files; made when missing.
         keep: int, how many epochs to keep.
+        save: function of a model and a path that writes a file;
+            `save_trained` for a model adapted by LoRA.
 
     Raises:
         ValueError: if `keep` is not a positive integer.
     """
 
-    def __init__(self, folder, keep=5):
+    def __init__(self, folder, keep=5, save=weights.save_weights):
         super().__init__()
         if not (isinstance(keep, int) and keep > 0):
             raise ValueError(
                 f"`keep` must be a positive integer. Received: {keep!r}"
             )
         self.folder = pathlib.Path(folder)
-        self.keep = keep
+        self.keep, self.save = keep, save
 
     def paths(self):
         """Lists the files that are there, oldest first.
@@ -40,7 +42,7 @@ class LastWeights(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         path = self.folder / f"epoch-{epoch + 1:04d}.weights.h5"
-        weights.save_weights(self.model, path)
+        self.save(self.model, path)
         # By number, not by count: files behind a resumed epoch are not its
         # own.
         for number, other in self._files():

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention.training import InverseSquareRootSchedule
+from keras_attention.training import InverseSquareRootSchedule, LinearSchedule
 
 
 def rates(schedule, steps):
@@ -62,3 +62,17 @@ def test_the_schedule_survives_a_config_round_trip():
 def test_impossible_arguments_are_refused(arguments, name):
     with pytest.raises(ValueError, match=f"`{name}`.*Received"):
         InverseSquareRootSchedule(*arguments)
+
+
+def test_a_line_rises_to_the_peak_and_falls_to_zero_behind_the_last_step():
+    schedule = LinearSchedule(0.8, warmup_steps=2, steps=5)
+    expected = [0.4, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0]
+    np.testing.assert_allclose(
+        rates(schedule, range(7)), expected, rtol=1e-6, atol=1e-8
+    )
+    again = LinearSchedule.from_config(schedule.get_config())
+    assert rates(again, [0]) == rates(schedule, [0])
+    # All of it may be warm-up.
+    assert rates(LinearSchedule(1.0, 1, 1), [0, 1]) == [1.0, 0.0]
+    with pytest.raises(ValueError, match="`steps` .* `warmup_steps`, 3"):
+        LinearSchedule(1.0, 3, 2)

@@ -79,18 +79,20 @@ class LabelledTexts(LabelledBatches):
     """Batches texts of similar length, each with a label.
 
     Inputs are a dictionary of `token_ids`, int32 `(batch, length)`: the start
-    id and the text. All batches together have at most `max_shapes` shapes,
-    those with the least padding.
+    id and the text, or a text within marks. All batches together have at most
+    `max_shapes` shapes, those with the least padding.
 
     Args:
         token_ids: list of sequences of integers, without a start.
         labels: integers, one a text.
         start_id: integer, the id before a text.
+        marks: two tuples of ids, which stand before and after a text in place
+            of the start id; see `Tokenizer.marks`.
         padding_id: integer, the id of padding.
         token_budget: integer. In each batch, the number of rows times the
             padded length is at most this.
-        max_length: integer, the longest a text may be together with its start
-            id. Longer texts are cut, and one warning counts them.
+        max_length: integer, the longest a text may be together with the ids
+            around it. Longer texts are cut, and one warning counts them.
         shuffle: boolean, whether each epoch has an order of its own.
         seed: integer, not negative; fixes those orders.
         max_shapes: integer, the number of different shapes allowed.
@@ -107,7 +109,8 @@ class LabelledTexts(LabelledBatches):
         token_ids,
         labels,
         *,
-        start_id,
+        start_id=None,
+        marks=None,
         padding_id=0,
         token_budget=4096,
         max_length=256,
@@ -120,7 +123,14 @@ class LabelledTexts(LabelledBatches):
         check_at_least(2, max_length=max_length)
         _check_labels("token_ids", token_ids, labels)
         self.padding_id = padding_id
-        self._texts = PackedRows(token_ids, max_length - 1, before=(start_id,))
+        if (start_id is None) == (marks is None):
+            raise ValueError(
+                "Give one of `start_id` and `marks`. Received: "
+                f"start_id={start_id}, marks={marks}"
+            )
+        before, after = marks or ((start_id,), ())
+        room = max(max_length - len(before) - len(after), 0)
+        self._texts = PackedRows(token_ids, room, before, after)
         if self._texts.truncated:
             warnings.warn(
                 f"Cut {self._texts.truncated} of {len(token_ids)} texts to "

@@ -149,6 +149,18 @@ class Tokenizer:
         template = self.templates["pair" if pair else "single"]
         return sum(not isinstance(item, str) for item, _ in template)
 
+    @property
+    def marks(self):
+        """The ids before and after one text, two tuples, of the template.
+
+        None without templates, where a task places the marks.
+        """
+        if self.templates is None:
+            return None
+        items = [item for item, _ in self.templates["single"]]
+        place = items.index(FIRST)
+        return tuple(items[:place]), tuple(items[place + 1 :])
+
     def token_id(self, token):
         """Returns the id of a piece or a special token; -1 if it has none."""
         raise NotImplementedError(

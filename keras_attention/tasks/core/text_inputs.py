@@ -208,9 +208,22 @@ def longest_input(encoder, tokenizer):
     Returns:
         Integer: what both allow, or 256 where neither has a limit.
     """
-    position = getattr(encoder, "position", None)
+    return min(stated_limits(encoder, tokenizer) or [LONGEST])
+
+
+def stated_limits(part, tokenizer):
+    """Lists the limits on ids that a part of a model and its tokenizer have.
+
+    Args:
+        part: the encoder or the decoder.
+        tokenizer: its `Tokenizer`.
+
+    Returns:
+        List of integers, empty where neither has one.
+    """
+    position = getattr(part, "position", None)
     limits = tokenizer.max_length, getattr(position, "max_length", None)
-    return min([x for x in limits if x] or [LONGEST])
+    return [limit for limit in limits if limit]
 
 
 def check_list(texts, name="texts"):
