@@ -37,9 +37,10 @@ from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import check_numbers
 from keras_attention.runs.commands import export_task, run_commands
 from keras_attention.runs.compiling import compile_model
+from keras_attention.runs.data import load_split, load_splits
 from keras_attention.runs.folder import finished_task, read_config
 from keras_attention.runs.options import ExportOptions
-from keras_attention.runs.train import load_splits, prepare, train_task
+from keras_attention.runs.train import prepare, train_task
 
 
 @dataclasses.dataclass
@@ -123,8 +124,9 @@ def evaluate(arguments):
     config = read_config(arguments.run, Train)
     folder = finished_task(arguments.run, Train)
     task = tasks.load(folder, batch_size=arguments.batch_size)
-    dataset = arguments.dataset or config.dataset
-    sources, texts = load_sources(config, dataset, arguments.split)
+    sources, texts = load_split(
+        config, arguments.dataset, arguments.split, load_sources
+    )
     outputs = task(sources)
     share = exact_share(outputs, texts)
     print(f"exact {share:.2%} of {len(texts)}")

@@ -30,6 +30,7 @@ from keras_attention.runs.commands import (
     export_task,
     run_commands,
 )
+from keras_attention.runs.data import load_split, load_splits
 from keras_attention.runs.folder import read_config
 from keras_attention.runs.options import ExportOptions
 from keras_attention.runs.summary_scores import print_scores, validation_rouge
@@ -46,7 +47,7 @@ from keras_attention.runs.text_to_text import (
     show_samples,
     validation_scores,
 )
-from keras_attention.runs.train import load_splits, prepare, train_task
+from keras_attention.runs.train import prepare, train_task
 
 SHOWN = 400  # characters of a text beside a sample summary
 
@@ -56,7 +57,8 @@ class Train(TextToTextOptions):
     """Trains a model, or goes on with a run that was stopped."""
 
     text: str = "text"
-    """Column of the texts: its name or, in TSV without a header, number."""
+    """Column of the texts, by this or another usual name; a number where a
+    table has no header."""
     summary: str = "summary"
     """Column of the summaries."""
     run: str = "runs/summarization"
@@ -164,7 +166,7 @@ def load_pairs(config, dataset, split):
     if dataset == "demo":
         texts, summaries = load_docstrings(split)
     else:
-        columns = [config.text, config.summary]
+        columns = {"text": config.text, "summary": config.summary}
         texts, summaries = load_columns(dataset, split, columns)
     longer = sum(map(is_longer, summaries, texts))
     if longer:
@@ -213,8 +215,8 @@ def evaluate(arguments):
     check_numbers(arguments, "num_beams", "show", at_least=0)
     config = read_config(arguments.run, Train)
     task = load_task(arguments, Train)
-    texts, references = load_pairs(
-        config, arguments.dataset or config.dataset, arguments.split
+    texts, references = load_split(
+        config, arguments.dataset, arguments.split, load_pairs
     )
     task(texts[: arguments.batch_size])  # compiling is not summarizing
     began = time.perf_counter()
@@ -230,7 +232,8 @@ def summarize(arguments):
     """Prints a summary for each text."""
     check_numbers(arguments, "num_beams", at_least=0)
     check_texts(arguments)
-    answer(load_task(arguments, Train), arguments)
+    task = load_task(arguments, Train)
+    answer(task, arguments, task.source_tokenizer)
 
 
 def export(arguments):

@@ -17,13 +17,15 @@ from keras_attention.data import SentencePieceTokenizer, load_columns
 from keras_attention.data.audio import log_mel
 from keras_attention.data.images.loading import read_all
 from keras_attention.data.source_batches import SourceBatches
+from keras_attention.data.sources.named import split_name
 from keras_attention.data.sources.number_demos import (
     load_digit_rows,
     load_spoken_digits,
 )
-from keras_attention.runs.checks import UsageError, check_numbers
+from keras_attention.runs.checks import check_numbers
 from keras_attention.runs.options import RunOptions, check_run_options
 from keras_attention.runs.text_models import transformer_arguments
+from keras_attention.runs.vocabulary import learn_vocabulary
 from keras_attention.tasks import ImageToText, SpeechToText
 
 TOKENIZER = "tokenizer.model"
@@ -36,9 +38,9 @@ class CaptionOptions(RunOptions):
     """What training a model that writes about a source can be told."""
 
     dataset: str = "demo"
-    """demo (digits in a row), demo-speech (spoken digits), or files:FOLDER
-    with SPLIT.tsv, whose columns `file` and `text` name images or WAV files
-    in the folder and what is to be written."""
+    """demo (digits in a row), demo-speech (spoken digits), or a table, a file
+    or SPLIT.csv in files:FOLDER, whose columns `file` and `text` name images
+    or WAV files beside it and what is to be written."""
     vocabulary_size: int = 400
     """SentencePiece pieces; of whole words the most."""
     subwords: Literal["unigram", "bpe", "word"] = "word"
@@ -76,17 +78,12 @@ def check_options(config):
     Raises:
         UsageError: for the first such option.
     """
-    check_run_options(config)
+    check_run_options(config, tuple(DEMOS))
     check_numbers(config, "vocabulary_size", "num_layers", "hidden_dim")
     check_numbers(config, "num_heads", "intermediate_dim", "num_beams")
     check_numbers(config, "batch_size")
     dropouts = "dropout", "attention_dropout", "feed_forward_dropout"
     check_numbers(config, *dropouts, at_least=0, below=1)
-    if config.dataset not in DEMOS and not config.dataset.startswith("files:"):
-        raise UsageError(
-            f"--dataset must be {', '.join(DEMOS)} or files:FOLDER. Received: "
-            f"{config.dataset}"
-        )
 
 
 def load_sources(config, dataset, split):
@@ -102,8 +99,12 @@ def load_sources(config, dataset, split):
     """
     if dataset in DEMOS:
         return DEMOS[dataset](split)
-    names, texts = load_columns(dataset, split, ["file", "text"])
-    folder = Path(dataset.removeprefix("files:")).expanduser()
+    columns = {"file": "file", "text": "text"}
+    names, texts = load_columns(dataset, split, columns)
+    kind, name = split_name(dataset)
+    folder = Path(name).expanduser()
+    if kind == "file":
+        folder = folder.parent
     paths = [folder / name for name in names]
     if all(path.suffix.lower() == ".wav" for path in paths):
         return paths, texts
@@ -115,9 +116,7 @@ def make_tokenizer(config, texts):
     path = Path(config.run) / TOKENIZER
     if path.exists():
         return SentencePieceTokenizer.load(path)
-    return SentencePieceTokenizer.train(
-        texts, config.vocabulary_size, model_type=config.subwords
-    )
+    return learn_vocabulary(config, texts)
 
 
 def make_task(config, tokenizer, examples):

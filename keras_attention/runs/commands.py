@@ -8,6 +8,7 @@ from keras_attention import optional
 from keras_attention.data.sources.files import read_lines
 from keras_attention.printing import visible
 from keras_attention.runs.checks import UsageError
+from keras_attention.runs.vocabulary import note_unknown
 from keras_attention.training.interruption import handle_signals
 
 
@@ -60,7 +61,7 @@ def check_texts(arguments):
         raise UsageError("Give texts or --file, not both.")
 
 
-def answer(task, arguments):
+def answer(task, arguments, tokenizer=None):
     """Prints what a task makes of each text, one a line.
 
     So that lines stay one a text, and since a tokenizer or a label may come
@@ -70,12 +71,18 @@ def answer(task, arguments):
         task: function of a string or a list of strings.
         arguments: the options `text`, a list of strings, and `file`, a path;
             without either, standard input is read and answered line by line.
+        tokenizer: the `Tokenizer` that reads the texts; a note says what no
+            piece of it covers. None for names of files.
     """
     if arguments.text or arguments.file:
         lines = arguments.text or read_lines(Path(arguments.file))
+        if tokenizer is not None:
+            note_unknown(tokenizer, lines)
         print(*map(visible, task(lines)), sep="\n")
         return
     for line in read_stdin():
+        if tokenizer is not None:
+            note_unknown(tokenizer, [line])
         print(visible(task(line)), flush=True)
 
 

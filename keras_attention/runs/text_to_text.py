@@ -16,6 +16,7 @@ from keras_attention.runs.folder import finished_task
 from keras_attention.runs.options import RunOptions, check_run_options
 from keras_attention.runs.samples import show_attention
 from keras_attention.runs.text_models import OWN, make_model, max_lengths
+from keras_attention.runs.vocabulary import learn_vocabulary
 from keras_attention.tasks import TextToText
 
 TOKENIZERS = ("source_tokenizer.model", "target_tokenizer.model")
@@ -116,15 +117,10 @@ def make_tokenizers(config, pairs):
     if all(path.exists() for path in paths):
         return [SentencePieceTokenizer.load(path) for path in paths]
 
-    def learn(texts):
-        return SentencePieceTokenizer.train(
-            texts, config.vocabulary_size, model_type=config.subwords
-        )
-
     sources, targets = pairs["train"]
     if config.joint_vocabulary:
-        return [learn(sources + targets)] * 2
-    return [learn(sources), learn(targets)]
+        return [learn_vocabulary(config, sources + targets)] * 2
+    return [learn_vocabulary(config, texts) for texts in (sources, targets)]
 
 
 def save_tokenizers(tokenizers, folder):

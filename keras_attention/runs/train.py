@@ -10,6 +10,7 @@ from keras_attention import training
 from keras_attention.files import replacing
 from keras_attention.runs.cards import describe, kept_score
 from keras_attention.runs.curves import plot_curves
+from keras_attention.runs.data import choose_shares
 from keras_attention.runs.folder import (
     CHECKPOINT,
     METRICS,
@@ -23,30 +24,16 @@ def prepare(config):
     """Refuses a folder that the run does not fit; sets seed and precision.
 
     Args:
-        config: the options of training (`RunOptions`).
+        config: the options of training (`RunOptions`). Shares of a data set
+            that is not divided are filled in.
 
     Raises:
         ValueError: as `check_run`.
     """
+    choose_shares(config)
     check_run(config)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-
-
-def load_splits(config, load):
-    """Loads the data of training and validation.
-
-    Args:
-        config: the options of training (`RunOptions`).
-        load: function of `config`, the dataset and the split.
-
-    Returns:
-        Dictionary of `"train"` and `"validation"`.
-    """
-    return {
-        "train": load(config, config.dataset, config.train_split),
-        "validation": load(config, config.dataset, config.validation_split),
-    }
 
 
 def train_task(

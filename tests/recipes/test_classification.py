@@ -412,7 +412,7 @@ BAD_TEXT = {
     "one class": ({"train": "a\tdog\na\tcat\n"}, {}, "two classes"),
     "fields": ({"train": "a\tb\tc\nd\te\n"}, {}, "Line 2"),
     "column": ({}, {"text": "words"}, "words"),
-    "vocabulary": ({}, {"vocabulary-size": 9999}, "at most"),
+    "vocabulary": ({}, {"vocabulary-size": 5}, "(--vocabulary-size)"),
     "attention": ({}, {"attention": "mult_head"}, "Known names: additive"),
     "pooling": ({}, {"pooling": "median"}, "Unknown pooling"),
     "data set": ({}, {"dataset": "file:x"}, "--dataset must be"),

@@ -364,7 +364,7 @@ BAD_TEXT = {
     "not UTF-8": ({"train_de": b"eins\n\xff\n"}, {}, "line 2"),
     "empty": ({"train_en": b""}, {}, "train.en' is empty"),
     "suffix": ({}, {"target": "fr"}, "train has de, en"),
-    "vocabulary": ({}, {"vocabulary-size": 9999}, "at most"),
+    "vocabulary": ({}, {"vocabulary-size": 5}, "(--vocabulary-size)"),
     "attention": ({}, {"attention": "mult_head"}, "Known names: additive"),
     "position": ({}, {"position": "rotory"}, "rotary"),
     "heads": ({}, {"num-heads": 3}, "hidden_dim=16"),
