@@ -32,6 +32,7 @@ from keras_attention.runs.captions import (
     make_batches,
     make_task,
     make_tokenizer,
+    read_given,
 )
 from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import check_numbers
@@ -139,8 +140,10 @@ def evaluate(arguments):
 
 def predict(arguments):
     """Prints a text for each file, one a line."""
+    config = read_config(arguments.run, Train)
     task = tasks.load(finished_task(arguments.run, Train))
-    print(*map(visible, task(arguments.file)), sep="\n")
+    outputs = task(read_given(config, task, arguments.file))
+    print(*map(visible, outputs), sep="\n")
 
 
 def export(arguments):

@@ -187,7 +187,7 @@ def predict(arguments):
         shape = task.settings["image_shape"]
         answer(lambda names: name_images(config, task, names, shape), arguments)
     else:
-        answer(task, arguments, task.tokenizer)
+        answer(task, arguments)
 
 
 def export(arguments):

@@ -57,8 +57,7 @@ class Train(TextToTextOptions):
     """Trains a model, or goes on with a run that was stopped."""
 
     text: str = "text"
-    """Column of the texts, by this or another usual name; a number where a
-    table has no header."""
+    """Column of the texts; a number where a table has no header."""
     summary: str = "summary"
     """Column of the summaries."""
     run: str = "runs/summarization"
@@ -232,8 +231,7 @@ def summarize(arguments):
     """Prints a summary for each text."""
     check_numbers(arguments, "num_beams", at_least=0)
     check_texts(arguments)
-    task = load_task(arguments, Train)
-    answer(task, arguments, task.source_tokenizer)
+    answer(load_task(arguments, Train), arguments)
 
 
 def export(arguments):

@@ -185,7 +185,7 @@ def translate(arguments):
     check_texts(arguments)
     task = load_task(arguments, Train)
     tell_range(read_config(arguments.run, Train))
-    answer(task, arguments, task.source_tokenizer)
+    answer(task, arguments)
 
 
 def tell_range(config):

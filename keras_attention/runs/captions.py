@@ -22,7 +22,12 @@ from keras_attention.data.sources.number_demos import (
     load_digit_rows,
     load_spoken_digits,
 )
-from keras_attention.runs.checks import check_numbers
+from keras_attention.runs.checks import UsageError, check_numbers
+from keras_attention.runs.image_size import (
+    check_image_size,
+    image_size,
+    read_images,
+)
 from keras_attention.runs.options import RunOptions, check_run_options
 from keras_attention.runs.text_models import transformer_arguments
 from keras_attention.runs.vocabulary import learn_vocabulary
@@ -58,6 +63,9 @@ class CaptionOptions(RunOptions):
     residual: str = "pre_norm"
     feed_forward_dropout: float = 0.0
     """Inside the feed-forward parts."""
+    image_size: tuple[int, int] = (0, 0)
+    """Height and width that images are resized to; 0 0: as they are, which has
+    to be one size."""
     patch_size: tuple[int, int] = (8, 4)
     """Height and width of the patches of images, in pixels."""
     patch_stride: tuple[int, int] = (8, 2)
@@ -79,6 +87,9 @@ def check_options(config):
         UsageError: for the first such option.
     """
     check_run_options(config, tuple(DEMOS))
+    check_image_size(config)
+    if config.dataset in DEMOS and any(config.image_size):
+        raise UsageError("--image-size is not for the demos.")
     check_numbers(config, "vocabulary_size", "num_layers", "hidden_dim")
     check_numbers(config, "num_heads", "intermediate_dim", "num_beams")
     check_numbers(config, "batch_size")
@@ -108,7 +119,14 @@ def load_sources(config, dataset, split):
     paths = [folder / name for name in names]
     if all(path.suffix.lower() == ".wav" for path in paths):
         return paths, texts
-    return read_all(paths), texts
+    return read_all(paths, image_size(config)), texts
+
+
+def read_given(config, task, names):
+    """Makes what the task takes of the names of files."""
+    if isinstance(task, ImageToText):
+        return read_images(config, names, task.settings["image_shape"])
+    return names
 
 
 def make_tokenizer(config, texts):

@@ -3,7 +3,6 @@
 import dataclasses
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -12,10 +11,15 @@ from keras_attention.data import (
     load_columns,
     load_images,
 )
-from keras_attention.data.images.loading import fit_images, read_all
+from keras_attention.data.images.loading import fit_images
 from keras_attention.data.sources.docstrings import load_labelled_docstrings
 from keras_attention.runs.checks import UsageError
 from keras_attention.runs.data import load_splits
+from keras_attention.runs.image_size import (
+    check_image_size,
+    image_size,
+    read_images,
+)
 
 SCALE = 1 / 255  # of pixels
 NAMED = 10  # labels that an error message lists
@@ -37,16 +41,6 @@ def check_data_options(config):
     check_image_size(config)
 
 
-def check_image_size(config):
-    """Refuses a size of images of which one side is missing or negative."""
-    size = tuple(config.image_size)
-    if len(size) != 2 or (size != (0, 0) and min(size) < 1):
-        raise UsageError(
-            "--image-size must be a height and a width, or 0 0 for images as "
-            f"they are. Received: {' '.join(map(str, size))}"
-        )
-
-
 def load_examples(config, dataset, split, image_shape=None):
     """Loads what is classified and the names of the classes.
 
@@ -61,7 +55,7 @@ def load_examples(config, dataset, split, image_shape=None):
         of strings.
     """
     if config.inputs == "images":
-        images, labels = load_images(dataset, split, _size(config))
+        images, labels = load_images(dataset, split, image_size(config))
         if image_shape is not None:
             name = f"{dataset}, split {split!r},"
             images = fit_images(images, image_shape, name)
@@ -76,10 +70,6 @@ def load_examples(config, dataset, split, image_shape=None):
 def one_spelling(label):
     """Writes a class `1.0`, as a number with gaps becomes in a table, as 1."""
     return re.sub(r"([+-]?[0-9]+)\.0+", r"\1", label.strip())
-
-
-def _size(config):
-    return tuple(config.image_size) if any(config.image_size) else None
 
 
 def load_for_training(config):
@@ -157,24 +147,6 @@ def number_classes(examples):
         for split, (_, given) in examples.items()
     }
     return labels, numbers
-
-
-def read_images(config, names, shape):
-    """Reads image files for a task.
-
-    Args:
-        config: the options of training.
-        names: list of file names.
-        shape: `(height, width, channels)` that the task expects.
-
-    Returns:
-        An array of them.
-
-    Raises:
-        DataError: for files that are no images of this size.
-    """
-    images = read_all([Path(name) for name in names], _size(config))
-    return fit_images(images, shape, names[0])
 
 
 def name_images(config, task, names, shape):

@@ -61,28 +61,25 @@ def check_texts(arguments):
         raise UsageError("Give texts or --file, not both.")
 
 
-def answer(task, arguments, tokenizer=None):
+def answer(task, arguments):
     """Prints what a task makes of each text, one a line.
 
     So that lines stay one a text, and since a tokenizer or a label may come
     from anyone, control characters are shown (`visible`), also in a file.
 
     Args:
-        task: function of a string or a list of strings.
+        task: function of a string or a list of strings. Of a task with a
+            tokenizer, a note says what part of the texts no piece covers.
         arguments: the options `text`, a list of strings, and `file`, a path;
             without either, standard input is read and answered line by line.
-        tokenizer: the `Tokenizer` that reads the texts; a note says what no
-            piece of it covers. None for names of files.
     """
     if arguments.text or arguments.file:
         lines = arguments.text or read_lines(Path(arguments.file))
-        if tokenizer is not None:
-            note_unknown(tokenizer, lines)
+        note_unknown(task, lines)
         print(*map(visible, task(lines)), sep="\n")
         return
     for line in read_stdin():
-        if tokenizer is not None:
-            note_unknown(tokenizer, [line])
+        note_unknown(task, [line])
         print(visible(task(line)), flush=True)
 
 

@@ -43,14 +43,17 @@ def learn_vocabulary(config, texts, **options):
     )
 
 
-def note_unknown(tokenizer, texts):
+def note_unknown(task, texts):
     """Says on standard error which parts of texts no piece covers.
 
     Args:
-        tokenizer: the `Tokenizer` that reads the texts.
+        task: a task, or a function without a tokenizer, of which there is
+            nothing to say.
         texts: list of strings.
     """
-    if tokenizer.unknown_id < 0:
+    tokenizer = getattr(task, "tokenizer", None)
+    tokenizer = getattr(task, "source_tokenizer", tokenizer)
+    if tokenizer is None or tokenizer.unknown_id < 0:
         return
     count, found = 0, {}
     rows = zip(
