@@ -538,6 +538,22 @@ def test_steps_without_bleu_into_a_linked_folder(text, tmp_path):
 
 
 @pytest.mark.full
+def test_undivided_text_is_divided_and_learns_more_pieces(text, tmp_path):
+    folder, run = tmp_path / "text", tmp_path / "run"
+    folder.mkdir()
+    for name in ("train.en.gz", "train.de.gz"):
+        (folder / name).write_bytes((text / name).read_bytes())
+    given = {name: TINY[name] for name in TINY if name != "vocabulary-size"}
+    result = command("train", *options(folder, run, tiny=given))
+    assert result.returncode == 0, result.stderr
+    assert "10% of its rows validate and 10% test" in result.stderr
+    assert "--vocabulary-size=4000; the vocabulary has" in result.stderr
+    result = command("evaluate", "--run", run)
+    assert result.returncode == 0, result.stderr
+    assert "exact match" in result.stdout
+
+
+@pytest.mark.full
 def test_standard_input_is_read_as_files_are(trained):
     run, _ = trained
     result = subprocess.run(
