@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_attention import optional
+from keras_attention.checks import did_you_mean
 from keras_attention.data.errors import DataError, MissingSplit
 from keras_attention.data.images.resizing import resize
 
@@ -200,7 +201,14 @@ def _builder(tfds, name):
         where = f" and there is none in {folder!r}" if folder else ""
         raise DataError(
             f"TensorFlow Datasets knows no {name!r}{where}: {_short(reason)}"
+            f"{_nearest(tfds, name)}"
         ) from error
+
+
+def _nearest(tfds, name):
+    known = tfds.list_builders(with_community_datasets=False)
+    set_name = name.partition("/")[0]
+    return "" if set_name in known else did_you_mean(set_name, known)
 
 
 def _check_features(known, name, features, kind):
