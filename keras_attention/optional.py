@@ -6,6 +6,7 @@ import importlib.util
 EXTRAS = {
     "PIL": "vision",
     "ctranslate2": "ctranslate2",
+    "datasets": "hf",
     "gensim": "recipes",
     "huggingface_hub": "hub",
     "importlib_resources": "datasets",
@@ -15,6 +16,7 @@ EXTRAS = {
     "matplotlib": "plots",
     "nltk": "recipes",
     "num2words": "text",
+    "pyarrow": "parquet",
     "rouge_score": "recipes",
     "sacrebleu": "recipes",
     "sentencepiece": "text",

@@ -32,14 +32,16 @@ from keras_attention.runs.captions import (
     make_batches,
     make_task,
     make_tokenizer,
+    read_given,
 )
 from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import check_numbers
 from keras_attention.runs.commands import export_task, run_commands
 from keras_attention.runs.compiling import compile_model
+from keras_attention.runs.data import load_split, load_splits
 from keras_attention.runs.folder import finished_task, read_config
 from keras_attention.runs.options import ExportOptions
-from keras_attention.runs.train import load_splits, prepare, train_task
+from keras_attention.runs.train import prepare, train_task
 
 
 @dataclasses.dataclass
@@ -126,8 +128,9 @@ def evaluate(arguments):
     config = read_config(arguments.run, Train)
     folder = finished_task(arguments.run, Train)
     task = tasks.load(folder, batch_size=arguments.batch_size)
-    dataset = arguments.dataset or config.dataset
-    sources, texts = load_sources(config, dataset, arguments.split)
+    sources, texts = load_split(
+        config, arguments.dataset, arguments.split, load_sources
+    )
     outputs = task(sources)
     share = exact_share(outputs, texts)
     print(f"exact {share:.2%} of {len(texts)}")
@@ -140,8 +143,10 @@ def evaluate(arguments):
 
 def predict(arguments):
     """Prints a text for each file, one a line."""
+    config = read_config(arguments.run, Train)
     task = tasks.load(finished_task(arguments.run, Train))
-    print(*map(visible, task(arguments.file)), sep="\n")
+    outputs = task(read_given(config, task, arguments.file))
+    print(*map(visible, outputs), sep="\n")
 
 
 def export(arguments):

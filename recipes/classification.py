@@ -60,12 +60,13 @@ class Train(ClassifierOptions):
     inputs: Literal["text", "images"] = "text"
     """What is classified. The demo has docstrings, or handwritten digits."""
     text: str = "text"
-    """Column of the texts; a number where a file has no header."""
+    """Column of the texts, by this or another usual name; a number where a
+    table has no header."""
     label: str = "label"
-    """Column of the labels; a number where a file has no header."""
-    validation_share: float = 0.0
-    """Share of the training examples, drawn by the seed, that validates in
-    place of a split."""
+    """Column of the labels, likewise."""
+    image_size: tuple[int, int] = (0, 0)
+    """Height and width that images are resized to; 0 0: as they are, which has
+    to be one size."""
     run: str = "runs/classification"
     """Folder of the run."""
     vocabulary_size: int = 4000
@@ -171,18 +172,19 @@ def evaluate(arguments):
     check_numbers(arguments, "batch_size")
     check_numbers(arguments, "show", at_least=0)
     config = read_config(arguments.run, Train)
-    check_outside_options(arguments, config)
+    check_outside_options(arguments)
     judge(arguments, config, finished_task(arguments.run, Train))
 
 
 def predict(arguments):
     """Prints a label for each input, and its probability."""
     check_texts(arguments)
+    config = read_config(arguments.run, Train)
     task = tasks.load(finished_task(arguments.run, Train))
     name = functools.partial(with_probability, task)
     if isinstance(task, tasks.ImageClassifier):
         shape = task.settings["image_shape"]
-        answer(lambda names: name_images(name, names, shape), arguments)
+        answer(lambda names: name_images(config, name, names, shape), arguments)
     else:
         answer(name, arguments)
 

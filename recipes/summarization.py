@@ -30,6 +30,7 @@ from keras_attention.runs.commands import (
     export_task,
     run_commands,
 )
+from keras_attention.runs.data import load_split, load_splits
 from keras_attention.runs.folder import read_config
 from keras_attention.runs.options import ExportOptions
 from keras_attention.runs.presets import start_text_to_text
@@ -49,7 +50,7 @@ from keras_attention.runs.text_to_text import (
     show_samples,
     validation_scores,
 )
-from keras_attention.runs.train import load_splits, prepare, train_task
+from keras_attention.runs.train import prepare, train_task
 
 SHOWN = 400  # characters of a text beside a sample summary
 
@@ -59,7 +60,7 @@ class Train(TextToTextOptions):
     """Trains a model, or goes on with a run that was stopped."""
 
     text: str = "text"
-    """Column of the texts: its name or, in TSV without a header, number."""
+    """Column of the texts; a number where a table has no header."""
     summary: str = "summary"
     """Column of the summaries."""
     run: str = "runs/summarization"
@@ -170,7 +171,7 @@ def load_pairs(config, dataset, split):
     if dataset == "demo":
         texts, summaries = load_docstrings(split)
     else:
-        columns = [config.text, config.summary]
+        columns = {"text": config.text, "summary": config.summary}
         texts, summaries = load_columns(dataset, split, columns)
     pairs = zip(summaries, texts, strict=True)
     longer = sum(len(x.split()) > len(y.split()) for x, y in pairs)
@@ -215,8 +216,8 @@ def evaluate(arguments):
     check_numbers(arguments, "num_beams", "show", at_least=0)
     config = read_config(arguments.run, Train)
     task = load_task(arguments, Train)
-    texts, references = load_pairs(
-        config, arguments.dataset or config.dataset, arguments.split
+    texts, references = load_split(
+        config, arguments.dataset, arguments.split, load_pairs
     )
     task(texts[: arguments.batch_size])  # compiling is not summarizing
     began = time.perf_counter()

@@ -17,11 +17,13 @@ if __name__ == "__main__":
             signal.signal(number, end)
 
 import dataclasses
+import sys
 import time
 
 import numpy as np
 
 from keras_attention.data import load_parallel
+from keras_attention.data.sources.demo import RANGE
 from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import check_numbers
 from keras_attention.runs.commands import (
@@ -30,6 +32,7 @@ from keras_attention.runs.commands import (
     export_task,
     run_commands,
 )
+from keras_attention.runs.data import load_split, load_splits
 from keras_attention.runs.folder import read_config
 from keras_attention.runs.options import ExportOptions
 from keras_attention.runs.presets import start_text_to_text
@@ -48,7 +51,7 @@ from keras_attention.runs.text_to_text import (
     show_samples,
     validation_scores,
 )
-from keras_attention.runs.train import load_splits, prepare, train_task
+from keras_attention.runs.train import prepare, train_task
 from keras_attention.runs.translation_scores import (
     metrics_for,
     print_by_length,
@@ -61,17 +64,19 @@ class Train(TextToTextOptions):
     """Trains a model, or goes on with a run that was stopped."""
 
     source: str = "en"
-    """Source language; with files, the suffix of their names."""
+    """Source language: a suffix of files' names, or a column; a number where
+    a table has no header."""
     target: str = "de"
-    """Target language; with files, the suffix of their names."""
+    """Target language, likewise."""
     source_language: str = ""
     """What --preset calls it where it has many: fr, fr_XX or fra_Latn."""
     target_language: str = ""
     """The same of the target."""
     run: str = "runs/translation"
     """Folder of the run."""
-    vocabulary_size: int = 200
-    """SentencePiece pieces, of both languages together if joint."""
+    vocabulary_size: int = 0
+    """SentencePiece pieces, of both languages together if joint; 0: 200 for
+    the demo, else 4,000, or as many as the text supports."""
     max_length: int = 128
     """Longest sentence in tokens; longer ones are cut and counted."""
     bleu_sentences: int = 200
@@ -121,9 +126,12 @@ class Export(ExportOptions):
 
 def train(config):
     """Trains with `compile` and `fit`, and saves the task."""
+    if not config.vocabulary_size:
+        config.vocabulary_size = 200 if config.dataset == "demo" else 4_000
     check_options(config)
     check_numbers(config, "bleu_sentences", at_least=0)
     prepare(config)
+    tell_range(config)
     pairs = load_splits(config, load_pairs)
     start = start_text_to_text(config)
     tokenizers = make_tokenizers(config, pairs, start)
@@ -156,8 +164,8 @@ def evaluate(arguments):
     check_numbers(arguments, "num_beams", "by_length", "show", at_least=0)
     config = read_config(arguments.run, Train)
     task = load_task(arguments, Train)
-    sources, targets = load_pairs(
-        config, arguments.dataset or config.dataset, arguments.split
+    sources, targets = load_split(
+        config, arguments.dataset, arguments.split, load_pairs
     )
     task(sources[: arguments.batch_size])  # compiling is not translating
     began = time.perf_counter()
@@ -184,7 +192,15 @@ def translate(arguments):
     """Prints a translation for each sentence."""
     check_numbers(arguments, "num_beams", at_least=0)
     check_texts(arguments)
-    answer(load_task(arguments, Train), arguments)
+    task = load_task(arguments, Train)
+    tell_range(read_config(arguments.run, Train))
+    answer(task, arguments)
+
+
+def tell_range(config):
+    """Says what a run over the demo has learned to translate."""
+    if config.dataset == "demo":
+        print(f"note: the demo is {RANGE}", file=sys.stderr)
 
 
 def export(arguments):

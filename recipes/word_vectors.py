@@ -38,9 +38,9 @@ class Learn:
     """
 
     texts: list[str]
-    """Where texts come from, each DATASET,SPLIT,COLUMN: a dataset is
-    files:FOLDER or tfds:NAME, without a comma, and more columns may
-    follow."""
+    """Where texts come from, each DATASET,SPLIT,COLUMN: a dataset is a file of
+    a table (whole in any split), files:FOLDER, tfds:NAME or hf:NAME, without a
+    comma, and more columns may follow."""
     file: str = "runs/vectors.txt"
     """Where the vectors go, as text; gzip if it ends in .gz."""
     dim: int = 100

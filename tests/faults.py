@@ -473,7 +473,7 @@ DATA = [
     ),
     fault(
         "data/sources/tables.py",
-        "_tab_separated",
+        "open_table",
         "str(number + 1) for number in",
         "str(number) for number in",
         "data/sources/test_tables.py",

@@ -17,13 +17,20 @@ from keras_attention.data import SentencePieceTokenizer, load_columns
 from keras_attention.data.audio import log_mel
 from keras_attention.data.images.loading import read_all
 from keras_attention.data.source_batches import SourceBatches
+from keras_attention.data.sources.named import split_name
 from keras_attention.data.sources.number_demos import (
     load_digit_rows,
     load_spoken_digits,
 )
 from keras_attention.runs.checks import UsageError, check_numbers
+from keras_attention.runs.image_size import (
+    check_image_size,
+    image_size,
+    read_images,
+)
 from keras_attention.runs.options import RunOptions, check_run_options
 from keras_attention.runs.text_models import transformer_arguments
+from keras_attention.runs.vocabulary import learn_vocabulary
 from keras_attention.tasks import ImageToText, SpeechToText
 
 TOKENIZER = "tokenizer.model"
@@ -36,9 +43,9 @@ class CaptionOptions(RunOptions):
     """What training a model that writes about a source can be told."""
 
     dataset: str = "demo"
-    """demo (digits in a row), demo-speech (spoken digits), or files:FOLDER
-    with SPLIT.tsv, whose columns `file` and `text` name images or WAV files
-    in the folder and what is to be written."""
+    """demo (digits in a row), demo-speech (spoken digits), or a table, a file
+    or SPLIT.csv in files:FOLDER, whose columns `file` and `text` name images
+    or WAV files beside it and what is to be written."""
     vocabulary_size: int = 400
     """SentencePiece pieces; of whole words the most."""
     subwords: Literal["unigram", "bpe", "word"] = "word"
@@ -56,6 +63,9 @@ class CaptionOptions(RunOptions):
     residual: str = "pre_norm"
     feed_forward_dropout: float = 0.0
     """Inside the feed-forward parts."""
+    image_size: tuple[int, int] = (0, 0)
+    """Height and width that images are resized to; 0 0: as they are, which has
+    to be one size."""
     patch_size: tuple[int, int] = (8, 4)
     """Height and width of the patches of images, in pixels."""
     patch_stride: tuple[int, int] = (8, 2)
@@ -76,17 +86,15 @@ def check_options(config):
     Raises:
         UsageError: for the first such option.
     """
-    check_run_options(config)
+    check_run_options(config, tuple(DEMOS))
+    check_image_size(config)
+    if config.dataset in DEMOS and any(config.image_size):
+        raise UsageError("--image-size is not for the demos.")
     check_numbers(config, "vocabulary_size", "num_layers", "hidden_dim")
     check_numbers(config, "num_heads", "intermediate_dim", "num_beams")
     check_numbers(config, "batch_size")
     dropouts = "dropout", "attention_dropout", "feed_forward_dropout"
     check_numbers(config, *dropouts, at_least=0, below=1)
-    if config.dataset not in DEMOS and not config.dataset.startswith("files:"):
-        raise UsageError(
-            f"--dataset must be {', '.join(DEMOS)} or files:FOLDER. Received: "
-            f"{config.dataset}"
-        )
 
 
 def load_sources(config, dataset, split):
@@ -102,12 +110,23 @@ def load_sources(config, dataset, split):
     """
     if dataset in DEMOS:
         return DEMOS[dataset](split)
-    names, texts = load_columns(dataset, split, ["file", "text"])
-    folder = Path(dataset.removeprefix("files:")).expanduser()
+    columns = {"file": "file", "text": "text"}
+    names, texts = load_columns(dataset, split, columns)
+    kind, name = split_name(dataset)
+    folder = Path(name).expanduser()
+    if kind == "file":
+        folder = folder.parent
     paths = [folder / name for name in names]
     if all(path.suffix.lower() == ".wav" for path in paths):
         return paths, texts
-    return read_all(paths), texts
+    return read_all(paths, image_size(config)), texts
+
+
+def read_given(config, task, names):
+    """Makes what the task takes of the names of files."""
+    if isinstance(task, ImageToText):
+        return read_images(config, names, task.settings["image_shape"])
+    return names
 
 
 def make_tokenizer(config, texts):
@@ -115,9 +134,7 @@ def make_tokenizer(config, texts):
     path = Path(config.run) / TOKENIZER
     if path.exists():
         return SentencePieceTokenizer.load(path)
-    return SentencePieceTokenizer.train(
-        texts, config.vocabulary_size, model_type=config.subwords
-    )
+    return learn_vocabulary(config, texts)
 
 
 def make_task(config, tokenizer, examples):

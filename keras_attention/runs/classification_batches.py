@@ -14,6 +14,7 @@ from keras_attention.data.images.distortion import distorted
 from keras_attention.runs.checks import UsageError
 from keras_attention.runs.classification_data import SCALE
 from keras_attention.runs.presets import save_start
+from keras_attention.runs.vocabulary import learn_vocabulary
 
 TOKENIZER = "tokenizer.model"
 
@@ -35,12 +36,7 @@ def make_tokenizer(config, texts):
         return WordVectors(config.word_vectors).train_tokenizer(
             texts, config.vocabulary_size, lowercase=config.lowercase
         )
-    return SentencePieceTokenizer.train(
-        texts,
-        config.vocabulary_size,
-        model_type=config.subwords,
-        lowercase=config.lowercase,
-    )
+    return learn_vocabulary(config, texts, lowercase=config.lowercase)
 
 
 def save_beginning(config, task, folder):

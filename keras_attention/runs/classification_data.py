@@ -1,8 +1,8 @@
 """Where classification.py gets its examples from, and their batches."""
 
 import dataclasses
+import re
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -11,43 +11,34 @@ from keras_attention.data import (
     load_columns,
     load_images,
 )
-from keras_attention.data.images.loading import fit_images, read_all
+from keras_attention.data.images.loading import fit_images
 from keras_attention.data.sources.docstrings import load_labelled_docstrings
 from keras_attention.runs.checks import UsageError
+from keras_attention.runs.data import load_splits
+from keras_attention.runs.image_size import (
+    check_image_size,
+    image_size,
+    read_images,
+)
 
 SCALE = 1 / 255  # of pixels
 NAMED = 10  # labels that an error message lists
 
 
-def check_source(dataset):
-    """Refuses a source of examples that is none."""
-    kind, _, name = dataset.partition(":")
-    if dataset != "demo" and not (kind in ("files", "tfds") and name):
-        raise UsageError(
-            "--dataset must be demo, files:FOLDER or tfds:NAME. Received: "
-            f"{dataset}"
-        )
-
-
 def check_data_options(config):
-    """Refuses sources that are none before anything is read."""
-    check_source(config.dataset)
+    """Refuses columns and sizes that mean nothing before anything is read."""
     defaults = {x.name: x.default for x in dataclasses.fields(config)}
     for name in ("text", "label"):
         if config.dataset == "demo" and getattr(config, name) != defaults[name]:
             raise UsageError(
-                f"--{name} names a column of files: or tfds:, not of the demo."
+                f"--{name} names a column of a table, not of the demo."
             )
     if config.inputs == "text" and config.text == config.label:
         raise UsageError(
             f"--text and --label must be two columns. Received: {config.text} "
             "for both"
         )
-    split = config.validation_split
-    if config.validation_share and split != defaults["validation_split"]:
-        raise UsageError(
-            "Give --validation-split or --validation-share, not both."
-        )
+    check_image_size(config)
 
 
 def load_examples(config, dataset, split, image_shape=None):
@@ -64,16 +55,21 @@ def load_examples(config, dataset, split, image_shape=None):
         of strings.
     """
     if config.inputs == "images":
-        images, labels = load_images(dataset, split)
+        images, labels = load_images(dataset, split, image_size(config))
         if image_shape is not None:
             name = f"{dataset}, split {split!r},"
             images = fit_images(images, image_shape, name)
         return images, labels
     if dataset == "demo":
         return load_labelled_docstrings(split)
-    columns = [config.text, config.label]
+    columns = {"text": config.text, "label": config.label}
     texts, labels = load_columns(dataset, split, columns)
-    return texts, [label.strip() for label in labels]
+    return texts, [one_spelling(label) for label in labels]
+
+
+def one_spelling(label):
+    """Writes a class `1.0`, as a number with gaps becomes in a table, as 1."""
+    return re.sub(r"([+-]?[0-9]+)\.0+", r"\1", label.strip())
 
 
 def load_for_training(config):
@@ -83,40 +79,13 @@ def load_for_training(config):
         Dictionary of `"train"` and `"validation"`, each as `load_examples`
         returns it.
     """
-    inputs, labels = load_examples(config, config.dataset, config.train_split)
-    if not config.validation_share:
-        name = config.validation_split
-        shape = inputs.shape[1:] if config.inputs == "images" else None
-        held = load_examples(config, config.dataset, name, shape)
-        return {"train": (inputs, labels), "validation": held}
-    order = np.random.default_rng(config.seed).permutation(len(labels))
-    count = round(config.validation_share * len(labels))
-    if not 0 < count < len(labels):
-        raise UsageError(
-            f"--validation-share {config.validation_share} of {len(labels)} "
-            "examples leaves one side without any."
-        )
-    # What a class has one of trains, since nothing else can tell it.
-    known = {labels[row] for row in order[count:]}
-    alone = {labels[row]: row for row in order[:count]}
-    moved = [row for label, row in alone.items() if label not in known]
-    held = [row for row in order[:count] if row not in moved]
-    if not held:
-        raise UsageError(
-            f"--validation-share {config.validation_share} leaves nothing to "
-            "validate with beside one example of each class."
-        )
-    rows = {"train": [*order[count:], *moved], "validation": held}
-
-    def pick(values, chosen):
-        if isinstance(values, np.ndarray):
-            return values[chosen]
-        return [values[index] for index in chosen]
-
-    return {
-        split: (pick(inputs, chosen), pick(labels, chosen))
-        for split, chosen in rows.items()
-    }
+    examples = load_splits(config, load_examples, by_class=True)
+    if config.inputs == "images":
+        images, labels = examples["validation"]
+        shape = examples["train"][0].shape[1:]
+        name = f"{config.dataset}, split {config.validation_split!r},"
+        examples["validation"] = fit_images(images, shape, name), labels
+    return examples
 
 
 def number_labels(given, labels, split):
@@ -180,29 +149,12 @@ def number_classes(examples):
     return labels, numbers
 
 
-def read_images(names, shape):
-    """Reads image files for a task.
-
-    Args:
-        names: list of file names.
-        shape: `(height, width, channels)` that the task expects.
-
-    Returns:
-        An array of them.
-
-    Raises:
-        DataError: for files that are no images of this size.
-    """
-    images = read_all([Path(name) for name in names])
-    return fit_images(images, shape, names[0])
-
-
-def name_images(task, names, shape):
+def name_images(config, task, names, shape):
     """Reads and classifies image files; a blank name has a blank answer."""
     if isinstance(names, str):
-        return name_images(task, [names], shape)[0]
+        return name_images(config, task, [names], shape)[0]
     given = [name for name in names if name.strip()]
-    found = iter(task(read_images(given, shape)) if given else ())
+    found = iter(task(read_images(config, given, shape)) if given else ())
     return [next(found) if name.strip() else "" for name in names]
 
 

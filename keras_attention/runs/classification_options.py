@@ -33,6 +33,7 @@ OF_INPUTS = {
     "images": (
         "patch_size",
         "patch_stride",
+        "image_size",
         "rotate",
         "zoom",
         "shift",
@@ -81,7 +82,7 @@ def check_options(config):
     check_numbers(config, "shift", at_least=0, below=float("inf"))
     dropouts = "dropout", "attention_dropout", "feed_forward_dropout"
     check_numbers(config, *dropouts, at_least=0, below=1)
-    shares = "pooled_dropout", "token_dropout", "validation_share"
+    shares = "pooled_dropout", "token_dropout"
     check_numbers(config, *shares, at_least=0, below=1)
 
 

@@ -10,6 +10,7 @@ from keras_attention.data.sources.files import read_lines
 from keras_attention.printing import visible
 from keras_attention.runs.checks import UsageError
 from keras_attention.runs.folder import TASK
+from keras_attention.runs.vocabulary import note_unknown
 from keras_attention.training.interruption import handle_signals
 
 
@@ -83,15 +84,18 @@ def answer(task, arguments):
     from anyone, control characters are shown (`visible`), also in a file.
 
     Args:
-        task: function of a string or a list of strings.
+        task: function of a string or a list of strings. Of a task with a
+            tokenizer, a note says what part of the texts no piece covers.
         arguments: the options `text`, a list of strings, and `file`, a path;
             without either, standard input is read and answered line by line.
     """
     if arguments.text or arguments.file:
         lines = arguments.text or read_lines(Path(arguments.file))
+        note_unknown(task, lines)
         print(*map(visible, task(lines)), sep="\n")
         return
     for line in read_stdin():
+        note_unknown(task, [line])
         print(visible(task(line)), flush=True)
 
 

@@ -6,10 +6,10 @@ from keras_attention.printing import visible
 from keras_attention.runs.cards import tell_scores
 from keras_attention.runs.checks import UsageError
 from keras_attention.runs.classification_data import (
-    check_source,
     load_examples,
     number_labels,
 )
+from keras_attention.runs.data import check_dataset, load_split
 from keras_attention.runs.reports import (
     choose_threshold,
     plot_calibration,
@@ -21,18 +21,13 @@ from keras_attention.runs.samples import show_attention
 from keras_attention.tasks import ImageClassifier
 
 
-def check_outside_options(arguments, config):
+def check_outside_options(arguments):
     """Refuses half of the options for examples of no known class."""
     given = arguments.outside_split, arguments.outside_validation
     if any(given) != all(given):
         raise UsageError(
             "Give --outside-split, which is scored, and --outside-validation, "
             "on which the threshold is chosen, together."
-        )
-    if any(given) and config.validation_share:
-        raise UsageError(
-            "A threshold needs a validation split; the run has taken a share "
-            "of its training examples."
         )
 
 
@@ -44,8 +39,9 @@ def judge(arguments, config, folder):
         config: options of the run.
         folder: path of the saved task.
     """
-    dataset = arguments.dataset or config.dataset
-    check_source(dataset)
+    dataset = arguments.dataset
+    if dataset:
+        check_dataset(dataset)
     task = tasks.load(folder, batch_size=arguments.batch_size)
     inputs, given, names = load_for_task(config, task, dataset, arguments.split)
     numbers = number_labels(given, task.labels, arguments.split)
@@ -81,10 +77,9 @@ def judge(arguments, config, folder):
 
 def judge_outside(arguments, config, task, numbers, probabilities):
     """Prints how well examples of no known class are told apart."""
-    dataset = arguments.dataset or config.dataset
 
     def surest(split):
-        inputs, given, _ = load_for_task(config, task, dataset, split)
+        inputs, given, _ = load_for_task(config, task, arguments.dataset, split)
         found = task.probabilities(inputs)
         return found.max(axis=-1), found.argmax(axis=-1), given
 
@@ -104,11 +99,14 @@ def judge_outside(arguments, config, task, numbers, probabilities):
 
 def load_for_task(config, task, dataset, split):
     """Loads `(inputs, labels, names)` of a split; texts have no names."""
-    if not isinstance(task, ImageClassifier):
-        return *load_examples(config, dataset, split), None
-    shape = task.settings["image_shape"]
-    found = load_examples(config, dataset, split, shape)
-    return *found, list_images(dataset, split)
+    has_images = isinstance(task, ImageClassifier)
+    shape = task.settings["image_shape"] if has_images else None
+
+    def load(config, dataset, split):
+        found = load_examples(config, dataset, split, shape)
+        return *found, list_images(dataset, split) if has_images else None
+
+    return load_split(config, dataset, split, load, by_class=True)
 
 
 def show_predictions(task, inputs, given, run):

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from keras_attention.runs.checks import check_numbers
+from keras_attention.runs.data import check_dataset, check_shares
 
 
 @dataclasses.dataclass
@@ -11,9 +12,16 @@ class RunOptions:
     """What training any model can be told; recipes' options inherit these."""
 
     dataset: str = "demo"
-    """demo, files:FOLDER or tfds:NAME."""
+    """demo; a file that ends in .csv, .tsv, .jsonl, .parquet or .txt, plain or
+    .gz; files:FOLDER with such files; tfds:NAME of TensorFlow Datasets; or
+    hf:NAME of Hugging Face's datasets, or hf:FOLDER."""
     train_split: str = "train"
     validation_split: str = "validation"
+    validation_share: float = 0.0
+    """Share of the training rows that validates in place of a split, the same
+    rows each time. Of data in one file it is 0.1 by default."""
+    test_share: float = 0.0
+    """Share of them that `evaluate` takes for a test, likewise."""
     run: str = "runs"
     """Folder of the run."""
     epochs: int = 8
@@ -45,15 +53,18 @@ class RunOptions:
     seed: int = 0
 
 
-def check_run_options(config):
+def check_run_options(config, demos=("demo",)):
     """Refuses options of `RunOptions` out of their ranges.
 
     Args:
         config: the options of training.
+        demos: data sets that are made on the spot.
 
     Raises:
         UsageError: for the first such option.
     """
+    check_dataset(config.dataset, demos)
+    check_shares(config)
     check_numbers(config, "epochs", "average", "patience", "checkpoint_steps")
     check_numbers(config, "steps", "warmup_steps", at_least=0)
     endless = float("inf")

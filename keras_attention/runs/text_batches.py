@@ -5,6 +5,7 @@ from pathlib import Path
 from keras_attention.data import SentencePieceTokenizer, TokenBatches
 from keras_attention.runs.presets import save_start
 from keras_attention.runs.text_models import max_lengths
+from keras_attention.runs.vocabulary import learn_vocabulary
 
 TOKENIZERS = ("source_tokenizer.model", "target_tokenizer.model")
 _STARTS = ("bos", "cls")  # roles of a token before a text
@@ -28,15 +29,10 @@ def make_tokenizers(config, pairs, start=None):
     if all(path.exists() for path in paths):
         return [SentencePieceTokenizer.load(path) for path in paths]
 
-    def learn(texts):
-        return SentencePieceTokenizer.train(
-            texts, config.vocabulary_size, model_type=config.subwords
-        )
-
     sources, targets = pairs["train"]
     if config.joint_vocabulary:
-        return [learn(sources + targets)] * 2
-    return [learn(sources), learn(targets)]
+        return [learn_vocabulary(config, sources + targets)] * 2
+    return [learn_vocabulary(config, texts) for texts in (sources, targets)]
 
 
 def save_beginning(config, task, folder):

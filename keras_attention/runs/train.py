@@ -11,6 +11,7 @@ from keras_attention.runs.callbacks import load_callback
 from keras_attention.runs.cards import describe, kept_score
 from keras_attention.runs.commands import tell_what_is_next
 from keras_attention.runs.curves import plot_curves
+from keras_attention.runs.data import choose_shares
 from keras_attention.runs.folder import (
     ADAPTER,
     CHECKPOINT,
@@ -25,7 +26,8 @@ def prepare(config):
     """Refuses a folder that the run does not fit; sets seed and precision.
 
     Args:
-        config: the options of training (`RunOptions`).
+        config: the options of training (`RunOptions`). Shares of a data set
+            that is not divided are filled in.
 
     Raises:
         UsageError: if there is no callback of a name that is given.
@@ -33,25 +35,10 @@ def prepare(config):
     """
     for name in config.callback:
         load_callback(name)
+    choose_shares(config)
     check_run(config)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-
-
-def load_splits(config, load):
-    """Loads the data of training and validation.
-
-    Args:
-        config: the options of training (`RunOptions`).
-        load: function of `config`, the dataset and the split.
-
-    Returns:
-        Dictionary of `"train"` and `"validation"`.
-    """
-    return {
-        "train": load(config, config.dataset, config.train_split),
-        "validation": load(config, config.dataset, config.validation_split),
-    }
 
 
 def train_task(

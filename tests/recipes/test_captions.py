@@ -86,6 +86,24 @@ def test_a_run_is_trained_scored_used_and_exported(write, kind, tmp_path):
     assert (folder / "saved_model" / "saved_model.pb").is_file()
 
 
+def test_images_of_one_table_are_resized_in_every_command(tmp_path):
+    from PIL import Image
+
+    write_images(tmp_path)
+    folder = tmp_path / "run"
+    given = options(tmp_path, folder)
+    given[1] = tmp_path / "train.tsv"
+    run("train", *given, "--image-size", 16, 8)
+    task = tasks.load(folder / "task")
+    assert task.settings["image_shape"] == [16, 8, 1]
+    assert "exact " in run("evaluate", "--run", folder)
+    path = tmp_path / "test-0.png"
+    given = Image.open(path).resize((8, 16), Image.Resampling.BILINEAR)
+    expected = task(np.asarray(given)[None, :, :, None])
+    printed = run("predict", path, "--run", folder)
+    assert printed == f"{expected[0]}\n"
+
+
 def test_a_source_that_is_none_is_refused(tmp_path):
     done = in_process.run("captions", "train", "--dataset", "demos")
     assert done.returncode == 2 and "demo-speech" in done.stderr

@@ -1,6 +1,7 @@
 """The classification recipe on tiny texts and images."""
 
 import csv
+import gzip
 import json
 import math
 import pathlib
@@ -412,7 +413,7 @@ BAD_TEXT = {
     "one class": ({"train": "a\tdog\na\tcat\n"}, {}, "two classes"),
     "fields": ({"train": "a\tb\tc\nd\te\n"}, {}, "Line 2"),
     "column": ({}, {"text": "words"}, "words"),
-    "vocabulary": ({}, {"vocabulary-size": 9999}, "at most"),
+    "vocabulary": ({}, {"vocabulary-size": 5}, "(--vocabulary-size)"),
     "attention": ({}, {"attention": "mult_head"}, "Known names: additive"),
     "pooling": ({}, {"pooling": "median"}, "Unknown pooling"),
     "data set": ({}, {"dataset": "file:x"}, "--dataset must be"),
@@ -447,6 +448,86 @@ def test_bad_input_is_one_message_and_leaves_no_run(
     assert message in error and "Traceback" not in error, error
     assert error.count("error:") == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["text"]
+
+
+@pytest.mark.full
+def test_one_file_is_trained_and_scored(tmp_path, recipe):
+    path, run = tmp_path / "words.csv.gz", tmp_path / "run"
+    rows = [*sentences(150, 0), *sentences(5, 0)]
+    with gzip.open(path, "wt", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Class", "Sentence"])
+        writer.writerows([label, f'{words},\n"x"'] for label, words in rows)
+    given = options(path, run, **{"vocabulary-size": 4000, "epochs": 1})
+    given[1] = path
+    for name in ("--text", "--label"):
+        place = given.index(name)
+        del given[place : place + 2]
+    code, output, errors = recipe("train", *given)
+    assert code == 0, errors
+    assert "10% of its rows validate and 10% test" in errors
+    assert "fewer than --vocabulary-size=4000" in errors
+    trains = int(re.search(r"(\d+) examples of 3 classes", output)[1])
+    code, output, errors = recipe("evaluate", "--run", run)
+    assert code == 0, errors
+    tests = int(re.search(r"of (\d+) examples", output)[1])
+    with open(run / "metrics.csv", newline="") as file:
+        held = int(float(next(csv.DictReader(file))["val_examples"]))
+    assert trains + tests + held == 155
+    code, output, errors = recipe("evaluate", "--run", run, "--dataset", path)
+    assert code == 0, errors
+    code, _, errors = recipe("predict", "\u732b dog", "--run", run)
+    assert code == 0 and "covers '\u732b'" in errors
+
+
+@pytest.mark.full
+def test_images_of_several_sizes_in_folders_of_classes(tmp_path, recipe):
+    folder, run = tmp_path / "pictures", tmp_path / "run"
+    for label, mean in {"bright": 200, "dark": 50}.items():
+        (folder / label).mkdir(parents=True)
+        for index in range(40):
+            pixels = np.full((5 + index % 3, 6 + index % 4), mean + index)
+            image = Image.fromarray(pixels.astype("uint8"))
+            image.save(folder / label / f"{index}.png")
+    given = options(folder, run, tiny=IMAGES)
+    code, _, errors = recipe("train", *given)
+    assert code == 2 and "--image-size" in errors and not run.exists()
+    code, _, errors = recipe("train", *given, "--image-size", 7, 6)
+    assert code == 0, errors
+    code, output, errors = recipe("evaluate", "--run", run)
+    assert code == 0, errors
+    if " taken for " in output:
+        assert re.search(r"\): /.*pictures/.*png", output)
+    for name in ("0.png", "1.png"):
+        path = folder / "dark" / name
+        code, output, errors = recipe("predict", path, "--run", run)
+        assert code == 0 and output.strip() in ("bright", "dark"), errors
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("x.csv", "text,label\na,1\nb\n", "Line 3 of"),
+        (
+            "x.csv",
+            "words,label\na,1\nb,2\n",
+            "words, label. Name it with --text",
+        ),
+        ("x.csv", "text,label\na,1\nb,1.0\n", "examples have '1' alone"),
+        ("x.cvs", "", "--dataset must be demo, files:FOLDER"),
+        ("x.txt", "a\nb\n", "it has: text. Name it with --label"),
+    ],
+)
+def test_a_bad_file_is_one_message_and_leaves_no_run(
+    name, content, message, tmp_path, recipe
+):
+    (tmp_path / name).write_text(content)
+    given = ["--dataset", tmp_path / name, "--run", tmp_path / "run"]
+    if "alone" in message:
+        given += ["--validation-share", 0.5]
+    code, _, error = recipe("train", *given)
+    assert code == 2 and message in error, error
+    assert error.count("error:") == 1 and not (tmp_path / "run").exists()
 
 
 def bad_image(folder, case):

@@ -288,7 +288,7 @@ BAD = {
     "split": (same, {"train_split": "long"}, "It holds: test.jsonl"),
     "data set": (same, {"dataset": "file:x"}, "files:FOLDER"),
     "demo": (same, {"dataset": "demo"}, "not for the demo"),
-    "vocabulary": (same, {"vocabulary_size": 9999}, "at most"),
+    "vocabulary": (same, {"vocabulary_size": 5}, "(--vocabulary-size)"),
     "two vocabularies": (same, {"joint_vocabulary": False}, "needs --no-copy"),
     "copying": (same, {"attention": "none"}, "needs --no-copy"),
     "min length": (same, {"min_length": 99}, "at most --max-length=24"),

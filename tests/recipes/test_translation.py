@@ -364,7 +364,7 @@ BAD_TEXT = {
     "not UTF-8": ({"train_de": b"eins\n\xff\n"}, {}, "line 2"),
     "empty": ({"train_en": b""}, {}, "train.en' is empty"),
     "suffix": ({}, {"target": "fr"}, "train has de, en"),
-    "vocabulary": ({}, {"vocabulary-size": 9999}, "at most"),
+    "vocabulary": ({}, {"vocabulary-size": 5}, "(--vocabulary-size)"),
     "attention": ({}, {"attention": "mult_head"}, "Known names: additive"),
     "position": ({}, {"position": "rotory"}, "rotary"),
     "heads": ({}, {"num-heads": 3}, "hidden_dim=16"),
@@ -535,6 +535,22 @@ def test_steps_without_bleu_into_a_linked_folder(text, tmp_path):
     assert len(rows) == 1 and "val_bleu" not in rows[0]
     assert float(rows[0]["tokens"]) < 3 * 128
     assert json.loads((run / "config.json").read_text())["steps"] == 3
+
+
+@pytest.mark.full
+def test_undivided_text_is_divided_and_learns_more_pieces(text, tmp_path):
+    folder, run = tmp_path / "text", tmp_path / "run"
+    folder.mkdir()
+    for name in ("train.en.gz", "train.de.gz"):
+        (folder / name).write_bytes((text / name).read_bytes())
+    given = {name: TINY[name] for name in TINY if name != "vocabulary-size"}
+    result = command("train", *options(folder, run, tiny=given))
+    assert result.returncode == 0, result.stderr
+    assert "10% of its rows validate and 10% test" in result.stderr
+    assert "--vocabulary-size=4000; the vocabulary has" in result.stderr
+    result = command("evaluate", "--run", run)
+    assert result.returncode == 0, result.stderr
+    assert "exact match" in result.stdout
 
 
 @pytest.mark.full

@@ -16,9 +16,11 @@ def test_a_class_of_one_example_trains(tmp_path):
             inputs="text",
             dataset=f"files:{tmp_path}",
             train_split="train",
+            validation_split="validation",
             text="2",
             label="1",
             validation_share=0.4,
+            test_share=0.0,
             seed=seed,
         )
         found = load_for_training(config)

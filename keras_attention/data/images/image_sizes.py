@@ -12,13 +12,15 @@ MOST_PIXELS = 2**26
 _SHOWN = 5  # names that an error message lists
 
 
-def check_sizes(paths):
+def check_sizes(paths, size=None):
     """Refuses images that take too much memory, before one is decoded.
 
     Broken files are passed over.
 
     Args:
         paths: list of `pathlib.Path`.
+        size: `(height, width)` that each is resized to once it is decoded, or
+            None.
 
     Raises:
         DataError: names the images that have too many pixels. Says by how
@@ -33,7 +35,8 @@ def check_sizes(paths):
         except Exception:  # Pillow's many; decoding raises it again
             continue
         else:
-            total += width * height * channels
+            kept = (height, width) if size is None else size
+            total += kept[0] * kept[1] * channels
             if width * height > MOST_PIXELS:
                 too_large.append(f"{path} ({width}x{height})")
     if too_large:

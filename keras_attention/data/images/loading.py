@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from keras_attention import optional
-from keras_attention.data.errors import DataError
+from keras_attention.data.errors import DataError, MissingSplit
 from keras_attention.data.images.image_sizes import check_sizes
+from keras_attention.data.images.resizing import resize
 from keras_attention.data.sources.files import ALIASES
+from keras_attention.data.sources.named import split_name
 from keras_attention.data.sources.tfds import load_images as load_tfds_images
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -23,7 +25,7 @@ _DIGITS = {
 }
 
 
-def load_images(dataset, split):
+def load_images(dataset, split, size=None):
     """Loads images and the names of their classes.
 
     `dataset` names the source:
@@ -33,13 +35,17 @@ def load_images(dataset, split):
       `test`. Their pixels, from 0 to 16, are brought to 0 to 255.
     - `"files:FOLDER"`: a folder of images for each class,
       `FOLDER/{split}/{class}/*.png` (or another format that Pillow reads).
-      `"validation"` also finds `val`, `valid` and `dev`.
+      `"validation"` also finds `val`, `valid` and `dev`. In a folder without
+      splits, `FOLDER/{class}/*.png`, all images are of `train`. Names that
+      begin with a dot are passed over.
     - `"tfds:NAME"`: a set of TensorFlow Datasets with the features `image`
       and `label`, for example `"tfds:mnist"`.
 
     Args:
         dataset: string, the source as above.
         split: string.
+        size: `(height, width)` that images are resized to; None for as they
+            are, which has to be one size.
 
     Returns:
         `(images, labels)`: a uint8 array `(count, height, width, channels)`
@@ -49,16 +55,19 @@ def load_images(dataset, split):
         DataError: if the source or the split is unknown, images are broken or
             of several sizes, or a class has none.
     """
-    kind, _, name = dataset.partition(":")
-    if dataset == "demo":
-        return _load_digits(split)
-    if kind == "files" and name:
-        return _load_folder(Path(name).expanduser(), split)
-    if kind == "tfds" and name:
-        return load_tfds_images(name, split)
+    kind, name = split_name(dataset, demos=("demo",))
+    if kind == "files":
+        return _load_folder(Path(name).expanduser(), split, size)
+    if kind == "tfds":
+        return load_tfds_images(name, split, size)
+    if kind == "demo":
+        images, labels = _load_digits(split)
+        if size is not None:
+            images = np.stack([resize(image, size) for image in images])
+        return images, labels
     raise DataError(
-        "`dataset` must be 'demo', 'files:FOLDER' or 'tfds:NAME'. "
-        f"Received: dataset={dataset!r}"
+        "Images come from demo, files:FOLDER or tfds:NAME. Received: "
+        f"{dataset!r}"
     )
 
 
@@ -118,7 +127,7 @@ def fit_images(images, shape, name):
     return np.broadcast_to(images, (len(images), *shape))
 
 
-def _load_folder(folder, split):
+def _load_folder(folder, split, size):
     paths, labels, left_out = _list_folder(folder, split)
     if left_out:
         warnings.warn(
@@ -126,26 +135,27 @@ def _load_folder(folder, split):
             f"{', '.join(SUFFIXES)}: {_listing(left_out)}.",
             stacklevel=4,
         )
-    return read_all(paths), labels
+    return read_all(paths, size), labels
 
 
 def _list_folder(folder, split):
     """Finds `(paths, labels, left_out)` of a split."""
     root = _split_folder(folder, split)
-    dangling = [str(x) for x in sorted(root.iterdir()) if _is_dangling(x)]
+    inside = _visible(root)
+    dangling = [str(x) for x in inside if _is_dangling(x)]
     if dangling:
         raise DataError(
             f"{len(dangling)} links among the folders of classes lead to "
             f"nothing: {_listing(dangling)}."
         )
     paths, labels, left_out = [], [], []
-    for subfolder in sorted(x for x in root.iterdir() if x.is_dir()):
+    for subfolder in filter(Path.is_dir, inside):
         # A link to nothing is a file that cannot be read.
-        files = sorted(
+        files = [
             path
-            for path in subfolder.iterdir()
+            for path in _visible(subfolder)
             if path.is_file() or _is_dangling(path)
-        )
+        ]
         found = [x for x in files if x.suffix.lower() in SUFFIXES]
         left_out += [str(x) for x in files if x not in found]
         if not found:
@@ -163,6 +173,11 @@ def _list_folder(folder, split):
     return paths, labels, left_out
 
 
+def _visible(folder):
+    """Lists what is in a folder, without what editors and systems hide."""
+    return sorted(x for x in folder.iterdir() if not x.name.startswith("."))
+
+
 def _is_dangling(path):
     """Whether a path is a link to what is not there."""
     return path.is_symlink() and not os.path.exists(path)
@@ -174,18 +189,22 @@ def _split_folder(folder, split):
     for alias in ALIASES.get(split, (split,)):
         if (folder / alias).is_dir():
             return folder / alias
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    raise DataError(
+    names = [path.name for path in _visible(folder) if path.is_dir()]
+    splits = {"train", "test"}.union(*ALIASES.values())
+    if split == "train" and names and not splits.intersection(names):
+        return folder  # of classes alone
+    raise MissingSplit(
         f"There is no folder {split!r} in {str(folder)!r}. It holds: "
         f"{', '.join(names[:20]) or 'no folders'}."
     )
 
 
-def read_all(paths):
+def read_all(paths, size=None):
     """Reads images of one size.
 
     Args:
         paths: list of `pathlib.Path`.
+        size: `(height, width)` that images are resized to, or None.
 
     Returns:
         uint8 `(count, height, width, channels)`; one channel if all are gray.
@@ -196,11 +215,12 @@ def read_all(paths):
         DataError: for broken files, too many pixels, or other sizes than that
             of the most.
     """
-    check_sizes(paths)
+    check_sizes(paths, size)
     images, broken, moving = [], [], []
     for path in paths:
         try:
-            images.append(_read(path, moving))
+            image = _read(path, moving)
+            images.append(image if size is None else resize(image, size))
         except _PILLOW_ERRORS:
             broken.append(str(path))
         except Exception as error:  # of a kind that Pillow defines itself
@@ -228,7 +248,8 @@ def read_all(paths):
     if odd:
         raise DataError(
             f"{len(odd)} of {len(paths)} images are not of {common[1]}x"
-            f"{common[0]} pixels, as the others are: {_listing(odd)}."
+            f"{common[0]} pixels, as the others are: {_listing(odd)}. A size "
+            "to resize all to makes them one (--image-size)."
         )
     if any(image.shape[-1] == 3 for image in images):
         images = [np.broadcast_to(x, (*x.shape[:2], 3)) for x in images]

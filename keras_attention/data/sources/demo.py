@@ -6,19 +6,22 @@ from keras_attention import optional
 from keras_attention.data.errors import DataError
 
 LANGUAGES = ("en", "de", "fr")
-LARGEST = 99_999
+LARGEST = 999_999_999
 HELD_OUT = 1_000  # numbers in each of validation and test
 TRAINED = 30_000
 # Numbers from which all others are put together. Each is unlike the rest, so
 # all of them are for training.
 PARTS = 100
+DIGITS = range(3, 10)  # of the others, of each as many as there can be
+RANGE = f"numbers in words from 0 to {LARGEST:,}"
 
 
 def load_demo(split, source_language, target_language):
     """Writes numbers out in two languages with num2words.
 
     The numbers of a split are the same on every machine and the three splits
-    share none. Those below 100 are all in the training split.
+    share none. Those below 100 are all in the training split; of the others
+    there are about as many of four digits as of nine.
 
     Args:
         split: `"train"` (30,000 numbers), `"validation"` or `"test"` (1,000
@@ -50,7 +53,11 @@ def load_demo(split, source_language, target_language):
 
 def _numbers(split):
     # RandomState, because NumPy has frozen its stream for good.
-    drawn = PARTS + np.random.RandomState(0).permutation(LARGEST + 1 - PARTS)
+    generator = np.random.RandomState(0)
+    drawn = np.concatenate(
+        [generator.randint(PARTS, 10**digits, 6_000) for digits in DIGITS]
+    )
+    drawn = generator.permutation(np.unique(drawn))
     splits = {
         "validation": drawn[:HELD_OUT],
         "test": drawn[HELD_OUT : 2 * HELD_OUT],

@@ -4,7 +4,7 @@ import gzip
 import zlib
 from pathlib import Path
 
-from keras_attention.data.errors import DataError
+from keras_attention.data.errors import DataError, MissingSplit
 
 ALIASES = {"validation": ("validation", "val", "valid", "dev")}
 LISTED = 20  # names that an error message shows at most
@@ -29,10 +29,7 @@ def load_files(folder, split, source_suffix, target_suffix):
         DataError: If a file is missing, empty, damaged or not UTF-8, or the
             two files differ in length.
     """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {str(folder)!r}.")
-    source_path, target_path = _find(
+    source_path, target_path = find_files(
         folder, split, source_suffix, target_suffix
     )
     sources, targets = read_lines(source_path), read_lines(target_path)
@@ -42,13 +39,25 @@ def load_files(folder, split, source_suffix, target_suffix):
             f"{source_path.name} has {len(sources)} lines and "
             f"{target_path.name} has {len(targets)}: line "
             f"{min(len(sources), len(targets)) + 1} of {longer.name} is the "
-            f"first without a partner (folder {str(folder)!r})."
+            f"first without a partner (folder {str(source_path.parent)!r})."
         )
     return sources, targets
 
 
-def _find(folder, split, source_suffix, target_suffix):
-    """Returns the paths of both sides, of one name of the split."""
+def find_files(folder, split, source_suffix, target_suffix):
+    """Finds the files of both sides, of one name of the split.
+
+    Args: as of `load_files`.
+
+    Returns:
+        Two of `pathlib.Path`.
+
+    Raises:
+        DataError: if there is no such folder, or a file is missing.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {str(folder)!r}.")
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     found = {}
     for alias in ALIASES.get(split, (split,)):
@@ -66,7 +75,7 @@ def _find(folder, split, source_suffix, target_suffix):
         tried = " or ".join(
             f"{alias}.{source_suffix}" for alias in ALIASES.get(split, (split,))
         )
-        raise DataError(
+        raise MissingSplit(
             f"There is no {tried} (or the same with .gz) in {str(folder)!r}. "
             f"It holds: {listing(names)}."
         )
@@ -127,9 +136,13 @@ def iterate_lines(path):
                 text = line.decode("utf-8" if number > 1 else "utf-8-sig")
                 yield text.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        hint = ""
+        if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
+            hint = " It begins as UTF-16 does: save it as UTF-8."
         raise DataError(
             f"{str(path)!r} is not UTF-8: line {number} holds the byte "
-            f"0x{error.object[error.start]:02x}."
+            f"0x{byte:02x}.{hint}"
         ) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(

@@ -1,93 +1,147 @@
-"""Rows in files: tab-separated values, or one JSON object a line."""
+"""Tables in files: CSV, TSV, JSON lines, text and Parquet."""
 
 import json
 from pathlib import Path
 
-from keras_attention.data.errors import DataError
+from keras_attention.checks import did_you_mean
+from keras_attention.data.errors import DataError, MissingSplit
+from keras_attention.data.sources.columns import Table
+from keras_attention.data.sources.delimited import cut_at_tabs, read_delimited
 from keras_attention.data.sources.files import ALIASES, listing, read_lines
+from keras_attention.data.sources.parquet import open_parquet
 from keras_attention.json_files import parse_json
 
-ENDINGS = (".tsv", ".jsonl", ".json")  # a folder's first one of them is read
+# A folder's first one of them is read.
+ENDINGS = (".tsv", ".jsonl", ".json", ".csv", ".parquet", ".txt")
 
 
-def load_table(folder, split, columns):
-    """Reads columns of `folder/{split}.tsv`, `.jsonl` or `.json`.
+def is_table(name):
+    """Whether a file's name ends as those of tables do."""
+    return name.lower().removesuffix(".gz").endswith(ENDINGS)
 
-    Each file may be plain or gzip. `.json` also holds one object a line.
+
+def find_table(folder, split):
+    """Finds `folder/{split}.csv` or another table, plain or gzip.
 
     Args:
-        folder: Path of the folder.
-        split: Split name; `"validation"` also finds `val`, `valid` and `dev`.
-        columns: List of strings. Of JSON they are keys. Of tab-separated
-            values they are names in the first line, or numbers counted from
-            `"1"`, which say that the file has no such line.
+        folder: path of the folder.
+        split: split name; `"validation"` also finds `val`, `valid` and `dev`.
 
     Returns:
-        List with a list of strings for each column. What JSON has as numbers,
-        `true` or `false` stands as in the file, `null` as an empty string.
+        `pathlib.Path` of the file.
 
     Raises:
-        DataError: If there is no such file or column, or a row is not like
-            the others.
+        MissingSplit: if there is none.
+        DataError: if there is no such folder.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"There is no folder {str(folder)!r}.")
-    path = _find(folder, split)
-    lines = read_lines(path)
-    while len(lines) > 1 and not lines[-1].strip(" \r"):
-        lines.pop()  # blank ones at the end, which editors leave
-    if path.name.removesuffix(".gz").endswith(".tsv"):
-        return _tab_separated(path, lines, columns)
-    rows = [
-        _json_row(path, number, line, columns)
-        for number, line in enumerate(lines, start=1)
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _find(folder, split):
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    tried = [
-        f"{alias}{ending}"
-        for alias in ALIASES.get(split, (split,))
-        for ending in ENDINGS
-    ]
-    for name in tried:
-        for candidate in (name, f"{name}.gz"):
-            if candidate in names:
-                return folder / candidate
-    raise DataError(
-        f"There is no {' or '.join(tried)} (or the same with .gz) in "
-        f"{str(folder)!r}. It holds: {listing(names)}."
+    aliases = ALIASES.get(split, (split,))
+    for alias in aliases:
+        for ending in ENDINGS:
+            for candidate in (f"{alias}{ending}", f"{alias}{ending}.gz"):
+                if candidate in names:
+                    return folder / candidate
+    tried = " or ".join(f"{alias}{ENDINGS[0]}" for alias in aliases)
+    raise MissingSplit(
+        f"There is no {tried} or the same with {', '.join(ENDINGS[1:])}, plain "
+        f"or .gz, in {str(folder)!r}. It holds: {listing(names)}."
     )
 
 
-def _tab_separated(path, lines, columns):
-    rows = [line.split("\t") for line in lines]
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(rows[0]):
-            raise DataError(
-                f"Line {number} of {str(path)!r} has {len(row)} fields where "
-                f"the first line has {len(rows[0])}."
-            )
-    if any(column.isdecimal() for column in columns):
+def open_table(path, columns):
+    """Opens a table by the ending of its name.
+
+    `.json` holds one object a line, as `.jsonl` does. `.txt` has one column,
+    `text`, a line each; with numbers for columns it is cut at tabs.
+
+    Args:
+        path: path of the file.
+        columns: the names that will be asked for. With a number among them,
+            counted from `"1"`, the first line of CSV, TSV and text is a row,
+            and all columns go by number.
+
+    Returns:
+        A `Table`. Of JSON and Parquet, what is a number, `true` or `false`
+        is a string as JSON writes it, and null an empty one.
+
+    Raises:
+        DataError: if the file is missing or damaged, or a row is not like
+            the others.
+    """
+    path = Path(path).expanduser()
+    _check_there(path)
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(".parquet"):
+        return open_parquet(path)
+    lines = read_lines(path)
+    while len(lines) > 1 and not lines[-1].strip(" \r"):
+        lines.pop()  # blank ones at the end, which editors leave
+    if name.endswith((".jsonl", ".json")):
+        return _json_table(path, lines)
+    numbered = any(column.isdecimal() for column in columns)
+    if name.endswith(".txt"):
+        if not numbered:
+            return Table(repr(str(path)), ["text"], lambda _: [lines])
+        rows = cut_at_tabs(str(path), lines)
+    else:
+        rows = read_delimited(str(path), lines)
+    if numbered:
         names = [str(number + 1) for number in range(len(rows[0]))]
     else:
-        names = rows.pop(0)
-    for column in columns:
-        if names.count(column) != 1:
-            wrong = "several columns" if column in names else "no column"
-            raise DataError(
-                f"{str(path)!r} has {wrong} {column!r}; it has: "
-                f"{listing(names)}."
-            )
-    places = [names.index(column) for column in columns]
-    return [[row[place] for row in rows] for place in places]
+        names = [field.strip() for field in rows.pop(0)]
+
+    def read(columns):
+        places = [names.index(column) for column in columns]
+        return [[row[place] for row in rows] for place in places]
+
+    return Table(repr(str(path)), names, read)
 
 
-def _json_row(path, number, line, columns):
-    where = f"Line {number} of {str(path)!r}"
+def _check_there(path):
+    if path.is_file():
+        return
+    folder = path.absolute().parent
+    names = [x.name for x in folder.iterdir()] if folder.is_dir() else []
+    raise DataError(
+        f"There is no file {str(path)!r}."
+        f"{did_you_mean(path.name, filter(is_table, names))}"
+    )
+
+
+def _json_table(path, lines):
+    """Reads lines of objects; values within others are `outer/inner`."""
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        where = f"Line {number} of {str(path)!r}"
+        if line.strip(" \r\t"):
+            rows.append((where, _json_object(line, where)))
+        else:
+            rows.append((where, None))
+
+    def read(columns):
+        found = [
+            [""] * len(columns)
+            if row is None
+            else [_json_value(where, row, column) for column in columns]
+            for where, row in rows
+        ]
+        return [list(column) for column in zip(*found, strict=True)]
+
+    where, first = next(row for row in rows if row[1] is not None)
+    return Table(where, list(_paths(first)), read)
+
+
+def _paths(row, prefix=""):
+    for name, value in row.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _paths(value, f"{prefix}{name}/")
+
+
+def _json_object(line, where):
     try:
         # A NaN in a column that nobody asks for spoils no row.
         row = parse_json(line, where, allow_nan=True, as_written=True)
@@ -97,15 +151,33 @@ def _json_row(path, number, line, columns):
         raise DataError(
             f"{where} is not a JSON object: there must be one on each line."
         )
-    return [_json_value(where, row, column) for column in columns]
+    return row
 
 
 def _json_value(where, row, column):
-    if column not in row:
-        raise DataError(
-            f"{where} has no column {column!r}; it has: {listing(row)}."
-        )
-    value = row[column]
+    value = row
+    parts = [column] if column in row else column.split("/")
+    for part in parts:
+        if not isinstance(value, dict) or part not in value:
+            raise DataError(
+                f"{where} has no column {column!r}; it has: {listing(row)}."
+            )
+        value = value[part]
+    return _as_text(where, column, value)
+
+
+def _as_text(where, column, value):
+    """Makes a string of a value as JSON has it.
+
+    Args:
+        where: string, the row, which messages name.
+        column: string.
+        value: string, number, boolean or None.
+
+    Raises:
+        DataError: for a list or an object, a float that is not finite, or
+            half of a character.
+    """
     if isinstance(value, list | dict):
         kind = "a list" if isinstance(value, list) else "an object"
         raise DataError(f"{where} has {kind} in the column {column!r}.")

@@ -8,7 +8,9 @@ import keras
 import numpy as np
 
 from keras_attention import optional
-from keras_attention.data.errors import DataError
+from keras_attention.checks import did_you_mean
+from keras_attention.data.errors import DataError, MissingSplit
+from keras_attention.data.images.resizing import resize
 
 BATCH = 1_024  # rows fetched at once
 _IMAGES = "image or label"  # the kind of feature that is asked for
@@ -44,8 +46,19 @@ def load_features(name, split, features):
     return _load(name, split, features, "feature")
 
 
-def load_images(name, split):
+def feature_names(name):
+    """Lists the features that `load_features` can read."""
+    _, tfds = _import()
+    features = _builder(tfds, name).info.features
+    return sorted(_readers(tfds, features, "feature"))
+
+
+def load_images(name, split, size=None):
     """Reads the features `image` and `label` of a set; see `load_features`.
+
+    Args:
+        name, split: strings.
+        size: `(height, width)` that images are resized to, or None.
 
     Returns:
         `(images, labels)`: a uint8 array `(count, height, width, channels)`
@@ -56,11 +69,13 @@ def load_images(name, split):
             have no label.
     """
     images, labels = _load(name, split, ("image", "label"), _IMAGES, batch=1)
+    if size is not None:
+        images = [resize(image, size) for image in images]
     sizes = sorted({image.shape for image in images})
     if len(sizes) > 1:
         raise DataError(
             f"The images of {name!r} are of several sizes, for example "
-            f"{sizes[0]} and {sizes[-1]}."
+            f"{sizes[0]} and {sizes[-1]} (--image-size makes them one)."
         )
     if not images:
         raise DataError(f"{name!r} has no images in split {split!r}.")
@@ -186,7 +201,14 @@ def _builder(tfds, name):
         where = f" and there is none in {folder!r}" if folder else ""
         raise DataError(
             f"TensorFlow Datasets knows no {name!r}{where}: {_short(reason)}"
+            f"{_nearest(tfds, name)}"
         ) from error
+
+
+def _nearest(tfds, name):
+    known = tfds.list_builders(with_community_datasets=False)
+    set_name = name.partition("/")[0]
+    return "" if set_name in known else did_you_mean(set_name, known)
 
 
 def _check_features(known, name, features, kind):
@@ -214,7 +236,7 @@ def _prepare(builder, name):
 def _check_split(builder, name, split):
     names = [part.partition("[")[0] for part in split.split("+")]
     if not set(names) <= set(builder.info.splits):
-        raise DataError(
+        raise MissingSplit(
             f"{name!r} has no split {split!r}; it has: "
             f"{', '.join(sorted(builder.info.splits))}."
         )

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from keras_attention import optional
-from keras_attention.data.errors import DataError
+from keras_attention.data.errors import DataError, VocabularyError
 from keras_attention.data.sources.rows import as_integers
 from keras_attention.data.tokenizers import spm_file
 from keras_attention.data.tokenizers.base import Tokenizer, check_texts
@@ -258,8 +258,9 @@ def _training_error(error, vocabulary_size):
         return DataError("There is no text to learn a vocabulary from.")
     else:
         reason = message
-    return DataError(
-        f"No vocabulary of {vocabulary_size} pieces can be learned: {reason}."
+    return VocabularyError(
+        f"No vocabulary of {vocabulary_size} pieces can be learned: {reason}.",
+        largest=int(largest[1]) if largest else None,
     )
 
 

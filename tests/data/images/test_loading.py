@@ -60,3 +60,46 @@ def test_links_to_nothing_are_counted_and_named(tmp_path):
     (tmp_path / "train" / "b").symlink_to(tmp_path / "gone")
     with pytest.raises(DataError, match="1 links among the folders .*train/b"):
         load_images(f"files:{tmp_path}", "train")
+
+
+def write(path, shape, gray=0, mode="L"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, shape, gray).save(path)
+
+
+def test_what_is_hidden_is_passed_over(tmp_path):
+    write(tmp_path / "train" / "a" / "0.png", (3, 2))
+    write(tmp_path / "train" / "a" / ".0.png", (9, 9))
+    (tmp_path / "train" / "a" / ".DS_Store").write_bytes(b"")
+    (tmp_path / "train" / ".ipynb_checkpoints").mkdir()
+    found, labels = load_images(f"files:{tmp_path}", "train")
+    assert found.shape == (1, 2, 3, 1) and labels == ["a"]
+
+
+def test_images_are_resized_as_pillow_does(tmp_path, rng):
+    pixels = rng.integers(0, 256, (40, 30, 3)).astype("uint8")
+    image = Image.fromarray(pixels)
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    image.save(tmp_path / "train" / "a" / "0.png")
+    write(tmp_path / "train" / "a" / "1.png", (5, 8), 77)
+    with pytest.raises(DataError, match="--image-size"):
+        load_images(f"files:{tmp_path}", "train")
+    found, _ = load_images(f"files:{tmp_path}", "train", (10, 20))
+    assert found.shape == (2, 10, 20, 3) and (found[1] == 77).all()
+    expected = image.resize((20, 10), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(found[0], np.asarray(expected))
+    # Every pixel counts, as it does in a mean.
+    small, _ = load_images(f"files:{tmp_path}", "train", (1, 1))
+    assert abs(small[0].mean() - pixels.mean()) < 3
+
+
+def test_a_folder_of_classes_alone_is_all_for_training(tmp_path):
+    for name in ("cats", "dogs"):
+        write(tmp_path / name / "0.png", (3, 2))
+    _, labels = load_images(f"files:{tmp_path}", "train")
+    assert labels == ["cats", "dogs"]
+    with pytest.raises(DataError, match="no folder 'test' .*: cats, dogs"):
+        load_images(f"files:{tmp_path}", "test")
+    write(tmp_path / "val" / "cats" / "0.png", (3, 2))
+    with pytest.raises(DataError, match="no folder 'train'"):
+        load_images(f"files:{tmp_path}", "train")

@@ -1,4 +1,6 @@
+import csv
 import gzip
+import io
 import json
 import re
 import warnings
@@ -82,9 +84,111 @@ def test_blank_lines_at_the_end_are_left_out(tmp_path, ending):
     assert load(tmp_path, ["a"], split="test") == [["1"]]
 
 
-def test_quotes_mean_nothing_in_tab_separated_values(tmp_path):
-    write(tmp_path, "train.tsv", '"a\t0\nb"\t1\n')
-    assert load(tmp_path, ["1", "2"]) == [['"a', 'b"'], ["0", "1"]]
+QUOTED = [["text", "label"], ['say "hi",\nthen\tgo; ', "a"], ["", " b"]]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize(
+    "name, separator", [("csv", ","), ("csv", ";"), ("tsv", "\t")]
+)
+def test_quoted_fields_are_those_that_the_csv_module_writes(
+    tmp_path, name, separator, ending
+):
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=separator).writerows([*QUOTED, ["x", "y"]])
+    write(tmp_path, f"train.{name}{ending}", buffer.getvalue())
+    with pytest.warns(UserWarning, match="Dropped 1 of 3 rows"):
+        assert load(tmp_path) == [[QUOTED[1][0], "x"], ["a", "y"]]
+    path = tmp_path / f"train.{name}{ending}"
+    found = load_columns(str(path), "any", ["label"])
+    assert found == [["a", " b", "y"]]  # the file is whole in any split
+
+
+def test_fields_may_be_long(tmp_path):
+    text = "a, b " * 50_000
+    write(tmp_path, "train.csv", f'text,label\n"{text}",1\n')
+    assert load(tmp_path) == [[text], ["1"]]
+
+
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        ('"a\t0\nb\t1\n', [['"a', "b"], ["0", "1"]]),
+        ('"a" dog\t0\nb\t1\n', [['"a" dog', "b"], ["0", "1"]]),
+        ('"a\t0\nb" c\t1\n', [['"a', 'b" c'], ["0", "1"]]),
+    ],
+)
+def test_quotes_that_do_not_pair_up_are_part_of_tab_separated_text(
+    tmp_path, content, expected
+):
+    write(tmp_path, "train.tsv", content)
+    with pytest.warns(UserWarning, match="do not pair up"):
+        assert load(tmp_path, ["1", "2"]) == expected
+
+
+def test_blank_lines_within_a_file_are_counted(tmp_path):
+    files = {
+        "train.csv": "text,label\na,1\n\nb,2\n",
+        "train.tsv": "text\tlabel\na\t1\n \nb\t2\n",
+        "train.jsonl": '{"text": "a", "label": 1}\n\n'
+        '{"text": "b", "label": "2"}\n',
+    }
+    for name, content in files.items():
+        write(tmp_path, name, content)
+        with pytest.warns(UserWarning, match="Dropped 1 of 3 rows"):
+            found = load_columns(
+                str(tmp_path / name), "train", ["text", "label"]
+            )
+        assert found == [["a", "b"], ["1", "2"]]
+
+
+def test_lines_of_text_are_one_column_or_cut_at_tabs(tmp_path):
+    write(tmp_path, "pairs.txt", 'Go.\tGeh.\tx\n"Hi"\tHallo\ty\n')
+    path = str(tmp_path / "pairs.txt")
+    assert load_columns(path, "", ["2", "1"]) == [
+        ["Geh.", "Hallo"],
+        ["Go.", '"Hi"'],
+    ]
+    assert load_columns(path, "", ["text"])[0][0] == "Go.\tGeh.\tx"
+
+
+def test_values_within_json_objects_have_paths(tmp_path):
+    row = {"translation": {"en": "one", "de": "eins"}, "a/b": 1}
+    write(tmp_path, "train.jsonl", json.dumps(row))
+    columns = ["translation/de", "a/b"]
+    assert load(tmp_path, columns) == [["eins"], ["1"]]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_parquet_gives_what_arrow_wrote(tmp_path, ending):
+    pyarrow = pytest.importorskip("pyarrow", reason="what is read")
+    from pyarrow import parquet
+
+    table = pyarrow.table(
+        {
+            "text": ["a", None, "c"],
+            "stars": [1.0, 2.5, None],
+            "ok": [True, False, True],
+            "pair": [{"en": "x", "de": "y"}] * 3,
+            "many": [[1], [2], [3]],
+        }
+    )
+    stored = io.BytesIO()
+    parquet.write_table(table, stored)
+    write(tmp_path, f"train.parquet{ending}", stored.getvalue())
+    columns = ["stars", "ok", "pair/de"]
+    with pytest.warns(UserWarning, match="Dropped 1 of 3"):
+        assert load(tmp_path, columns) == [
+            ["1.0", "2.5"],
+            ["true", "false"],
+            ["y", "y"],
+        ]
+    for column, message in (("many", "a list in .*many"), ("x", "it has: te")):
+        with pytest.raises(DataError, match=message):
+            load(tmp_path, [column])
+    write(tmp_path, f"train.parquet{ending}", stored.getvalue()[:-9])
+    with pytest.raises(DataError, match="not a complete Parquet file"):
+        load(tmp_path, columns)
 
 
 def test_rows_with_a_blank_value_are_dropped_and_counted(tmp_path):
@@ -109,6 +213,11 @@ def test_whole_rows_bring_no_warning(tmp_path):
 
 
 BAD = {
+    "ragged": ("train.csv", 'x,y\n"1\n2",3\n4\n', "Line 4 of .*1 field wh"),
+    "stray quote": ("train.csv", 'x,y\n1,2\n"3" 4,5\n', "Line 3 .*cannot be"),
+    "open quote": ("train.csv", 'x,y\n1,2\n"3,5\n', "Line 3 .*cannot be cut"),
+    "UTF-16": ("train.csv", "x,y\n1,2\n".encode("utf-16"), "UTF-16.*UTF-8"),
+    "near": ("train.csv", "xs,y\n1,2\n", "it has: xs, y. Did you mean 'xs'"),
     "unknown name": ("train.tsv", NAMED, "no column 'x'; it has: label, text"),
     "number": ("train.tsv", NUMBERED, "no column '4'; it has: 1, 2, 3"),
     "name twice": ("train.tsv", "x\tx\n1\t2\n", "several columns 'x'"),
@@ -147,9 +256,15 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
+def test_a_missing_file_is_named_with_the_nearest(tmp_path):
+    write(tmp_path, "reviews.csv", "x\n1\n")
+    with pytest.raises(DataError, match="no file .*Did you mean 'reviews.csv"):
+        load_columns(str(tmp_path / "review.csv"), "train", ["x"])
+
+
 @pytest.mark.parametrize("dataset", ["demo", "", "file:x", "files:", "tfds:"])
 def test_an_unknown_source_is_refused(dataset):
-    with pytest.raises(DataError, match="'files:FOLDER' or 'tfds:NAME'"):
+    with pytest.raises(DataError, match="be files:FOLDER, tfds:NAME, hf:NAME"):
         load_columns(dataset, "train", ["text"])
 
 
