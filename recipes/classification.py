@@ -186,7 +186,7 @@ def predict(arguments):
         shape = task.settings["image_shape"]
         answer(lambda names: name_images(config, name, names, shape), arguments)
     else:
-        answer(name, arguments)
+        answer(task, arguments, name)
 
 
 def export(arguments):

@@ -77,7 +77,7 @@ def check_texts(arguments):
         raise UsageError("Give texts or --file, not both.")
 
 
-def answer(task, arguments):
+def answer(task, arguments, tell=None):
     """Prints what a task makes of each text, one a line.
 
     So that lines stay one a text, and since a tokenizer or a label may come
@@ -88,15 +88,18 @@ def answer(task, arguments):
             tokenizer, a note says what part of the texts no piece covers.
         arguments: the options `text`, a list of strings, and `file`, a path;
             without either, standard input is read and answered line by line.
+        tell: function of a string or a list of strings, what is printed of
+            each; by default the task itself.
     """
+    tell = tell or task
     if arguments.text or arguments.file:
         lines = arguments.text or read_lines(Path(arguments.file))
         note_unknown(task, lines)
-        print(*map(visible, task(lines)), sep="\n")
+        print(*map(visible, tell(lines)), sep="\n")
         return
     for line in read_stdin():
         note_unknown(task, [line])
-        print(visible(task(line)), flush=True)
+        print(visible(tell(line)), flush=True)
 
 
 def read_stdin():
