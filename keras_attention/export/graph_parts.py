@@ -4,7 +4,8 @@ import sys
 
 import tensorflow as tf
 
-from keras_attention.data.tokenizers.base import BLANK, FIRST
+from keras_attention.data.tokenizers.base import FIRST
+from keras_attention.data.tokenizers.texts import BLANK
 
 
 class Hidden:

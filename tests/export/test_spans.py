@@ -13,7 +13,7 @@ from keras_attention import (
     TransformerEncoder,
 )
 from keras_attention.data import load_tokenizer
-from keras_attention.data.tokenizers.base import is_blank
+from keras_attention.data.tokenizers.texts import is_blank
 from keras_attention.tasks import QuestionAnswerer, TokenClassifier
 from tests.data.tokenizers import folders
 from tests.export.serve_texts import plain

@@ -24,7 +24,7 @@ from keras_attention.data.sources.tfds import (
     load_features,
     load_texts,
 )
-from keras_attention.data.tokenizers.base import is_blank
+from keras_attention.data.tokenizers.texts import is_blank
 
 KINDS = ("files", "tfds", "hf")  # what stands before a colon
 

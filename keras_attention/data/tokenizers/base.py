@@ -1,14 +1,11 @@
 """What all tokenizers offer to tasks, and the templates around their ids."""
 
-import bisect
 import re
 
 from keras_attention.checks import did_you_mean
 from keras_attention.data.sources.rows import as_integers
+from keras_attention.data.tokenizers.texts import words_of
 
-# Text without a visible character. SentencePiece makes nothing of it, but an
-# unknown character of each NUL.
-BLANK = r"[\x00-\x20\x7f]*"
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # a piece of a single byte
 FIRST, SECOND = "A", "B"  # where a template takes the texts
 
@@ -66,7 +63,7 @@ class Tokenizer:
             an id in no word.
         """
         return [
-            _words(text, spans)
+            words_of(text, spans)
             for text, spans in zip(texts, self.offsets(texts), strict=True)
         ]
 
@@ -282,29 +279,3 @@ class Tokenizer:
                 f"Received: {outside[0]}"
             )
         return row.tolist()
-
-
-def _words(text, spans):
-    """Gives the word around each span; None for one of white space alone."""
-    found = [match.span() for match in re.finditer(r"\S+", text)]
-    behind = [end for _, end in found]
-    words = []
-    for first, last in spans:
-        place = bisect.bisect_right(behind, first)
-        is_in = place < len(found) and found[place][0] < last
-        words.append(found[place] if is_in else None)
-    return words
-
-
-def check_texts(texts):
-    """Refuses one string where a list of them is meant; returns a list."""
-    if isinstance(texts, str):
-        raise ValueError(
-            f"`texts` must be a list of strings. Received: {texts!r}"
-        )
-    return list(texts)
-
-
-def is_blank(text):
-    """Whether a text has no visible character."""
-    return not text.strip() or re.fullmatch(BLANK, text) is not None

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from keras_attention import optional
 from keras_attention.data.tokenizers import special, templates
-from keras_attention.data.tokenizers.base import Tokenizer, check_texts
+from keras_attention.data.tokenizers.base import Tokenizer
 from keras_attention.data.tokenizers.byte_level import bytes_of, text_of
 from keras_attention.data.tokenizers.families import family_of
+from keras_attention.data.tokenizers.texts import check_texts
 from keras_attention.files import replacing
 
 TOKENIZER, CONFIG = "tokenizer.json", "tokenizer_config.json"

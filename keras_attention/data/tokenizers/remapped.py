@@ -7,9 +7,10 @@ from pathlib import Path
 
 from keras_attention import optional
 from keras_attention.data.tokenizers import special, spm_file, templates
-from keras_attention.data.tokenizers.base import Tokenizer, check_texts
+from keras_attention.data.tokenizers.base import Tokenizer
 from keras_attention.data.tokenizers.families import family_of
 from keras_attention.data.tokenizers.languages import M2M
+from keras_attention.data.tokenizers.texts import check_texts
 from keras_attention.files import replacing
 from keras_attention.json_files import parse_json
 

@@ -10,7 +10,8 @@ from keras_attention import optional
 from keras_attention.data.errors import DataError, VocabularyError
 from keras_attention.data.sources.rows import as_integers
 from keras_attention.data.tokenizers import spm_file
-from keras_attention.data.tokenizers.base import Tokenizer, check_texts
+from keras_attention.data.tokenizers.base import Tokenizer
+from keras_attention.data.tokenizers.texts import check_texts
 from keras_attention.files import replacing
 
 PADDING_ID, UNKNOWN_ID, START_ID, END_ID = 0, 1, 2, 3

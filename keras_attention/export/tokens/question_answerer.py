@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from keras_attention.data.tokenizers.base import BLANK, FIRST, SECOND
+from keras_attention.data.tokenizers.base import FIRST, SECOND
+from keras_attention.data.tokenizers.texts import BLANK
 from keras_attention.export.graph_parts import in_batches, warn_of_too_long
 from keras_attention.export.text_graphs import TextGraph
 from keras_attention.export.tokenizers.characters import PYTHON_SPACE

@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_attention.data.tokenizers.base import is_blank
+from keras_attention.data.tokenizers.texts import is_blank
 
 # Under XLA every new shape is compiled, so lengths are rounded up to a
 # multiple of this, and row counts to a power of two.

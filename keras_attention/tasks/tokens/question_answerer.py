@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.checks import check_boolean
-from keras_attention.data.tokenizers.base import is_blank
+from keras_attention.data.tokenizers.texts import is_blank
 from keras_attention.models.span_predictor import SpanPredictor
 from keras_attention.tasks.core import text_batches
 from keras_attention.tasks.core.checks import check_positive

@@ -1,6 +1,6 @@
 """Overlapping windows over the tokens of long texts."""
 
-from keras_attention.data.tokenizers.base import is_blank
+from keras_attention.data.tokenizers.texts import is_blank
 
 
 def windows(count, room, stride):
