@@ -111,14 +111,11 @@ def test_presets_of_other_kinds_are_one_line(text, own, published, tmp_path):
         ("translation", published, "A BERT model is no EncoderDecoder"),
         ("summarization", tmp_path, "It has only pairs."),
     ):
-        done = in_process.run(
-            recipe,
-            "train",
-            "--preset",
-            preset,
-            "--run",
-            tmp_path / "run",
-        )
+        given = {"preset": preset, "run": tmp_path / "run"}
+        if recipe == "classification":
+            given.update({"dataset": f"files:{text}", "text": 2, "label": 1})
+        flags = [x for name in given for x in (f"--{name}", given[name])]
+        done = in_process.run(recipe, "train", *flags)
         errors = done.stderr.splitlines()
         assert done.returncode == 2, done.stderr
         assert expected in errors[-1], done.stderr
