@@ -137,8 +137,8 @@ def train(config):
     """Trains with `compile` and `fit`, and saves the task."""
     check_train(config)
     prepare(config)
-    pairs = load_splits(config, load_pairs)
     start = start_text_to_text(config)
+    pairs = load_splits(config, load_pairs)
     tokenizers = make_tokenizers(config, pairs, start)
     batches = make_batches(config, tokenizers, pairs, start)
     task = make_task(

@@ -27,6 +27,10 @@ SMALL = {
 }
 
 
+def full(*values):
+    return pytest.param(*values, marks=pytest.mark.full)
+
+
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     """A folder of TSV files without a header: label, text."""
@@ -81,9 +85,10 @@ def weights(folder):
     "changes, expected",
     [
         ({"lora": 13}, "--lora 13: rank must be no larger than a side"),
-        ({"freeze": "embeding"}, "Did you mean 'embedding'?"),
-        ({"freeze": "all"}, "leaves nothing to train"),
-        ({"attention": "sliding_windw"}, "Did you mean 'sliding_window'?"),
+        full({"freeze": "embeding"}, "Did you mean 'embedding'?"),
+        full({"freeze": "all"}, "leaves nothing to train"),
+        full({"lora": 2, "lora-targets": "querry"}, "Did you mean 'query'?"),
+        full({"attention": "sliding_windw"}, "Did you mean 'sliding_window'?"),
     ],
 )
 def test_what_a_preset_cannot_be_is_one_line(
@@ -106,14 +111,11 @@ def test_presets_of_other_kinds_are_one_line(text, own, published, tmp_path):
         ("translation", published, "A BERT model is no EncoderDecoder"),
         ("summarization", tmp_path, "It has only pairs."),
     ):
-        done = in_process.run(
-            recipe,
-            "train",
-            "--preset",
-            preset,
-            "--run",
-            tmp_path / "run",
-        )
+        given = {"preset": preset, "run": tmp_path / "run"}
+        if recipe == "classification":
+            given.update({"dataset": f"files:{text}", "text": 2, "label": 1})
+        flags = [x for name in given for x in (f"--{name}", given[name])]
+        done = in_process.run(recipe, "train", *flags)
         errors = done.stderr.splitlines()
         assert done.returncode == 2, done.stderr
         assert expected in errors[-1], done.stderr
