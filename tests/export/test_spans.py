@@ -148,7 +148,8 @@ def test_entities_in_a_graph_are_those_of_the_task(marian):
 
 
 def test_answers_in_a_graph_are_those_of_the_task(marian):
-    settings = {**SEARCHES[0], "handle_impossible_answer": True}
+    # As many that a span found in two windows would show.
+    settings = {**SEARCHES[0], "top_k": 30, "handle_impossible_answer": True}
     task = task_of(QuestionAnswerer, marian, **settings)
     function = served(task)
     questions = ["ka 안녕", "the " * 40, "cat", "", "ka"]
@@ -157,7 +158,7 @@ def test_answers_in_a_graph_are_those_of_the_task(marian):
     check_answers(found, task(questions[:3], contexts[:3]))
     for row in (3, 4):  # which the task refuses
         assert found["count"][row] == 0
-        assert found["answer"][row] == [""] * 3
+        assert not any(found["answer"][row])
 
 
 @pytest.fixture(
