@@ -9,7 +9,9 @@ from keras_attention.tasks import TextToText
 
 torch = pytest.importorskip("torch", reason="the oracle")
 
-from tests.tasks import published_pairs as pairs  # noqa: E402
+from tests.tasks.sequence_to_sequence import (  # noqa: E402
+    published_pairs as pairs,
+)
 
 KINDS = [
     pytest.param(kind, marks=() if kind == "mbart50" else pytest.mark.full)
