@@ -85,7 +85,8 @@ def server(tmp_path):
     pytest.importorskip("huggingface_hub")
     folder = tmp_path / "published"
     oracle.make(CASES["bert"], "TransformerEncoder").save_pretrained(folder)
-    (folder / "pytorch_model.bin").write_bytes(b"never asked for")
+    for name in ("pytorch_model.bin", "consolidated.safetensors"):
+        (folder / name).write_bytes(b"never asked for")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.folder, server.asked = folder, []
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -120,7 +121,9 @@ def test_a_handle_is_read_and_then_without_a_network(server, tmp_path):
     assert done.returncode == 0, done.stderr
     counts = done.stdout.split()
     assert len(counts) == 2 and counts[0] == counts[1]
-    assert not [path for path in server.asked if path.endswith(".bin")]
+    names = [path.rsplit("/", 1)[1] for path in server.asked]
+    assert "model.safetensors" in names
+    assert not {"pytorch_model.bin", "consolidated.safetensors"} & {*names}
     server.asked.clear()
     done = read(server, home, "hf://some/bert", offline=True)
     assert done.returncode == 0, done.stderr
