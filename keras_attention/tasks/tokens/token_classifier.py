@@ -189,12 +189,7 @@ class TokenClassifier(Task):
             scores, spans = entities.join_words(scores, spans, inside, rule)
         found = entities.join_entities(scores, spans, self.labels, self.scheme)
         ignored = self.settings["ignore_labels"]
-        # A token of SentencePiece may stand for no character.
-        return [
-            x
-            for x in found
-            if x["label"] not in ignored and x["start"] < x["end"]
-        ]
+        return [x for x in found if x["label"] not in ignored]
 
     def saved_settings(self):
         return {"labels": self.labels, **self.settings}
