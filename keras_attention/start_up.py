@@ -28,7 +28,8 @@ def without_own_lines():
     if "tensorflow" in sys.modules or os.environ.get(LEVEL) == "0":
         yield
         return
-    os.environ.setdefault(LEVEL, "2")  # errors alone, from now on
+    # Its errors reach Python as exceptions, but for that of a missing GPU.
+    os.environ.setdefault(LEVEL, "3")
     with contextlib.ExitStack() as stack:
         try:
             kept = stack.enter_context(tempfile.TemporaryFile())

@@ -188,9 +188,8 @@ def check_train(config):
     """Refuses options out of their ranges before anything is written."""
     check_options(config)
     check_numbers(config, "max_source_length", at_least=2)
-    check_numbers(
-        config, "rouge_texts", "min_length", "no_repeat_ngram", at_least=0
-    )
+    counts = "rouge_texts", "min_length", "no_repeat_ngram"
+    check_numbers(config, *counts, at_least=0)
     if config.min_length > config.max_length:
         raise UsageError(
             f"--min-length must be at most --max-length={config.max_length}. "
@@ -216,9 +215,8 @@ def evaluate(arguments):
     check_numbers(arguments, "num_beams", "show", at_least=0)
     config = read_config(arguments.run, Train)
     task = load_task(arguments, Train)
-    texts, references = load_split(
-        config, arguments.dataset, arguments.split, load_pairs
-    )
+    given = arguments.dataset, arguments.split
+    texts, references = load_split(config, *given, load_pairs)
     task(texts[: arguments.batch_size])  # compiling is not summarizing
     began = time.perf_counter()
     summaries = task(texts)

@@ -49,7 +49,8 @@ ASKED = ["cat", "the größer?", "ka " * 30, "안녕"]
 SEARCHES = [
     {"max_length": 48, "stride": 11, "top_k": 3, "max_answer_length": 6},
     {"max_length": 48, "stride": 99},
-    {"top_k": 20, "max_answer_length": 4},
+    {"top_k": 20, "max_answer_length": 4, "align_to_words": False},
+    {"top_k": 9, "max_answer_length": 9},
 ]
 
 

@@ -84,7 +84,10 @@ def test_a_file_of_before_version_5_is_read(name, rng, tmp_path):
 
 
 def test_layers_of_an_unknown_kind_are_refused():
-    entries = {**CASES["qwen2"].entries, "layer_types": ["chunked_attention"]}
+    entries = {
+        **CASES["qwen2"].entries,
+        "layer_types": ["chunked_attention"] * 2,
+    }
     family = zoo.find_family("qwen2")
     with pytest.raises(ValueError, match="'chunked_attention'; known are"):
         family.parts(family.configuration("config.json", entries))

@@ -126,6 +126,12 @@ def sums_before(rows):
     return rows.with_flat_values(sums - tf.gather(sums, starts))
 
 
+def first_of_rows(rows):
+    """Says of ragged `(count, None)` values whether each begins its row."""
+    numbers = tf.ragged.range(rows.row_lengths(), row_splits_dtype=tf.int64)
+    return rows.with_flat_values(numbers.flat_values == 0)
+
+
 def in_characters(strings, begins, ends):
     """Counts in characters what is counted in bytes.
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_attention import optional
 from keras_attention.data.tokenizers.byte_level import CHARACTERS, bytes_of
 from keras_attention.export.tokenizers.aligned import (
+    first_of_rows,
     in_characters,
     moved,
     sizes_of,
@@ -96,7 +97,9 @@ class ByteLevelGraph(tf.Module):
         found = tf.gather(self._merged(distinct), places)
         has_prefix = sizes_of(text) > sizes_of(given)
         spans = without_prefix(self._spans(words, found), has_prefix)
-        return [words.with_flat_values(found).merge_dims(1, 2), *spans]
+        begins = words.with_flat_values(first_of_rows(found))
+        found = words.with_flat_values(found)
+        return [found.merge_dims(1, 2), *spans, begins.merge_dims(1, 2)]
 
     def _spans(self, words, found):
         """Finds where pieces begin and end.

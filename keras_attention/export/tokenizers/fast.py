@@ -66,8 +66,14 @@ class FastGraph(tf.Module):
 
     def tokenize_with_offsets(self, text):
         """Gives ids and where they begin and end, as `Sections` does."""
-        found = self._sections.with_offsets(text, self._model)
-        return found if self._trimming is None else self._trimming(*found)
+        return self.tokenize_with_words(text)[:3]
+
+    def tokenize_with_words(self, text):
+        """Gives ids, their places, and which of them begin a word."""
+        *found, begins = self._sections.with_offsets(text, self._model)
+        if self._trimming is not None:
+            found = self._trimming(*found)
+        return *found, begins
 
     def detokenize(self, ids):
         """Gives strings `(batch,)` of ragged ids, without special ones."""

@@ -22,8 +22,11 @@ def tokenizer_in_graph(tokenizer):
         `tokenize(texts)` gives ragged int32 ids `(batch, None)` for strings
         `(batch,)`, without special ones; its `tokenize_with_offsets(texts)`
         gives beside them where each begins and ends, two ragged int64 in
-        characters, unless `without_offsets`, a string, says why not; its
-        `detokenize(ids)` turns ragged ids into strings `(batch,)`.
+        characters, unless `without_offsets`, a string, says why not. Where
+        words are more than what stands between white space, there is
+        `tokenize_with_words(texts)`, which gives besides which ids begin one,
+        ragged boolean. Its `detokenize(ids)` turns ragged ids into strings
+        `(batch,)`.
 
     Raises:
         ValueError: if the tokenizer is of a kind that has no operations.

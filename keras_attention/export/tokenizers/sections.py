@@ -52,8 +52,8 @@ class Sections(tf.Module):
         Args:
             text: strings `(batch,)`.
             tokenize: function from normalized strings `(count,)` without
-                special tokens to ids and places, as of `WordPieceGraph`; it
-                gives none for an empty one.
+                special tokens to ids, places and words, as `WordPieceGraph`
+                does; it gives none for an empty one. Words may be missing.
 
         Returns:
             Ragged int32 `(batch, None)`.
@@ -71,21 +71,20 @@ class Sections(tf.Module):
             text, tokenize: as of the call.
 
         Returns:
-            `(ids, firsts, behinds)`, ragged `(batch, None)`: int32 ids, and
-            where each begins and ends, int64 in characters.
+            `[ids, firsts, behinds]`, ragged `(batch, None)`: int32 ids, and
+            where each begins and ends, int64 in characters; behind them, if
+            `tokenize` tells words, boolean, which ids begin one.
         """
         text, special, splits = self._first_cut(text)
         found = Aligned.of(text, splits)
         found = found.where(special >= 0, self._normalizer.aligned(found))
         text, special, splits = self._after(found.text(), special, splits)
-        ids, *spans = _tokens(text, special, tokenize)
+        ids, first, behind, *begins = _tokens(text, special, tokenize)
         # The characters of all sections, one after the other, are the same.
         starts = tf.cumsum(sizes_of(text), exclusive=True)
-        placed = (x.flat_values for x in moved(spans, starts))
-        return [
-            _by_text(ids.with_flat_values(values), splits)
-            for values in (ids.flat_values, *found.spans(*placed))
-        ]
+        placed = (x.flat_values for x in moved((first, behind), starts))
+        spans = map(ids.with_flat_values, found.spans(*placed))
+        return [_by_text(rows, splits) for rows in (ids, *spans, *begins)]
 
     def _first_cut(self, text):
         text = tf.strings.regex_replace(text, r"\x00", NUL)
@@ -95,14 +94,15 @@ class Sections(tf.Module):
 
 
 def _tokens(text, special, tokenize):
-    """Gives ids and places of sections, of which some are special tokens."""
+    """Gives ids, places and words; some sections are special tokens."""
     is_special = special >= 0
     sizes = sizes_of(text)
     pieces = tokenize(tf.where(is_special, "", text))
-    whole = special, tf.zeros_like(sizes), sizes
+    is_word = tf.ones_like(is_special)
+    whole = special, tf.zeros_like(sizes), sizes, is_word
     return [
         tf.concat([rows_where(of_whole, is_special), of_pieces], axis=1)
-        for of_whole, of_pieces in zip(whole, pieces, strict=True)
+        for of_whole, of_pieces in zip(whole, pieces, strict=False)
     ]
 
 

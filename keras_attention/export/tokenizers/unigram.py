@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_attention import optional
 from keras_attention.data.tokenizers.spm_file import write_unigram
 from keras_attention.export.tokenizers.aligned import (
+    first_of_rows,
     in_characters,
     moved,
     sizes_of,
@@ -69,10 +70,11 @@ class UnigramGraph(tf.Module):
         if self._adds_space:
             has_prefix = ~tf.strings.regex_full_match(flat, f"(?s){space}.*")
             flat = tf.where(has_prefix, tf.strings.join([space, flat]), flat)
-        found, *spans = self._cut(flat)
+        found, *spans, begins = self._cut(flat)
         spans = moved(without_prefix(spans, has_prefix), starts)
         return [
-            words.with_flat_values(x).merge_dims(1, 2) for x in (found, *spans)
+            words.with_flat_values(x).merge_dims(1, 2)
+            for x in (found, *spans, begins)
         ]
 
     def _words(self, text):
@@ -86,10 +88,11 @@ class UnigramGraph(tf.Module):
         return words, starts.flat_values
 
     def _cut(self, words):
-        """Gives ids of words `(count,)` and where they begin and end."""
+        """Gives ids of words `(count,)`, places, and which begin a part."""
         if not self._splits:
             found, *spans = self._pieces.tokenize_with_offsets(words)
-            return found, *in_characters(words, *spans)
+            spans = in_characters(words, *spans)
+            return found, *spans, first_of_rows(found)
         space = self._space
         parts = _text().regex_split(
             words, f"(?s){space}?[^{space}]+|{space}", "(?s).*"
@@ -99,7 +102,8 @@ class UnigramGraph(tf.Module):
         starts = sums_before(parts.with_flat_values(sizes_of(flat)))
         spans = moved(in_characters(flat, *spans), starts.flat_values)
         return [
-            parts.with_flat_values(x).merge_dims(1, 2) for x in (found, *spans)
+            parts.with_flat_values(x).merge_dims(1, 2)
+            for x in (found, *spans, first_of_rows(found))
         ]
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_attention import optional
 from keras_attention.export.tokenizers.aligned import (
+    first_of_rows,
     in_characters,
     moved,
     sizes_of,
@@ -66,8 +67,9 @@ class WordPieceGraph(tf.Module):
             text: strings `(count,)`.
 
         Returns:
-            `(ids, firsts, behinds)`, ragged `(count, None)`: int32 ids, and
-            where in its string each begins and ends, int64 in characters.
+            `(ids, firsts, behinds, begins)`, ragged `(count, None)`: int32
+            ids, where in its string each begins and ends, int64 in
+            characters, and boolean, which of them begin a word.
         """
         tensorflow_text = optional.load("tensorflow_text", "The export")
         words, begins, ends = tensorflow_text.regex_split_with_offsets(
@@ -93,7 +95,8 @@ class WordPieceGraph(tf.Module):
         starts, _ = in_characters(text, begins, ends)
         spans = moved(spans, starts.flat_values)
         return [
-            words.with_flat_values(x).merge_dims(1, 2) for x in (found, *spans)
+            words.with_flat_values(x).merge_dims(1, 2)
+            for x in (found, *spans, first_of_rows(found))
         ]
 
 

@@ -6,7 +6,7 @@ from keras_attention.data.tokenizers.base import FIRST, SECOND
 from keras_attention.data.tokenizers.texts import BLANK
 from keras_attention.export.graph_parts import in_batches, warn_of_too_long
 from keras_attention.export.text_graphs import TextGraph
-from keras_attention.export.tokenizers.characters import PYTHON_SPACE
+from keras_attention.export.tokenizers.characters import NUL, PYTHON_SPACE
 from keras_attention.export.tokens.segments import softmax
 from keras_attention.export.tokens.spans import best_spans
 from keras_attention.export.tokens.windows import WindowRows, windows
@@ -47,8 +47,11 @@ class QuestionAnswererGraph(TextGraph):
         logits = self._window_logits(asked, read, parts)
         rows = logits.value_rowids()
         scores = logits.with_flat_values(softmax(logits.flat_values, rows))
+        top_k, aligns = settings["top_k"], settings["align_to_words"]
+        # Some become one answer, as in the task.
+        count = 2 * top_k + 10 if aligns else top_k
         spans, null = best_spans(
-            scores, parts, settings["max_answer_length"], settings["top_k"]
+            scores, parts, settings["max_answer_length"], count
         )
         score, first, last = spans
         found = {
@@ -56,8 +59,16 @@ class QuestionAnswererGraph(TextGraph):
             "start": _some(read.firsts, first),
             "end": _some(read.behinds, last),
         }
+        if aligns:
+            begins, ends = self.rows.words(context)
+            start, end = _some(begins, first), _some(ends, last)
+            is_word = (start >= 0) & (end >= 0)
+            found["start"] = tf.where(is_word, start, found["start"])
+            found["end"] = tf.where(is_word, end, found["end"])
+            found = _joined(context, found)
         if settings["handle_impossible_answer"]:
             found = _with_none(found, null)
+        found = _best(found, top_k)
         is_empty = _is_empty(question, asked) | _is_empty(context, read.ids)
         return _answers(context, found, is_empty)
 
@@ -128,19 +139,55 @@ def _some(places, tokens):
     return tf.gather(flat, tf.where(tokens < 0, none, tokens))
 
 
+def _joined(context, found):
+    """Joins answers of the same text, in lower case, as the task does.
+
+    Args:
+        context: strings `(batch,)`.
+        found: dictionary of tensors `(batch, count)`: `score`, -1 for an
+            answer that is missing, `start` and `end`.
+
+    Returns:
+        The same; the first of each text has the scores of all, and the others
+        are missing.
+    """
+    score = found["score"]
+    # The operation stops at a NUL.
+    texts = tf.strings.regex_replace(_texts(context, found), r"\x00", NUL)
+    texts = tf.strings.lower(texts, encoding="utf-8")
+    is_there = score >= 0
+    same = texts[:, :, None] == texts[:, None, :]
+    same &= is_there[:, :, None] & is_there[:, None, :]
+    first = tf.argmax(tf.cast(same, tf.int32), axis=-1, output_type=tf.int32)
+    is_first = is_there & (first == tf.range(tf.shape(score)[1]))
+    total = tf.reduce_sum(tf.where(same, score[:, None, :], 0.0), axis=-1)
+    return {**found, "score": tf.where(is_first, total, -1.0)}
+
+
+def _texts(context, found):
+    """Gives what stands at answers, strings `(batch, count)`."""
+    start, end = found["start"], found["end"]
+    texts = tf.repeat(context[:, None], tf.shape(start)[1], axis=1)
+    return tf.strings.substr(texts, start, end - start, unit="UTF8_CHAR")
+
+
 def _with_none(found, null):
-    """Lets the empty answer take part among the best.
+    """Adds the empty answer, behind all others.
 
     Args:
         found: dictionary of tensors `(batch, top_k)`, with a `score`.
         null: float32 `(batch,)`, the score of the empty answer.
     """
-    count = tf.shape(found["score"])[1]
     every = {name: tf.pad(x, [[0, 0], [0, 1]]) for name, x in found.items()}
     every["score"] = tf.concat([found["score"], null[:, None]], axis=1)
-    _, order = tf.math.top_k(every["score"], count)
+    return every
+
+
+def _best(found, count):
+    """Gives the best of answers in their order; of equals, the earlier."""
+    _, order = tf.math.top_k(found["score"], count)
     return {
-        name: tf.gather(x, order, batch_dims=1) for name, x in every.items()
+        name: tf.gather(x, order, batch_dims=1) for name, x in found.items()
     }
 
 
@@ -156,14 +203,10 @@ def _answers(context, found, is_empty):
         name: tf.where(is_answer, x, tf.zeros_like(x))
         for name, x in found.items()
     }
-    start, end = found["start"], found["end"]
-    texts = tf.repeat(context[:, None], tf.shape(start)[1], axis=1)
     return {
-        "answer": tf.strings.substr(
-            texts, start, end - start, unit="UTF8_CHAR"
-        ),
+        "answer": _texts(context, found),
         "score": found["score"],
-        "start": tf.cast(start, tf.int32),
-        "end": tf.cast(end, tf.int32),
+        "start": tf.cast(found["start"], tf.int32),
+        "end": tf.cast(found["end"], tf.int32),
         "count": tf.reduce_sum(tf.cast(is_answer, tf.int32), axis=1),
     }

@@ -6,12 +6,12 @@ import tensorflow as tf
 
 from keras_attention.export.saved_model import NoOperations
 from keras_attention.export.text_rows import TextRows
-from keras_attention.export.tokenizers.aligned import sizes_of
 from keras_attention.export.tokenizers.characters import (
     NUL,
     PYTHON_SPACE,
     characters,
 )
+from keras_attention.export.tokens.segments import Segments
 
 
 class Tokens(NamedTuple):
@@ -81,7 +81,31 @@ class WindowRows(TextRows):
             self._shown(text)
         )
         flat = firsts.flat_values, behinds.flat_values
-        return Tokens(ids, *_without_space(text, ids.value_rowids(), *flat))
+        places = Characters(text)
+        return Tokens(ids, *places.without_space(ids.value_rowids(), *flat))
+
+    def words(self, text):
+        """Gives the words that the tokens of strings are parts of.
+
+        Args:
+            text: strings `(batch,)`.
+
+        Returns:
+            `(firsts, behinds)`, int64 `(tokens,)`, characters of the text
+            without white space; -1 for a token in no word.
+        """
+        given, places = self._shown(text), Characters(text)
+        if not hasattr(self.tokenizer, "tokenize_with_words"):
+            ids, *spans = self.tokenizer.tokenize_with_offsets(given)
+            flat = (x.flat_values for x in spans)
+            return places.words(ids.value_rowids(), *flat)
+        ids, *spans, begins = self.tokenizer.tokenize_with_words(given)
+        words = Segments(begins.flat_values)
+        firsts = tf.gather(spans[0].flat_values, words.heads)
+        behinds = tf.gather(spans[1].flat_values, words.tails)
+        rows = tf.gather(ids.value_rowids(), words.heads)
+        found = places.without_space(rows, firsts, behinds)[:2]
+        return tuple(tf.gather(x, words.numbers) for x in found)
 
 
 def windows(ids, room, stride=None):
@@ -110,32 +134,91 @@ def windows(ids, room, stride=None):
     return Windows(text, first, behind, tokens)
 
 
-def _without_space(text, rows, first, behind):
-    """Takes white space off the ends of spans, unless they hold no more.
+class Characters:
+    """The characters of texts, and which of them are white space.
 
     Args:
         text: strings `(batch,)`.
-        rows: int64 `(tokens,)`, the text of each span.
-        first, behind: int64 `(tokens,)`.
-
-    Returns:
-        `(firsts, behinds, is_inside)`, as of `Tokens`.
     """
-    cut = characters(tf.strings.regex_replace(text, r"\x00", NUL))
-    is_seen = ~tf.strings.regex_full_match(cut.flat_values, f"[{PYTHON_SPACE}]")
-    sums = tf.cumsum(tf.cast(is_seen, tf.int64))
-    before = tf.concat([tf.zeros([1], tf.int64), sums], axis=0)
-    start = tf.gather(cut.row_starts(), rows)
-    first, behind = first + start, behind + start
-    left, right = tf.gather(before, first), tf.gather(before, behind)
-    seen = tf.concat([tf.where(is_seen)[:, 0], tf.zeros([1], tf.int64)], axis=0)
-    first = tf.where(right > left, tf.gather(seen, left), first)
-    behind = tf.where(
-        right > left, tf.gather(seen, tf.maximum(right - 1, 0)) + 1, behind
-    )
-    # The character before and, unless the text is at its end, its own.
-    behind_own = tf.minimum(first + 1, start + tf.gather(sizes_of(text), rows))
-    earlier = tf.maximum(first - 1, start)
-    found = tf.gather(before, behind_own) - tf.gather(before, earlier)
-    is_inside = (first > start) & (found == behind_own - earlier)
-    return first - start, behind - start, is_inside
+
+    def __init__(self, text):
+        cut = characters(tf.strings.regex_replace(text, r"\x00", NUL))
+        self._is_seen = ~tf.strings.regex_full_match(
+            cut.flat_values, f"[{PYTHON_SPACE}]"
+        )
+        self._starts, self._limits = cut.row_starts(), cut.row_limits()
+        self._before = _sums_before(self._is_seen)
+        seen = tf.where(self._is_seen)[:, 0]
+        self._seen = tf.concat([seen, tf.zeros([1], tf.int64)], axis=0)
+
+    def without_space(self, rows, first, behind):
+        """Takes white space off the ends of spans, unless they hold no more.
+
+        Args:
+            rows: int64 `(spans,)`, the text of each.
+            first, behind: int64 `(spans,)`.
+
+        Returns:
+            `(firsts, behinds, is_inside)`, as of `Tokens`.
+        """
+        start = tf.gather(self._starts, rows)
+        first, behind = first + start, behind + start
+        left = tf.gather(self._before, first)
+        right = tf.gather(self._before, behind)
+        is_any = right > left
+        first = tf.where(is_any, tf.gather(self._seen, left), first)
+        last = tf.gather(self._seen, tf.maximum(right - 1, 0))
+        behind = tf.where(is_any, last + 1, behind)
+        # The character before and, unless the text is at its end, its own.
+        behind_own = tf.minimum(first + 1, tf.gather(self._limits, rows))
+        earlier = tf.maximum(first - 1, start)
+        found = tf.gather(self._before, behind_own)
+        found -= tf.gather(self._before, earlier)
+        is_inside = (first > start) & (found == behind_own - earlier)
+        return first - start, behind - start, is_inside
+
+    def words(self, rows, first, behind):
+        """Gives the words between white space that spans are parts of.
+
+        Args:
+            rows, first, behind: as of `without_space`.
+
+        Returns:
+            `(firsts, behinds)`, int64 `(spans,)`; -1 for a span in no word.
+        """
+        start = tf.gather(self._starts, rows)
+        first, behind = first + start, behind + start
+        left = tf.gather(self._before, first)
+        place = tf.gather(self._seen, left)
+        is_seen = tf.gather(self._before, tf.gather(self._limits, rows)) > left
+        begins, ends = self._words()
+        number = tf.gather(_sums_before(begins), place + 1) - 1
+        begin = _gathered(tf.where(begins)[:, 0], number)
+        end = _gathered(tf.where(ends)[:, 0] + 1, number)
+        is_in = is_seen & (begin < behind)
+        return (tf.where(is_in, x - start, -1) for x in (begin, end))
+
+    def _words(self):
+        """Says of each character whether it begins, and ends, a word."""
+        size = tf.size(self._is_seen, tf.int64)
+        apart = tf.zeros([size + 1], tf.bool)
+        edges = tf.concat([self._starts, self._limits], axis=0)
+        ones = tf.ones_like(edges, tf.bool)
+        apart = tf.tensor_scatter_nd_update(apart, edges[:, None], ones)
+        none = tf.zeros([1], tf.bool)
+        earlier = tf.concat([none, self._is_seen], axis=0)[:-1]
+        later = tf.concat([self._is_seen, none], axis=0)[1:]
+        begins = self._is_seen & (apart[:-1] | ~earlier)
+        return begins, self._is_seen & (apart[1:] | ~later)
+
+
+def _sums_before(flags):
+    """How many of the flags before each place are set, and of all."""
+    sums = tf.cumsum(tf.cast(flags, tf.int64))
+    return tf.concat([tf.zeros([1], tf.int64), sums], axis=0)
+
+
+def _gathered(values, places):
+    """As `tf.gather`; of no values, zeros."""
+    values = tf.concat([values, tf.zeros([1], tf.int64)], axis=0)
+    return tf.gather(values, tf.maximum(places, 0))
