@@ -43,9 +43,8 @@ def run(steps, rows):
     return [steps.new_tokens(row) for row in range(rows)]
 
 
-@pytest.mark.parametrize(
-    "strategy", [pytest.param("greedy", marks=pytest.mark.full), "sampling"]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("strategy", ["greedy", "sampling"])
 def test_tokens_one_by_one_are_those_of_the_call(strategy, model, prompts):
     generator = make_generator(model, strategy)
     batch = padded(prompts, max(LENGTHS))

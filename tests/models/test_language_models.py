@@ -112,6 +112,7 @@ def test_a_language_model_comes_back(rng, make, tmp_path):
         near(again(ids), expected, 1e-6)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("make", only([causal], [causal, masked]))
 def test_a_language_model_learns(rng, make):
     model = make(rng)

@@ -10,7 +10,7 @@ from keras_attention import (
     TransformerDecoder,
     TransformerEncoder,
 )
-from tests.tools import compiled, near, randomize, to_numpy
+from tests.tools import compiled, few, near, randomize, to_numpy
 
 SIZES = (37, 3, 24, 4)  # vocabulary, layers, width and heads
 
@@ -61,7 +61,15 @@ def test_two_bases_are_two_rotations(rng):
 
 @pytest.mark.parametrize(
     "position",
-    [["rotary", None], ["alibi", "rotary"], ["shaw", None], ["t5_relative"]],
+    few(
+        [
+            ["rotary", None],
+            ["alibi", "rotary"],
+            ["shaw", None],
+            ["t5_relative"],
+        ],
+        mark="full",
+    ),
 )
 def test_cached_steps_are_the_full_pass(rng, position):
     model = randomize(TransformerDecoder(*SIZES, position=position), rng)
@@ -83,6 +91,7 @@ def test_it_is_saved_and_read(rng, tmp_path, position):
     assert len(again.get_config()["position"]) == len(position)
 
 
+@pytest.mark.full
 def test_a_graph_computes_the_same(rng):
     position = [RotaryEmbedding(base=10.0), None, "alibi"]
     model = randomize(TransformerDecoder(*SIZES, position=position), rng)

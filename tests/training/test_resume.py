@@ -16,7 +16,7 @@ from keras_attention.training import (
     load_weights,
     resume_fit,
 )
-from tests.tools import only
+from tests.tools import few, only
 from tests.training.tiny import (
     NUM_BATCHES,
     TinyBatches,
@@ -78,7 +78,11 @@ def unbroken(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "every_steps, breaks",
-    [(2, [4, 1, 3]), (3, [NUM_BATCHES]), (None, [8])],
+    [
+        (2, [4, 1, 3]),
+        pytest.param(3, [NUM_BATCHES], marks=pytest.mark.full),
+        pytest.param(None, [8], marks=pytest.mark.full),
+    ],
 )
 def test_a_broken_run_ends_as_an_unbroken_one(
     tmp_path, unbroken, every_steps, breaks
@@ -170,6 +174,7 @@ def test_random_numbers_without_a_seed_are_resumed(tmp_path):
     assert_same_state(model, expected)
 
 
+@pytest.mark.full
 def test_a_finished_run_is_not_trained_again(tmp_path):
     def callbacks():
         return [CSVLog(tmp_path / "log.csv"), LastWeights(tmp_path / "last")]
@@ -199,7 +204,7 @@ class Judge(keras.callbacks.Callback):
         logs["val_bleu"] = [3.0, 5.0, 4.0, 4.5, 4.0, 6.0, 7.0][epoch]
 
 
-@pytest.mark.parametrize("breaks", [[], [17, 3]])
+@pytest.mark.parametrize("breaks", few([[], [17, 3]], mark="full"))
 def test_early_stopping_counts_its_patience_across_a_restart(tmp_path, breaks):
     best = tmp_path / "best.weights.h5"
     third = tmp_path / "last/epoch-0002.weights.h5"

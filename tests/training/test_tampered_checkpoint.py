@@ -91,6 +91,7 @@ def assert_refused(path, model, message=None, others=()):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.full
 def test_what_is_written_anew_is_still_a_checkpoint(path, written):
     describe(path, read_description(path))
     folder = path.parent

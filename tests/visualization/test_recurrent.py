@@ -48,6 +48,7 @@ def test_the_weights_are_those_of_the_state(rng):
     )
 
 
+@pytest.mark.full
 def test_outputs_stay_the_same(rng):
     model, pairs = small_recurrent.model(rng, "both"), small.pairs(rng)
     before = to_numpy(model(pairs))

@@ -80,6 +80,7 @@ def test_positions_are_interpolated(name, kind, size, rng, tmp_path):
         ours(images[:, :, :5])
 
 
+@pytest.mark.full
 def test_fresh_sizes_take_images_of_another_size():
     model = Classifier.from_preset(
         "deit_tiny", load_weights=False, image_size=32

@@ -47,6 +47,7 @@ def test_scores_are_those_of_each_sound_alone(task):
     assert answer["score"] == pytest.approx(scores[0], abs=1e-5)
 
 
+@pytest.mark.full
 def test_wav_files_and_other_rates_are_read_and_said(task, tmp_path):
     from scipy.io import wavfile
 

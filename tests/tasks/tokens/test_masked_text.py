@@ -68,6 +68,7 @@ def test_other_masks_stay_in_the_text(published):
     assert second["text"] == f"A {mask} B {second['token'].strip()}."
 
 
+@pytest.mark.full
 def test_a_saved_task_fills_in_the_same(published, tmp_path):
     folder, *_ = published
     task = MaskedText.from_preset(folder, top_k=2)

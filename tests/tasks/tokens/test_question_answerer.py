@@ -95,6 +95,7 @@ def expected_answers(found, max_length):
     return sorted(answers, reverse=True), null
 
 
+@pytest.mark.full
 def test_answers_are_those_of_the_logits_of_transformers(published):
     folder, model, tokenizer = published
     task = QuestionAnswerer.from_preset(
