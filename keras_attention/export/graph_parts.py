@@ -92,6 +92,17 @@ def warn_of_too_long(too_long, setting):
         too_long: boolean `(batch,)`.
         setting: string, what limits them.
     """
+    count_cut(too_long, "texts", f"{setting} tokens")
+
+
+def count_cut(too_long, what, limit):
+    """Counts on standard error what is cut.
+
+    Args:
+        too_long: boolean `(batch,)`.
+        what: string, what there is a batch of.
+        limit: string, to what it is cut.
+    """
     num_cut = tf.reduce_sum(tf.cast(too_long, tf.int32))
 
     def warn():
@@ -100,8 +111,7 @@ def warn_of_too_long(too_long, setting):
             num_cut,
             "of",
             tf.size(too_long),
-            "texts to",
-            f"{setting} tokens.",
+            f"{what} to {limit}.",
             output_stream=sys.stderr,
         )
         return 0

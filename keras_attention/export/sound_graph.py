@@ -1,10 +1,9 @@
 """The TensorFlow graph of a `SpeechToText`. It imports TensorFlow."""
 
-import sys
-
 import tensorflow as tf
 
 from keras_attention.data.audio import LEAST_POWER, frame_sizes, mel_filters
+from keras_attention.export.graph_parts import count_cut
 from keras_attention.export.source_to_text_graph import SourceToTextGraph
 
 
@@ -24,7 +23,8 @@ class SpeechToTextGraph(SourceToTextGraph):
         task = self._task.value
         most = task.inputs.max_samples
         lengths = tf.clip_by_value(lengths, 0, tf.shape(samples)[1])
-        _warn_of_cut(lengths > most, task.settings["max_seconds"])
+        limit = f"max_seconds={task.settings['max_seconds']}"
+        count_cut(lengths > most, "sounds", limit)
         lengths = tf.minimum(lengths, most)
         # Sounds of like length together, as in the task.
         order = tf.argsort(lengths, stable=True)
@@ -74,20 +74,3 @@ def log_mel(samples, sampling_rate, num_mels):
     logarithms = tf.math.log(tf.maximum(mels, LEAST_POWER)) / tf.math.log(10.0)
     logarithms = tf.maximum(logarithms, tf.reduce_max(logarithms) - 8)
     return (logarithms + 4) / 4
-
-
-def _warn_of_cut(too_long, max_seconds):
-    num_cut = tf.reduce_sum(tf.cast(too_long, tf.int32))
-
-    def warn():
-        tf.print(
-            "Cut",
-            num_cut,
-            "of",
-            tf.size(too_long),
-            f"sounds to max_seconds={max_seconds}.",
-            output_stream=sys.stderr,
-        )
-        return 0
-
-    tf.cond(num_cut > 0, warn, lambda: 0)

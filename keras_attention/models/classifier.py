@@ -5,7 +5,7 @@ import operator
 import keras
 from keras import ops
 
-from keras_attention.checks import check_integer, check_labels
+from keras_attention.checks import check_integer
 from keras_attention.layers import pooling as poolings
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.layers.feed_forward import (
@@ -16,13 +16,14 @@ from keras_attention.masks import as_mask, output_mask
 from keras_attention.models import least_weights
 from keras_attention.models.backbone_encoder import as_encoder
 from keras_attention.models.call_inputs import read
+from keras_attention.models.class_names import NamesClasses
 from keras_attention.models.saving.preset import Preset
 from keras_attention.registry import PACKAGE, describe
 from keras_attention.tensors import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class Classifier(Preset, keras.Model):
+class Classifier(NamesClasses, Preset, keras.Model):
     """Maps a text, or an image, to logits of its classes.
 
     The vectors of an encoder are pooled to one, which goes through dropout
@@ -159,16 +160,6 @@ class Classifier(Preset, keras.Model):
                 num_classes, name="distillation_logits", **policy
             )
         self.build()
-
-    @property
-    def labels(self):
-        """The names of the classes, a list, or None."""
-        return None if self._labels is None else list(self._labels)
-
-    @labels.setter
-    def labels(self, labels):
-        labels = check_labels(labels, self.num_classes)
-        self._labels = None if labels is None else tuple(labels)
 
     def build(self, input_shape=None):
         if self.built:

@@ -3,16 +3,17 @@
 import keras
 from keras import ops
 
-from keras_attention.checks import check_integer, check_labels
+from keras_attention.checks import check_integer
 from keras_attention.layers.dropout import make_dropout
 from keras_attention.models.call_inputs import read
+from keras_attention.models.class_names import NamesClasses
 from keras_attention.models.saving.preset import Preset
 from keras_attention.registry import PACKAGE
 from keras_attention.tensors import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class SequenceTagger(Preset, keras.Model):
+class SequenceTagger(NamesClasses, Preset, keras.Model):
     """Maps every token of a text to logits of its classes.
 
     The vectors of an encoder go through dropout and a projection, as in
@@ -78,16 +79,6 @@ class SequenceTagger(Preset, keras.Model):
         self.hidden_dropout = make_dropout(dropout, **policy)
         self.dense = keras.layers.Dense(num_classes, name="logits", **policy)
         self.build()
-
-    @property
-    def labels(self):
-        """The names of the classes, a list, or None."""
-        return None if self._labels is None else list(self._labels)
-
-    @labels.setter
-    def labels(self, labels):
-        labels = check_labels(labels, self.num_classes)
-        self._labels = None if labels is None else tuple(labels)
 
     def build(self, input_shape=None):
         if self.built:
