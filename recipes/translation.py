@@ -74,6 +74,7 @@ class Train(TextToTextOptions):
     """The same of the target."""
     run: str = "runs/translation"
     """Folder of the run."""
+    epochs: int = 5
     vocabulary_size: int = 0
     """SentencePiece pieces, of both languages together if joint; 0: 200 for
     the demo, else 4,000, or as many as the text supports."""

@@ -1,5 +1,6 @@
 """Commands of a recipe, the texts they answer, and the export of a task."""
 
+import json
 import shlex
 import sys
 import warnings
@@ -133,8 +134,9 @@ def tell_what_is_next(run, following):
         arguments = ["--", *arguments] if arguments else []
         words = ["python", sys.argv[0], name, "--run", str(run), *arguments]
         print(f"  {visible(shlex.join(words))}")
-    code = f"tasks.load({str(Path(run) / TASK)!r})"
-    print(f"  python -ic 'from keras_attention import tasks; task = {code}'")
+    load = f"tasks.load({json.dumps(str(Path(run) / TASK))})"
+    code = f"from keras_attention import tasks; task = {load}"
+    print(f"  {visible(shlex.join(['python', '-ic', code]))}")
 
 
 def export_task(task, arguments, example=None, given=None):

@@ -61,9 +61,13 @@ def test_what_is_next_can_be_copied(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.argv", ["my recipes/translation.py"])
     run = tmp_path / "a run"
     tell_what_is_next(run, [("evaluate",), ("translate", "-it's one")])
-    _, evaluate, translate, _ = capsys.readouterr().out.splitlines()
+    _, evaluate, translate, load = capsys.readouterr().out.splitlines()
     start = ["python", "my recipes/translation.py"]
     expected = [*start, "evaluate", "--run", str(run)]
     assert shlex.split(evaluate) == expected
     expected = [*start, "translate", "--run", str(run), "--", "-it's one"]
     assert shlex.split(translate) == expected
+    *start, code = shlex.split(load)
+    assert start == ["python", "-ic"]
+    compile(code, "code", "exec")
+    assert str(run / "task") in code
