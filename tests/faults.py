@@ -464,7 +464,7 @@ DATA = [
         "data/test_batches.py",
     ),
     fault(
-        "data/sources/labelled.py",
+        "data/labelled_batches.py",
         "LabelledBatches.batch",
         "np.arange(shape[0]) < len(rows)",
         "np.arange(shape[0]) <= len(rows)",

@@ -3,7 +3,7 @@
 from keras_attention.data.batches import TokenBatches
 from keras_attention.data.errors import DataError
 from keras_attention.data.images.loading import load_images
-from keras_attention.data.sources.labelled import LabelledArrays, LabelledTexts
+from keras_attention.data.labelled_batches import LabelledArrays, LabelledTexts
 from keras_attention.data.sources.named import load_columns, load_parallel
 from keras_attention.data.tokenizers import (
     FastTokenizer,

@@ -5,12 +5,11 @@ import hashlib
 import numpy as np
 
 from keras_attention.data.batches import check_at_least
-from keras_attention.data.buckets import in_order
-from keras_attention.data.resumable import ResumableDataset
+from keras_attention.data.bucketed import BucketedDataset
 from keras_attention.data.sources.rows import PackedRows
 
 
-class SourceBatches(ResumableDataset):
+class SourceBatches(BucketedDataset):
     """Batches arrays with the texts that a model is to write about them.
 
     `batches[i]` is `(inputs, labels, sample_weight)` as of `TokenBatches`, but
@@ -66,23 +65,12 @@ class SourceBatches(ResumableDataset):
         step = -(-len(order) // (8 if self._has_lengths else 1))
         step = -(-step // size) * size
         parts = [order[x : x + step] for x in range(0, len(order), step)]
-        self._buckets = [(rows, (size, lengths[rows[-1]])) for rows in parts]
-        self.shuffle, self.seed = shuffle, seed
-        self._ordered_epoch = None, []
-        super().__init__()
-
-    @property
-    def batches_per_epoch(self):
-        """Number of batches in a whole epoch."""
-        return sum(-(-len(rows) // shape[0]) for rows, shape in self._buckets)
+        buckets = [(rows, (size, lengths[rows[-1]])) for rows in parts]
+        super().__init__(buckets, shuffle, seed)
 
     def batch(self, epoch, index):
         """Returns a batch of any epoch; `index` counts from its beginning."""
-        ordered_epoch, order = self._ordered_epoch
-        if epoch != ordered_epoch:
-            order = in_order(self._buckets, self.seed, epoch, self.shuffle)
-            self._ordered_epoch = epoch, order
-        rows, (count, length) = order[index]
+        rows, (count, length) = self.rows_of(epoch, index)
         filled = np.concatenate([rows, np.repeat(rows[:1], count - len(rows))])
         shape = count, self.target_length
         given, _ = self._targets.block(filled, shape, self._padding_id, less=1)

@@ -6,12 +6,12 @@ import warnings
 import numpy as np
 
 from keras_attention.data.batches import check_at_least
-from keras_attention.data.buckets import choose_buckets, in_order
-from keras_attention.data.resumable import ResumableDataset
+from keras_attention.data.bucketed import BucketedDataset
+from keras_attention.data.buckets import choose_buckets
 from keras_attention.data.sources.rows import PackedRows, as_integers
 
 
-class LabelledBatches(ResumableDataset):
+class LabelledBatches(BucketedDataset):
     """Base of batches with one label a row, in an order as of `TokenBatches`.
 
     `batches[i]` is `(inputs, labels, sample_weight)`: labels are int32
@@ -33,11 +33,7 @@ class LabelledBatches(ResumableDataset):
         check_at_least(0, seed=seed)
         self._change = change
         self._labels = as_integers("`labels`", labels)
-        self._buckets = buckets
-        self.shuffle = shuffle
-        self.seed = seed
-        self._ordered_epoch = None, []
-        super().__init__()
+        super().__init__(buckets, shuffle, seed)
 
     def inputs(self, rows, shape):
         """Gives the inputs of some rows, filled up to a shape."""
@@ -45,18 +41,9 @@ class LabelledBatches(ResumableDataset):
             f"{type(self).__name__} must override inputs."
         )
 
-    @property
-    def batches_per_epoch(self):
-        """Number of batches in a whole epoch."""
-        return sum(-(-len(rows) // shape[0]) for rows, shape in self._buckets)
-
     def batch(self, epoch, index):
         """Returns a batch of any epoch; `index` counts from its beginning."""
-        ordered_epoch, order = self._ordered_epoch
-        if epoch != ordered_epoch:
-            order = in_order(self._buckets, self.seed, epoch, self.shuffle)
-            self._ordered_epoch = epoch, order
-        rows, shape = order[index]
+        rows, shape = self.rows_of(epoch, index)
         labels = np.zeros(shape[0], "int32")
         labels[: len(rows)] = self._labels[rows]
         weights = (np.arange(shape[0]) < len(rows)).astype("float32")
